@@ -5,8 +5,21 @@ numbers them after its text tokens, the large geometries use the public ids on t
 """
 
 from dataclasses import dataclass, fields
+from enum import IntEnum
 
 from microturn.turns.timing import TIME_EVERY_TURNS, TIME_WRAP_S, TURN_MS
+
+
+
+class Kind(IntEnum):
+    """What stands at a position of the flat sequence."""
+
+    TEXT = 0  # a token of the vocabulary
+    AUDIO = 1  # 50 ms of the user's sound, as dMel
+    IMAGE = 2  # a 40x40 patch of two frames
+    SPEECH = 3  # 50 ms of our own speech, as mel
+    PAD = 255  # nothing
+
 
 SECONDS_PER_TIME_TOKEN = TIME_EVERY_TURNS * TURN_MS // 1000
 NUM_TIME_VALUES = TIME_WRAP_S // SECONDS_PER_TIME_TOKEN
