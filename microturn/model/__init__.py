@@ -1,0 +1,1 @@
+"""Tensors only: the interaction model, its state, its grammar and its checkpoints."""

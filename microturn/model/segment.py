@@ -1,0 +1,106 @@
+"""A stretch of the flat sequence, for some rows at once: what the model reads in one forward pass.
+
+Legend: B rows, T positions (right-padded), N audio tokens, P image tokens, S speech tokens, all three in row-major
+order of their positions; M mel bands; W values of a speech patch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+
+class Kind(IntEnum):
+    """What stands at a position."""
+
+    TEXT = 0
+    AUDIO = 1
+    IMAGE = 2
+    SPEECH = 3
+    PAD = 255
+
+
+@dataclass(slots=True)
+class Segment:
+    """Rows of the flat sequence, each padded on the right."""
+
+    kind_BT: Tensor
+    """uint8, a ``Kind`` each."""
+    token_BT: Tensor
+    """int64: the token where the kind is TEXT, 0 elsewhere."""
+    dmel_NM: Tensor
+    """uint8: levels of the audio tokens."""
+    image_NP: Tensor
+    """float: the image tokens' patch pairs (P, 2, 40, 40, 3), rescaled and normalised."""
+    speech_NP: Tensor
+    """float (S, W): the speech tokens' normalised log-mel patches."""
+    turn_BT: Tensor
+    """int32: the micro-turn of each position, not falling along a row."""
+    is_text_BT: Tensor
+    """bool: global layers keep this position however old it is."""
+
+    @property
+    def num_rows(self) -> int:
+        """B."""
+        return self.kind_BT.shape[0]
+
+    def lengths(self) -> list[int]:
+        """Positions of each row that are not padding."""
+        return (self.kind_BT != Kind.PAD).sum(1).tolist()
+
+    def to(self, device: torch.device | str) -> "Segment":
+        """The same on another device."""
+        return Segment(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+
+    @staticmethod
+    def of_tokens(token_BT: Tensor, *, turn: int | Tensor = 0, is_text: bool | Tensor = True) -> "Segment":
+        """Text alone: every position a token. ``turn`` and ``is_text`` hold for all, or are (B, 1) or (B, T)."""
+        like = torch.zeros_like(token_BT)
+        return Segment(
+            kind_BT=like.to(torch.uint8),
+            token_BT=token_BT,
+            dmel_NM=torch.empty(0, 0, dtype=torch.uint8, device=token_BT.device),
+            image_NP=torch.empty(0, device=token_BT.device),
+            speech_NP=torch.empty(0, 0, device=token_BT.device),
+            turn_BT=(like + turn).to(torch.int32),
+            is_text_BT=like.bool() | is_text,
+        )
+
+    @staticmethod
+    def of_patches(speech_NP: Tensor, *, turn_B: Tensor) -> "Segment":
+        """One speech patch a row: the step that feeds a patch back."""
+        kind_B1 = torch.full((len(speech_NP), 1), Kind.SPEECH, dtype=torch.uint8, device=speech_NP.device)
+        return Segment(
+            kind_BT=kind_B1,
+            token_BT=kind_B1.new_zeros(kind_B1.shape, dtype=torch.int64),
+            dmel_NM=kind_B1.new_empty(0, 0),
+            image_NP=speech_NP.new_empty(0),
+            speech_NP=speech_NP,
+            turn_BT=turn_B[:, None].to(torch.int32),
+            is_text_BT=torch.zeros_like(kind_B1, dtype=torch.bool),
+        )
+
+    @staticmethod
+    def batch(rows: Sequence["Segment"]) -> "Segment":
+        """Join segments, row after row, padding the shorter ones on the right."""
+        longest = max(row.kind_BT.shape[1] for row in rows)
+
+        def padded(name: str, value: int) -> Tensor:
+            parts = [getattr(row, name) for row in rows]
+            return torch.cat([torch.nn.functional.pad(p, (0, longest - p.shape[1]), value=value) for p in parts])
+
+        def joined(name: str) -> Tensor:
+            parts = [getattr(row, name) for row in rows]
+            return torch.cat([part for part in parts if part.shape[0]] or parts[:1])
+
+        return Segment(
+            kind_BT=padded("kind_BT", Kind.PAD),
+            token_BT=padded("token_BT", 0),
+            dmel_NM=joined("dmel_NM"),
+            image_NP=joined("image_NP"),
+            speech_NP=joined("speech_NP"),
+            turn_BT=padded("turn_BT", 0),
+            is_text_BT=padded("is_text_BT", 0),
+        )

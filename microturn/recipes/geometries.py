@@ -1,0 +1,110 @@
+"""The members of the family, each a function that returns its configuration."""
+
+import torch
+
+from microturn.model.config import (
+    AttentionKind,
+    BackboneConfig,
+    FoldConfig,
+    HeadsConfig,
+    MlpKind,
+    ModelConfig,
+    MoeConfig,
+    SpeechConfig,
+    VideoInConfig,
+)
+from microturn.model.interaction_model import InteractionModel
+
+
+def layer_pattern(num_layers: int, global_every: int) -> tuple[AttentionKind, ...]:
+    """Sliding layers, every ``global_every``-th global."""
+    return tuple("sliding" if (i + 1) % global_every else "global" for i in range(num_layers))
+
+
+def mlp_pattern(num_layers: int, num_dense: int) -> tuple[MlpKind, ...]:
+    """Dense layers first, then sparse ones."""
+    return tuple("dense" if i < num_dense else "sparse" for i in range(num_layers))
+
+
+def nano(vocab_size: int) -> ModelConfig:
+    """The model that ships with the project: live on two CPU cores."""
+    width, heads = 256, HeadsConfig(num_heads=4, num_kv_heads=2, head_width=64)
+    return ModelConfig(
+        backbone=BackboneConfig(
+            vocab_size=vocab_size,
+            width=width,
+            layers=layer_pattern(8, global_every=4),
+            mlps=mlp_pattern(8, num_dense=8),
+            sliding_heads=heads,
+            global_heads=heads,
+            sliding_window=1024,
+            relative_extent=1024,
+            dense_width=704,
+        ),
+        # Three layers instead of Inkling's four, whose last two alone would hold 25M parameters.
+        video_in=VideoInConfig(
+            folds=(
+                FoldConfig(time=1, space=5, out_width=128),
+                FoldConfig(time=1, space=4, out_width=1216),
+                FoldConfig(time=2, space=2, out_width=width),
+            )
+        ),
+        speech=SpeechConfig(),
+    )
+
+
+def small() -> ModelConfig:
+    """Inkling-Small's geometry with a flow head: 263.7B parameters in the backbone, 11.9B active."""
+    width, heads = 4096, HeadsConfig(num_heads=32, num_kv_heads=8, head_width=128)
+    return ModelConfig(
+        backbone=BackboneConfig(
+            vocab_size=201_024,
+            num_logits=200_058,
+            width=width,
+            layers=layer_pattern(42, global_every=6),
+            mlps=mlp_pattern(42, num_dense=2),
+            sliding_heads=heads,
+            global_heads=heads,
+            sliding_window=512,
+            relative_extent=1024,
+            log_scaling_floor=128_000,
+            log_scaling_alpha=0.1,
+            dense_width=16_384,
+            moe=MoeConfig(num_experts=256, num_chosen=6, num_shared=2, expert_width=2048, route_scale=8.0),
+            logits_divisor=16.0,
+        ),
+        video_in=VideoInConfig(
+            folds=(
+                FoldConfig(time=1, space=5, out_width=128),
+                FoldConfig(time=1, space=2, out_width=320),
+                FoldConfig(time=1, space=4, out_width=4800),
+                FoldConfig(time=2, space=1, out_width=width),
+            )
+        ),
+        speech=SpeechConfig(in_width=1024, head_width=1024, num_blocks=6),
+    )
+
+
+def count_parameters(config: ModelConfig) -> tuple[int, int]:
+    """Parameters of a whole model: in all, and those that one token's step runs through.
+
+    A step looks up one row of the text table, runs the chosen and the shared experts, the unembedding and, if the
+    model speaks, the flow head; it embeds a token or a patch of speech, not audio and images on top.
+    """
+    with torch.device("meta"):
+        model = InteractionModel(config)
+    total = sum(p.numel() for p in model.parameters())
+    return total, total - _idle(model, config)
+
+
+def _idle(model: InteractionModel, config: ModelConfig) -> int:
+    idle = model.text_in.table.numel() - config.backbone.width
+    idle += sum(p.numel() for part in (model.audio_in, model.image_in) for p in part.parameters())
+    moe = config.backbone.moe
+    if moe is not None:
+        idle_share = 1 - moe.num_chosen / moe.num_experts
+        routed = sum(
+            p.numel() for name, p in model.named_parameters() if name.endswith(("gate_up_EFD", "mlp.down_EDF"))
+        )
+        idle += round(routed * idle_share)
+    return idle
