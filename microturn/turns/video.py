@@ -18,5 +18,5 @@ class VideoFrame:
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
             raise ValueError(
-                f"a frame is (height, width, 3) uint8 RGB, not {self.pixels.shape} {self.pixels.dtype}: convert it first"
+                f"a frame is (height, width, 3) uint8 RGB, not {self.pixels.shape} {self.pixels.dtype}: convert it"
             )

@@ -1,0 +1,18 @@
+"""The behaviours that nano learns, one file each. A scenario plays itself on a stage and says when it is over.
+
+To add one: write ``play(stage, at_ms) -> end_ms`` in a new file, with a ``Phrases`` bank whose held-out part holds
+phrasings of its own, wrap it in a ``Scenario`` and list it below. ``microturn data scenarios`` shows the list.
+"""
+
+from microturn.data.scenarios.count_aloud import COUNT_ALOUD
+from microturn.data.scenarios.every_seconds import EVERY_SECONDS
+from microturn.data.scenarios.in_seconds import IN_SECONDS
+from microturn.data.scenarios.not_for_me import NOT_FOR_ME
+from microturn.data.scenarios.repeat_after_me import REPEAT_AFTER_ME
+from microturn.data.scenarios.scenario import Scenario
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario for scenario in (COUNT_ALOUD, EVERY_SECONDS, IN_SECONDS, REPEAT_AFTER_ME, NOT_FOR_ME)
+}
+
+__all__ = ["SCENARIOS", "Scenario"]

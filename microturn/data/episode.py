@@ -1,0 +1,66 @@
+"""What a scenario yields: micro-turns to train on, and what a listener may expect of whoever answers them.
+
+Two clocks appear. *Media time* is the user's. *Reply time* counts the model's output: output k is the stretch
+[200k, 200(k+1)) ms of the reply, and is played one micro-turn later in media time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from microturn.data.voices import SpokenWord
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.timing import TURN_MS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expectation:
+    """Words that the reply should begin to say within a window of reply time."""
+
+    text: str
+    from_ms: float
+    to_ms: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quiet:
+    """A window of reply time in which the model should not speak."""
+
+    from_ms: float
+    to_ms: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stop:
+    """The user asked the model to stop, and it was speaking or about to."""
+
+    word_end_ms: float
+    """Media time at which the stopping word ends."""
+    quiet_until_ms: float
+    """Reply time until which nothing more should come."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """One played scenario."""
+
+    scenario: str
+    seed: int
+    part: str
+    """``train`` or ``heldout``: which voices, phrasings and noises it drew from."""
+    voice: str
+    """The user's voice."""
+    inputs: Sequence[MicroTurnInput]
+    outputs: Sequence[MicroTurnOutput]
+    heard: Sequence[SpokenWord]
+    """The user's words, in media time."""
+    said: Sequence[SpokenWord]
+    """The words of the reference reply, in reply time."""
+    expectations: Sequence[Expectation] = field(default=())
+    quiets: Sequence[Quiet] = field(default=())
+    stops: Sequence[Stop] = field(default=())
+
+    @property
+    def duration_ms(self) -> int:
+        """Length in media time."""
+
+        return len(self.inputs) * TURN_MS

@@ -1,0 +1,134 @@
+"""Rendering: seeds to episodes to shards, in parallel, resumable."""
+
+import functools
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from microturn.data import acoustics, human
+from microturn.data.episode import Episode
+from microturn.data.packed import PackedEpisode, pack
+from microturn.data.scenarios import SCENARIOS
+from microturn.data.shards import write_shard
+from microturn.data.stage import Cast, Stage
+from microturn.data.voices import Utterance, assistant_voice, sample_voice
+from microturn.features.tokenizer import Tokenizer
+
+PARTS = {"train": 0, "heldout": 1}
+ECHO_CHANCE = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What scenarios draw from beside voices."""
+
+    part: str
+    sentences: Sequence[str]
+    clips: Sequence[Utterance]
+    data_dir: Path | None
+
+
+@functools.cache
+def load_material(part: str, data_dir: Path | None) -> Material:
+    """Sentences and human recordings of one part; without ``data_dir``, synthetic voices alone."""
+    if data_dir is None:
+        return Material(part=part, sentences=(), clips=(), data_dir=None)
+    return Material(
+        part=part,
+        sentences=tuple(human.sentences(data_dir, part=part)),
+        clips=tuple(human.clips(part, data_dir)),
+        data_dir=data_dir,
+    )
+
+
+def cast_for(rng: Generator, material: Material) -> Cast:
+    """Draw the players of one episode."""
+    part = material.part
+    return Cast(
+        user=sample_voice(rng, part),
+        bystanders=lambda generator: sample_voice(generator, part),
+        assistant=assistant_voice(),
+        part=part,
+        sentences=material.sentences,
+        clips=material.clips,
+    )
+
+
+def play_session(seed: int, material: Material, target_ms: float | None = None) -> Episode:
+    """Several scenarios, one after the other, as in a real session. The same seed gives the same episode."""
+    rng = np.random.default_rng([PARTS[material.part], seed])
+    stage = Stage(rng, cast_for(rng, material))
+    scenarios = list(SCENARIOS.values())
+    weights = np.array([scenario.weight for scenario in scenarios])
+    target_ms = target_ms or stage.between(8_000, 24_000)
+    now_ms, names = stage.between(100, 2000), []
+    while now_ms < target_ms:
+        scenario = scenarios[int(rng.choice(len(scenarios), p=weights / weights.sum()))]
+        now_ms = scenario.play(stage, now_ms) + stage.between(300, 1500)
+        names.append(scenario.name)
+    return _render(stage, "+".join(names), seed, now_ms, material)
+
+
+def play_scenario(name: str, seed: int, material: Material) -> Episode:
+    """One scenario alone, for evaluation and for looking at."""
+    rng = np.random.default_rng([PARTS[material.part], seed, list(SCENARIOS).index(name)])
+    stage = Stage(rng, cast_for(rng, material))
+    end_ms = SCENARIOS[name].play(stage, stage.between(300, 1500))
+    return _render(stage, name, seed, end_ms + 1200, material)
+
+
+def _render(stage: Stage, name: str, seed: int, end_ms: float, material: Material) -> Episode:
+    degrade = functools.partial(acoustics.degrade, part=material.part, data_dir=material.data_dir)
+    echo_db = stage.between(-45, -22) if stage.chance(ECHO_CHANCE) else None
+    return stage.render(name, seed, end_ms, degrade, echo_db)
+
+
+def _make_shard(
+    index: int, out: Path, per_shard: int, tokenizer_path: Path, data_dir: Path | None
+) -> tuple[int, float]:
+    """Render one shard. Returns its number of positions and its seconds of media."""
+    tokenizer = Tokenizer.load(tokenizer_path)
+    material = load_material("train", data_dir)
+
+    def episodes() -> "list[tuple[str, str, PackedEpisode]]":
+        made = []
+        for seed in range(index * per_shard, (index + 1) * per_shard):
+            episode = play_session(seed, material)
+            made.append((f"{seed:08d}", episode.scenario, pack(episode, tokenizer)))
+        return made
+
+    entries = write_shard(out / f"{index:05d}.tar", episodes())
+    return sum(e.num_positions for e in entries), sum(e.num_audio_tokens for e in entries) * 0.05
+
+
+def make_shards(
+    out: Path,
+    num_shards: int,
+    tokenizer_path: Path,
+    data_dir: Path | None,
+    *,
+    per_shard: int = 200,
+    num_workers: int = 2,
+) -> None:
+    """Render training shards that are not there yet, with a progress bar."""
+    out.mkdir(parents=True, exist_ok=True)
+    missing = [i for i in range(num_shards) if not (out / f"{i:05d}.tar").exists()]
+    job = functools.partial(_make_shard, out=out, per_shard=per_shard, tokenizer_path=tokenizer_path, data_dir=data_dir)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress, multiprocessing.get_context("spawn").Pool(num_workers) as pool:
+        task = progress.add_task("rendering", total=num_shards, completed=num_shards - len(missing))
+        hours = 0.0
+        for _, seconds in pool.imap_unordered(job, missing):
+            hours += seconds / 3600
+            progress.update(task, advance=1, description=f"rendering ({hours:.1f} h)")

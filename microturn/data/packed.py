@@ -1,0 +1,96 @@
+"""An episode as compact arrays: what a shard holds and what training reads. dMel is 40 bytes per 50 ms.
+
+Dimensions: T positions, N positions of one kind, M 80 mel bands, P 320 values of a speech patch.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microturn.data.episode import Episode
+from microturn.data.voices import SpokenWord
+from microturn.features.dmel import dmel
+from microturn.features.sequence import EventQueue, Run, input_run, output_run
+from microturn.features.tokenizer import Tokenizer
+from microturn.turns.timing import AUDIO_TOKEN_MS, AUDIO_TOKENS_PER_TURN
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz'"
+NUM_LETTER_CLASSES = len(LETTERS) + 1
+"""Letters, and 0 for none: the auxiliary target of each audio token."""
+LETTER_LAG_MS = 100
+"""An audio token is asked for the letter that was spoken this long before its end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackedEpisode:
+    """One training example."""
+
+    run: Run
+    letter_N: NDArray[np.uint8]
+    """Class of the letter being spoken, per audio token; 0 for none."""
+
+    @property
+    def num_positions(self) -> int:
+        """Length of the flat sequence."""
+        return len(self.run)
+
+
+def letters(words: list[SpokenWord], num_tokens: int) -> NDArray[np.uint8]:
+    """The letter that is being spoken at each audio token, words' letters spread evenly over their time."""
+    classes_N = np.zeros(num_tokens, np.uint8)
+    for word in words:
+        spelling = [LETTERS.index(c) + 1 for c in word.text if c in LETTERS]
+        if not spelling:
+            continue
+        first = int((word.start_ms + LETTER_LAG_MS) // AUDIO_TOKEN_MS)
+        last = min(int((word.end_ms + LETTER_LAG_MS) // AUDIO_TOKEN_MS), num_tokens - 1)
+        for n in range(max(0, first), last + 1):
+            share = (n - first) / max(1, last - first + 1)
+            classes_N[n] = spelling[int(share * len(spelling))]
+    return classes_N
+
+
+def pack(episode: Episode, tokenizer: Tokenizer) -> PackedEpisode:
+    """The flat sequence of an episode."""
+    samples = np.concatenate([turn.audio for turn in episode.inputs])
+    dmel_NM = dmel(samples)
+    queue = EventQueue()
+    runs: list[Run] = []
+    for k, (turn_input, output) in enumerate(zip(episode.inputs, episode.outputs, strict=True)):
+        queue.add(turn_input.events, tokenizer)
+        bins = dmel_NM[k * AUDIO_TOKENS_PER_TURN : (k + 1) * AUDIO_TOKENS_PER_TURN]
+        runs += [input_run(k, bins, queue.take(), tokenizer.vocabulary), output_run(output, tokenizer)]
+    run = Run.concat(runs)
+    return PackedEpisode(run=run, letter_N=letters(list(episode.heard), len(run.dmel_NM)))
+
+
+def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
+    """Compact arrays for a shard: dMel two bins a byte, speech in half precision."""
+    run = packed.run
+    return {
+        "kind": run.kind_T,
+        "token": run.token_T.astype(np.uint16),
+        "turn": run.turn_T.astype(np.uint16),
+        "is_output": run.is_output_T,
+        "dmel": run.dmel_NM[:, 0::2] | (run.dmel_NM[:, 1::2] << 4),
+        "speech": run.speech_NP.astype(np.float16),
+        "letter": packed.letter_N,
+    }
+
+
+def from_arrays(arrays: dict[str, NDArray]) -> PackedEpisode:
+    """The inverse of ``to_arrays``."""
+    low_high = arrays["dmel"]
+    dmel_NM = np.empty((len(low_high), 2 * low_high.shape[1]), np.uint8)
+    dmel_NM[:, 0::2], dmel_NM[:, 1::2] = low_high & 15, low_high >> 4
+    run = Run(
+        kind_T=arrays["kind"],
+        token_T=arrays["token"].astype(np.int32),
+        turn_T=arrays["turn"].astype(np.int32),
+        is_output_T=arrays["is_output"],
+        dmel_NM=dmel_NM,
+        speech_NP=arrays["speech"].astype(np.float32),
+        image_N=np.zeros((0, 2, 40, 40, 3), np.float32),
+    )
+    return PackedEpisode(run=run, letter_N=arrays["letter"])

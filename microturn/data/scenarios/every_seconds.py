@@ -1,0 +1,154 @@
+"""Say something every so many seconds, until told to stop."""
+
+from microturn.data.numbers import spoken
+from microturn.data.scenarios.count_aloud import STOP
+from microturn.data.scenarios.scenario import Scenario
+from microturn.data.stage import Phrases, Stage
+from microturn.turns.timing import TURN_MS, turn_start_ms
+
+REQUEST = Phrases(
+    train=(
+        "say {x} every {n} seconds until i say stop",
+        "say {x} every {n} seconds",
+        "please say {x} every {n} seconds",
+        "every {n} seconds say {x}",
+        "every {n} seconds please say {x}",
+        "can you say {x} every {n} seconds",
+        "could you say {x} every {n} seconds until i stop you",
+        "remind me to {x} every {n} seconds",
+        "please remind me to {x} every {n} seconds",
+        "i want you to say {x} every {n} seconds",
+        "keep saying {x} every {n} seconds",
+        "tell me to {x} every {n} seconds",
+        "now say {x} every {n} seconds until i ask you to stop",
+        "say {x} once every {n} seconds",
+    ),
+    heldout=(
+        "would you say {x} every {n} seconds until i say stop",
+        "every {n} seconds i want you to say {x}",
+        "could you remind me to {x} every {n} seconds",
+        "keep telling me to {x} every {n} seconds",
+        "until i say stop say {x} every {n} seconds",
+    ),
+)
+THINGS = Phrases(
+    train=(
+        "breathe",
+        "breathe in",
+        "breathe out",
+        "drink water",
+        "stretch",
+        "stand up",
+        "sit down",
+        "look up",
+        "look left",
+        "smile",
+        "relax",
+        "push",
+        "pull",
+        "turn",
+        "turn around",
+        "switch",
+        "next",
+        "go",
+        "ready",
+        "hello",
+        "now",
+        "check the door",
+        "check the time",
+        "check your mail",
+        "move",
+        "jump",
+        "step",
+        "left",
+        "right",
+        "up",
+        "down",
+        "tick",
+        "beep",
+        "ping",
+        "one more",
+        "again",
+        "keep going",
+        "good job",
+        "well done",
+        "look at me",
+        "wash your hands",
+        "close the window",
+        "open the door",
+        "take a break",
+        "take a step",
+        "lift your arm",
+        "change sides",
+        "red",
+        "blue",
+        "green",
+        "apple",
+        "banana",
+        "coffee",
+        "tea",
+        "music",
+        "dance",
+        "run",
+        "walk",
+        "swim",
+        "read",
+        "write",
+        "listen",
+        "be quiet",
+        "speak up",
+        "stay calm",
+        "hold still",
+        "blink",
+        "clap",
+    ),
+    heldout=(
+        "breathe in and out",
+        "drink some water",
+        "stand straight",
+        "look right",
+        "check the window",
+        "turn left",
+        "take a deep breath",
+        "move your arm",
+        "good morning",
+        "lift your left arm",
+        "open the window",
+        "go home",
+    ),
+)
+ACKNOWLEDGEMENT = "okay"
+
+
+def play(stage: Stage, at_ms: float) -> float:
+    """Ask, hear it a few times, and stop it."""
+    seconds, thing = stage.whole(2, 8), stage.pick(THINGS)
+    if stage.cast.part == "train" and stage.cast.sentences and stage.chance(0.25):
+        thing = " ".join(stage.pick(stage.cast.sentences).split()[: stage.whole(1, 3)])
+    end = stage.user(stage.pick(REQUEST).format(x=thing, n=spoken(seconds)), at_ms)
+    first_turn = stage.answer_turn(end)
+    stage.quiet(at_ms, turn_start_ms(first_turn))
+    stage.model(ACKNOWLEDGEMENT, first_turn, is_expected=False)
+    period_turns = seconds * 1000 // TURN_MS
+    num_times = stage.whole(1, max(1, min(5, 16 // seconds)))
+    turns = [first_turn + period_turns * (i + 1) for i in range(num_times)]
+    stop_ms = turn_start_ms(turns[-1]) + stage.between(300, seconds * 1000 - 200)
+    stop_end = stage.user(stage.pick(STOP), stop_ms)
+    stop_turn = stage.stop_turn(stop_end)
+    busy_until = first_turn
+    for turn in [*turns, turns[-1] + period_turns]:
+        if busy_until <= turn < stop_turn:
+            busy_until = stage.model(thing, turn).end_turn
+    if busy_until > stop_turn:
+        stage.cut(stop_turn)
+    quiet_ms = stage.between(1500, seconds * 1000 + 1500)
+    stage.stop(stop_end, turn_start_ms(stop_turn) + quiet_ms)
+    return stop_end + quiet_ms
+
+
+EVERY_SECONDS = Scenario(
+    name="every-seconds",
+    summary="says something every so many seconds until told to stop",
+    play=play,
+    weight=1.5,
+)

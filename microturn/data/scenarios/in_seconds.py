@@ -1,0 +1,79 @@
+"""Say something once, when a time has passed."""
+
+from microturn.data.numbers import spoken
+from microturn.data.scenarios.every_seconds import ACKNOWLEDGEMENT, THINGS
+from microturn.data.scenarios.scenario import Scenario
+from microturn.data.stage import Phrases, Stage
+from microturn.turns.timing import TURN_MS, turn_start_ms
+
+REQUEST = Phrases(
+    train=(
+        "in {n} seconds say {x}",
+        "in {n} seconds please say {x}",
+        "say {x} in {n} seconds",
+        "please say {x} in {n} seconds",
+        "say {x} after {n} seconds",
+        "after {n} seconds say {x}",
+        "wait {n} seconds and say {x}",
+        "wait for {n} seconds then say {x}",
+        "can you say {x} in {n} seconds",
+        "remind me in {n} seconds to {x}",
+        "remind me to {x} in {n} seconds",
+        "tell me to {x} in {n} seconds",
+        "{n} seconds from now say {x}",
+        "when {n} seconds have passed say {x}",
+    ),
+    heldout=(
+        "would you say {x} in {n} seconds",
+        "could you wait {n} seconds and then say {x}",
+        "in {n} seconds i want you to say {x}",
+        "please remind me to {x} in {n} seconds",
+        "after {n} seconds tell me to {x}",
+    ),
+)
+
+
+def play(stage: Stage, at_ms: float) -> float:
+    """Ask and wait."""
+    seconds, thing = stage.whole(2, 12), stage.pick(THINGS)
+    if stage.chance(0.3):
+        thing = f"{stage.pick(NOUNS)} {stage.pick(('is ready', 'is done', 'is here', 'is over', 'time'))}"
+    end = stage.user(stage.pick(REQUEST).format(x=thing, n=spoken(seconds)), at_ms)
+    first_turn = stage.answer_turn(end)
+    stage.quiet(at_ms, turn_start_ms(first_turn))
+    stage.model(ACKNOWLEDGEMENT, first_turn, is_expected=False)
+    said = stage.model(thing, first_turn + seconds * 1000 // TURN_MS)
+    stage.quiet(turn_start_ms(first_turn) + 1200, turn_start_ms(said.first_turn) - 600)
+    return turn_start_ms(said.end_turn + 1) + stage.between(300, 1500)
+
+
+NOUNS = Phrases(
+    train=(
+        "tea",
+        "coffee",
+        "dinner",
+        "lunch",
+        "the bus",
+        "the train",
+        "your call",
+        "the oven",
+        "school",
+        "work",
+        "play",
+        "the game",
+        "the show",
+        "the water",
+        "the pasta",
+        "the cake",
+        "bed",
+        "the break",
+    ),
+    heldout=("the tea", "breakfast", "the taxi", "the bread", "the movie"),
+)
+
+IN_SECONDS = Scenario(
+    name="in-seconds",
+    summary="says something once, so many seconds later",
+    play=play,
+    weight=1.3,
+)

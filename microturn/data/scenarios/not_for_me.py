@@ -1,0 +1,48 @@
+"""Silence, noise, and talk that is not meant for the model: it listens, writes down, and says nothing."""
+
+from microturn.data.scenarios.scenario import Scenario
+from microturn.data.stage import Stage
+
+KINDS = ("nothing", "talk", "talk", "recordings", "recordings")
+LONGEST_CLIP_MS = 9000
+
+
+def play(stage: Stage, at_ms: float) -> float:
+    """Nothing to do, in one of several ways."""
+    kind = stage.pick(KINDS)
+    end = at_ms + stage.between(800, 4000)
+    if kind == "talk" and stage.cast.sentences:
+        end = talk(stage, at_ms)
+    elif kind == "recordings" and stage.cast.clips:
+        end = recordings(stage, at_ms)
+    stage.quiet(at_ms, end)
+    return end
+
+
+def talk(stage: Stage, at_ms: float) -> float:
+    """The user, or somebody else, says things that ask for nothing."""
+    voice = stage.cast.user if stage.chance(0.5) else stage.cast.bystanders(stage.rng)
+    level_db = 0.0 if voice is stage.cast.user else stage.between(-12, 0)
+    for _ in range(stage.whole(1, 4)):
+        end = stage.user(stage.pick(stage.cast.sentences), at_ms, voice=voice, level_db=level_db)
+        at_ms = end + stage.between(250, 2000)
+    return at_ms
+
+
+def recordings(stage: Stage, at_ms: float) -> float:
+    """Human recordings, one after the other."""
+    for _ in range(stage.whole(1, 5)):
+        clip = stage.cast.clips[stage.whole(0, len(stage.cast.clips) - 1)]
+        if len(clip.samples) * 1000 / clip.sample_rate > LONGEST_CLIP_MS:
+            continue
+        stage.play(clip, at_ms, level_db=stage.between(-6, 0))
+        at_ms += len(clip.samples) * 1000 / clip.sample_rate + stage.between(150, 1200)
+    return at_ms + 300
+
+
+NOT_FOR_ME = Scenario(
+    name="not-for-me",
+    summary="stays silent through silence, noise and talk that is not meant for it, and writes down the talk",
+    play=play,
+    weight=2.5,
+)

@@ -1,0 +1,64 @@
+"""Repeat what the user says: numbers, words and open-vocabulary sentences."""
+
+from microturn.data.numbers import spoken
+from microturn.data.scenarios.every_seconds import THINGS
+from microturn.data.scenarios.scenario import Scenario
+from microturn.data.stage import Phrases, Stage
+from microturn.turns.timing import turn_start_ms
+
+REQUEST = Phrases(
+    train=(
+        "repeat after me {x}",
+        "repeat after me {x}",
+        "please repeat after me {x}",
+        "repeat this {x}",
+        "say {x}",
+        "please say {x}",
+        "can you say {x}",
+        "say after me {x}",
+        "repeat the words {x}",
+        "now repeat {x}",
+        "say the following {x}",
+        "can you repeat this {x}",
+    ),
+    heldout=(
+        "could you repeat after me {x}",
+        "would you say {x}",
+        "now say after me {x}",
+        "please repeat the words {x}",
+    ),
+)
+MOST_WORDS = 9
+
+
+def choose_words(stage: Stage) -> str:
+    """What is to be repeated."""
+    if stage.cast.sentences and stage.chance(0.6):
+        words = stage.pick(stage.cast.sentences).split()
+        length = stage.whole(1, MOST_WORDS)
+        start = stage.whole(0, max(0, len(words) - length))
+        return " ".join(words[start : start + length])
+    if stage.chance(0.4):
+        return " ".join(spoken(stage.whole(0, 100)) for _ in range(stage.whole(1, 4)))
+    return stage.pick(THINGS)
+
+
+def play(stage: Stage, at_ms: float) -> float:
+    """Say it, and hear it back; perhaps twice."""
+    end_ms = at_ms
+    for _ in range(stage.whole(1, 2)):
+        words = choose_words(stage)
+        end = stage.user(stage.pick(REQUEST).format(x=words), end_ms)
+        turn = stage.answer_turn(end)
+        stage.quiet(end_ms, turn_start_ms(turn))
+        said = stage.model(words, turn)
+        end_ms = turn_start_ms(said.end_turn + 1) + stage.between(300, 1800)
+    return end_ms
+
+
+REPEAT_AFTER_ME = Scenario(
+    name="repeat-after-me",
+    summary="repeats numbers, words and sentences after the user",
+    play=play,
+    weight=2.5,
+)

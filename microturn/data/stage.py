@@ -1,0 +1,263 @@
+"""Where a scenario is played: two timelines, what the user says and what the model answers.
+
+A scenario places utterances on them; the stage synthesises each at once, so that the scenario knows when every word
+ends before it decides what happens next. ``render`` turns the two timelines into micro-turns.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from microturn.data.acoustics import resample
+from microturn.data.episode import Episode, Expectation, Quiet, Stop
+from microturn.data.voices import SpokenWord, Utterance, Voice
+from microturn.features.mel import mel
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.timing import (
+    HEAR_LAG_MS,
+    IN_HZ,
+    IN_SAMPLES_PER_TURN,
+    MEL_FRAMES_PER_TURN,
+    OUT_HZ,
+    OUT_SAMPLES_PER_TURN,
+    TEXT_LEAD_MS,
+    TURN_MS,
+    in_samples,
+    turn_of_ms,
+)
+
+STOP_LAG_MS = 100
+"""The model falls silent in the turn that holds this long after the end of "stop"."""
+
+WINDOW_EARLY_MS, WINDOW_LATE_MS = 500, 700
+"""How far from the reference a spoken word may begin and still count as on time."""
+
+Degrade = Callable[[NDArray[np.float32], Generator], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phrases:
+    """A bank of phrasings, split so that evaluation never sees training's."""
+
+    train: Sequence[str]
+    heldout: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cast:
+    """Who plays."""
+
+    user: Voice
+    bystanders: Callable[[Generator], Voice]
+    """Draws the voice of somebody who talks to somebody else."""
+    assistant: Voice
+    part: str
+    """``train`` or ``heldout``."""
+    sentences: Sequence[str] = ()
+    """Open-vocabulary sentences of this part."""
+    clips: Sequence[Utterance] = ()
+    """Human recordings of this part, with word times."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """One utterance of the model."""
+
+    first_turn: int
+    end_turn: int
+    """One past the last turn with sound."""
+    words: tuple[SpokenWord, ...]
+    """In reply time."""
+
+
+@dataclass
+class _ModelTrack:
+    """The reply: sound, and words with the first turn of their utterance."""
+
+    samples: NDArray[np.float32]
+    is_speaking: NDArray[np.bool_]
+    words: list[tuple[SpokenWord, int]] = field(default_factory=list)
+
+
+class Stage:
+    """Two timelines under construction."""
+
+    def __init__(self, rng: Generator, cast: Cast, max_ms: int = 60_000) -> None:
+        num_turns = max_ms // TURN_MS
+        self.rng = rng
+        self.cast = cast
+        self.max_ms = max_ms
+        self._user = np.zeros(num_turns * IN_SAMPLES_PER_TURN, np.float32)
+        self._heard: list[SpokenWord] = []
+        self._model = _ModelTrack(np.zeros(num_turns * OUT_SAMPLES_PER_TURN, np.float32), np.zeros(num_turns, np.bool_))
+        self._clears: set[int] = set()
+        self._expectations: list[Expectation] = []
+        self._quiets: list[Quiet] = []
+        self._stops: list[Stop] = []
+        self._speed = float(rng.uniform(0.85, 1.2))
+
+    # --- choices ---------------------------------------------------------------------------------------------
+
+    def pick(self, options: Sequence[str] | Phrases) -> str:
+        """One of the options; of a bank, one of this part's phrasings."""
+        if isinstance(options, Phrases):
+            options = getattr(options, self.cast.part)
+        return options[int(self.rng.integers(len(options)))]
+
+    def chance(self, probability: float) -> bool:
+        """True with this probability."""
+        return bool(self.rng.random() < probability)
+
+    def between(self, low: float, high: float) -> float:
+        """A uniform draw."""
+        return float(self.rng.uniform(low, high))
+
+    def whole(self, low: int, high: int) -> int:
+        """A whole number, both ends included."""
+        return int(self.rng.integers(low, high + 1))
+
+    # --- the user's timeline ---------------------------------------------------------------------------------
+
+    def user(self, text: str, at_ms: float, *, voice: Voice | None = None, level_db: float = 0.0) -> float:
+        """Someone says ``text``, starting at a media time. Returns when the last word ends (ms)."""
+        speaker = voice or self.cast.user
+        speed = self._speed * self.between(0.95, 1.05)
+        return self.play(speaker.say(text, speed=speed, seed=self.whole(0, 2**31 - 1)), at_ms, level_db=level_db)
+
+    def play(self, utterance: Utterance, at_ms: float, *, level_db: float = 0.0, is_words: bool = True) -> float:
+        """Put a recording on the user's timeline. Returns when its last word (or sound) ends (ms)."""
+        samples = utterance.samples
+        if utterance.sample_rate != IN_HZ:
+            samples = resample(samples, utterance.sample_rate, IN_HZ)
+        peak = float(np.abs(samples).max(initial=1e-6))
+        start = in_samples(at_ms)
+        end = min(start + len(samples), len(self._user))
+        self._user[start:end] += samples[: end - start] * (0.5 / peak * 10 ** (level_db / 20))
+        if not (is_words and utterance.words):
+            return at_ms + len(samples) * 1000 / IN_HZ
+        self._heard += [
+            SpokenWord(text=w.text, start_ms=w.start_ms + at_ms, end_ms=w.end_ms + at_ms) for w in utterance.words
+        ]
+        return utterance.words[-1].end_ms + at_ms
+
+    # --- the model's timeline --------------------------------------------------------------------------------
+
+    def answer_turn(self, end_ms: float) -> int:
+        """The turn in which the model answers words that end at a media time."""
+        return turn_of_ms(end_ms + HEAR_LAG_MS)
+
+    def stop_turn(self, end_ms: float) -> int:
+        """The turn in which the model falls silent after a "stop" that ends at a media time."""
+        return turn_of_ms(end_ms + STOP_LAG_MS)
+
+    def model(self, text: str, turn: int, *, speed: float = 1.0, is_expected: bool = True) -> Said:
+        """The model says ``text``; its sound starts with a turn's."""
+        utterance = self.cast.assistant.say(text, speed=speed, seed=0)
+        samples = utterance.samples
+        if utterance.sample_rate != OUT_HZ:
+            samples = resample(samples, utterance.sample_rate, OUT_HZ)
+        start = turn * OUT_SAMPLES_PER_TURN
+        samples = samples[: max(0, len(self._model.samples) - start)]
+        self._model.samples[start : start + len(samples)] = samples
+        end_turn = turn + -(-len(samples) // OUT_SAMPLES_PER_TURN)
+        self._model.is_speaking[turn:end_turn] = True
+        at_ms = turn * TURN_MS
+        words = tuple(
+            SpokenWord(text=w.text, start_ms=w.start_ms + at_ms, end_ms=w.end_ms + at_ms) for w in utterance.words
+        )
+        self._model.words += [(word, turn) for word in words]
+        if is_expected:
+            self.expect(text, at_ms)
+        return Said(first_turn=turn, end_turn=end_turn, words=words)
+
+    def cut(self, turn: int) -> None:
+        """The model breaks off: nothing of what was placed at or after this turn is said."""
+        track = self._model
+        if track.is_speaking[max(0, turn - 1)] or track.is_speaking[turn]:
+            self._clears.add(turn)
+        track.samples[turn * OUT_SAMPLES_PER_TURN :] = 0
+        track.is_speaking[turn:] = False
+        track.words = [(w, first) for w, first in track.words if w.start_ms < turn * TURN_MS]
+        self._expectations = [e for e in self._expectations if e.from_ms + WINDOW_EARLY_MS < turn * TURN_MS]
+
+    # --- what a listener may expect --------------------------------------------------------------------------
+
+    def expect(self, text: str, at_ms: float) -> None:
+        """The reply should begin to say ``text`` about this reply time."""
+        self._expectations.append(
+            Expectation(text=text, from_ms=max(0.0, at_ms - WINDOW_EARLY_MS), to_ms=at_ms + WINDOW_LATE_MS)
+        )
+
+    def quiet(self, from_ms: float, to_ms: float) -> None:
+        """The reply should be silent in this window of reply time."""
+        self._quiets.append(Quiet(from_ms=from_ms, to_ms=to_ms))
+
+    def stop(self, word_end_ms: float, quiet_until_ms: float) -> None:
+        """The reply should have stopped after a word that ends at this media time."""
+        self._stops.append(Stop(word_end_ms=word_end_ms, quiet_until_ms=quiet_until_ms))
+
+    # --- rendering -------------------------------------------------------------------------------------------
+
+    def render(
+        self, scenario: str, seed: int, end_ms: float, degrade: Degrade, echo_db: float | None = None
+    ) -> Episode:
+        """The two timelines as micro-turns.
+
+        Args:
+            scenario, seed: name what was played.
+            end_ms: media time at which the episode ends, rounded up to a whole turn.
+            degrade: microphone, room and noise: (num_samples,) at 16 kHz to the same shape.
+            echo_db: level of the model's own voice in the microphone, or None for headphones.
+        """
+        num_turns = min(-(-int(end_ms) // TURN_MS), self.max_ms // TURN_MS)
+        user = self._user[: num_turns * IN_SAMPLES_PER_TURN]
+        reply = self._model.samples[: num_turns * OUT_SAMPLES_PER_TURN]
+        if echo_db is not None:
+            echo = resample(reply, OUT_HZ, IN_HZ)[: len(user)] * 10 ** (echo_db / 20)
+            delay = IN_SAMPLES_PER_TURN + in_samples(self.between(100, 250))
+            user = user.copy()
+            user[delay:] += echo[: max(0, len(user) - delay)]
+        user = degrade(user, self.rng).astype(np.float32)
+        heard = _words_by_turn([(w, turn_of_ms(w.end_ms + HEAR_LAG_MS)) for w in self._heard])
+        said = _words_by_turn(
+            [(w, max(first, turn_of_ms(w.start_ms - TEXT_LEAD_MS))) for w, first in self._model.words]
+        )
+        frames = mel(reply)
+        inputs, outputs = [], []
+        for k in range(num_turns):
+            inputs.append(MicroTurnInput(index=k, audio=user[k * IN_SAMPLES_PER_TURN : (k + 1) * IN_SAMPLES_PER_TURN]))
+            speech = frames[k * MEL_FRAMES_PER_TURN : (k + 1) * MEL_FRAMES_PER_TURN]
+            outputs.append(
+                MicroTurnOutput(
+                    index=k,
+                    hear=heard.get(k, ""),
+                    is_clear=k in self._clears,
+                    say=said.get(k, ""),
+                    mel=speech if self._model.is_speaking[k] else None,
+                )
+            )
+        last_ms = num_turns * TURN_MS
+        return Episode(
+            scenario=scenario,
+            seed=seed,
+            part=self.cast.part,
+            voice=self.cast.user.name,
+            inputs=inputs,
+            outputs=outputs,
+            heard=[w for w in self._heard if w.end_ms + HEAR_LAG_MS < last_ms],
+            said=[w for w, _ in self._model.words if w.start_ms < last_ms],
+            expectations=[e for e in self._expectations if e.to_ms <= last_ms],
+            quiets=self._quiets,
+            stops=self._stops,
+        )
+
+
+def _words_by_turn(words: Sequence[tuple[SpokenWord, int]]) -> dict[int, str]:
+    """The text of each turn, every word with its leading space."""
+    turns: dict[int, str] = {}
+    for word, turn in sorted(words, key=lambda pair: (pair[1], pair[0].start_ms)):
+        turns[turn] = turns.get(turn, "") + " " + word.text
+    return turns

@@ -1,0 +1,168 @@
+"""Packed episodes to batches: which positions predict which tokens, patches and letters.
+
+Legend: B rows, T positions, N positions of one kind, M mel bands, P values of a speech patch.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+
+from microturn.data.packed import PackedEpisode
+from microturn.data.shards import Entry, list_shards, read_episode, read_index
+from microturn.errors import MediaError
+from microturn.features.mel import NUM_BANDS, MelStatistics
+from microturn.features.sequence import is_kept_text
+from microturn.model.segment import Segment
+from microturn.turns.vocabulary import Kind, Vocabulary
+
+
+@dataclass(slots=True)
+class Batch:
+    """Sequences, and what is to be learnt at which of their positions. Positions count through the flattened (B, T)."""
+
+    segment: Segment
+    token_at_N: Tensor
+    """Positions whose next position is a token that the model itself produces."""
+    token_target_N: Tensor
+    speech_at_N: Tensor
+    """Positions whose next position is a speech patch."""
+    speech_target_NP: Tensor
+    audio_at_N: Tensor
+    """Positions of audio tokens."""
+    letter_target_N: Tensor
+
+    @property
+    def num_positions(self) -> int:
+        """Positions that are not padding."""
+        return int((self.segment.kind_BT != Kind.PAD).sum())
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same on another device."""
+        return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistics: MelStatistics) -> Batch:
+    """Pad episodes into a batch."""
+    longest = max(len(episode.run) for episode in episodes)
+    shape = (len(episodes), longest)
+    kind_BT, token_BT = np.full(shape, Kind.PAD, np.uint8), np.zeros(shape, np.int64)
+    turn_BT, is_text_BT = np.zeros(shape, np.int32), np.zeros(shape, np.bool_)
+    token_at, token_target, speech_at, audio_at = [], [], [], []
+    for row, episode in enumerate(episodes):
+        run, offset = episode.run, row * longest
+        num = len(run)
+        kind_BT[row, :num], token_BT[row, :num], turn_BT[row, :num] = run.kind_T, run.token_T, run.turn_T
+        is_text_BT[row, :num] = is_kept_text(run.kind_T, run.token_T, vocabulary)
+        is_next_token = run.is_output_T[1:] & (run.kind_T[1:] == Kind.TEXT)
+        is_free = run.kind_T[:-1] != Kind.SPEECH  # after the last patch, <|audio_end|> is forced
+        at = np.flatnonzero(is_next_token & is_free)
+        token_at.append(at + offset)
+        token_target.append(run.token_T[at + 1])
+        speech_at.append(np.flatnonzero(run.kind_T[1:] == Kind.SPEECH) + offset)
+        audio_at.append(np.flatnonzero(run.kind_T == Kind.AUDIO) + offset)
+    speech_NP = np.concatenate([episode.run.speech_NP for episode in episodes])
+    speech = torch.from_numpy(statistics.normalise(speech_NP.reshape(-1, NUM_BANDS)).reshape(speech_NP.shape))
+    segment = Segment(
+        kind_BT=torch.from_numpy(kind_BT),
+        token_BT=torch.from_numpy(token_BT),
+        dmel_NM=torch.from_numpy(np.concatenate([episode.run.dmel_NM for episode in episodes])),
+        image_NP=torch.zeros(0, 2, 40, 40, 3),
+        speech_NP=speech,
+        turn_BT=torch.from_numpy(turn_BT),
+        is_text_BT=torch.from_numpy(is_text_BT),
+    )
+    return Batch(
+        segment=segment,
+        token_at_N=_long(token_at),
+        token_target_N=_long(token_target),
+        speech_at_N=_long(speech_at),
+        speech_target_NP=speech,
+        audio_at_N=_long(audio_at),
+        letter_target_N=_long([episode.letter_N for episode in episodes]),
+    )
+
+
+def _long(parts: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts).astype(np.int64))
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where reading stands: saved with a checkpoint, so that a resumed run sees every episode once a pass."""
+
+    pass_index: int = 0
+    num_shards: int = 0
+    """Shards that this pass goes through; those rendered meanwhile wait for the next pass."""
+    batch_index: int = 0
+
+
+class BatchReader:
+    """Endless batches from a folder of shards, shuffled anew each pass, episodes of like length together."""
+
+    def __init__(
+        self,
+        folder: Path,
+        vocabulary: Vocabulary,
+        statistics: MelStatistics,
+        *,
+        positions_per_batch: int,
+        max_positions: int,
+        seed: int,
+        shards_at_once: int = 4,
+        cursor: Cursor | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.vocabulary = vocabulary
+        self.statistics = statistics
+        self.positions_per_batch = positions_per_batch
+        self.max_positions = max_positions
+        self.seed = seed
+        self.shards_at_once = shards_at_once
+        self.cursor = cursor or Cursor()
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            shards = list_shards(self.folder)
+            if not shards:
+                raise MediaError(f"no complete shard in {self.folder}: render some with 'microturn data make'")
+            if self.cursor.num_shards == 0:
+                self.cursor.num_shards = len(shards)
+            shards = shards[: self.cursor.num_shards]
+            for index, group in enumerate(self._groups(shards)):
+                if index < self.cursor.batch_index:
+                    continue
+                batch = collate([read_episode(*place) for place in group], self.vocabulary, self.statistics)
+                self.cursor.batch_index = index + 1
+                yield batch
+            self.cursor.pass_index += 1
+            self.cursor.num_shards = self.cursor.batch_index = 0
+
+    def _groups(self, shards: Sequence[Path]) -> Iterator[list[tuple[Path, Entry]]]:
+        """The batches of a pass, as places."""
+        rng = np.random.default_rng([self.seed, self.cursor.pass_index])
+        order = rng.permutation(len(shards))
+        for first in range(0, len(order), self.shards_at_once):
+            chosen = [shards[i] for i in order[first : first + self.shards_at_once]]
+            places = [(shard, entry) for shard in chosen for entry in read_index(shard)]
+            yield from self._batches(places, rng)
+
+    def _batches(self, places: list[tuple[Path, Entry]], rng: Generator) -> list[list[tuple[Path, Entry]]]:
+        places = sorted(
+            (place for place in places if place[1].num_positions <= self.max_positions),
+            key=lambda place: place[1].num_positions,
+        )
+        batches: list[list[tuple[Path, Entry]]] = []
+        group: list[tuple[Path, Entry]] = []
+        for place in places:
+            if group and (len(group) + 1) * place[1].num_positions > self.positions_per_batch:
+                batches.append(group)
+                group = []
+            group.append(place)
+        if group:
+            batches.append(group)
+        return [batches[i] for i in rng.permutation(len(batches))]

@@ -1,0 +1,65 @@
+"""Muon for the hidden matrices, AdamW for everything else (Jordan et al. 2024, as torch ships it)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+NOT_HIDDEN = ("embed", "table", "unembed", "relative", "enter.weight", "letter")
+"""Matrices that are not maps between hidden states, by part of their name: Muon is not for them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """Peak learning rates and decay."""
+
+    matrix_rate: float = 4e-3
+    """Of Muon, its update scaled to AdamW's root mean square."""
+    other_rate: float = 2e-3
+    """Of AdamW."""
+    weight_decay: float = 0.01
+    max_gradient_norm: float = 1.0
+
+
+class Optimizer:
+    """The two optimisers as one."""
+
+    def __init__(self, modules: nn.Module, config: OptimizerConfig) -> None:
+        self.config = config
+        matrices, others = [], []
+        for name, parameter in modules.named_parameters():
+            is_hidden = parameter.ndim == 2 and min(parameter.shape) > 16 and not any(p in name for p in NOT_HIDDEN)
+            (matrices if is_hidden else others).append(parameter)
+        self.parameters = matrices + others
+        self.muon = torch.optim.Muon(
+            matrices, lr=config.matrix_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+        )
+        self.adamw = torch.optim.AdamW(others, lr=config.other_rate, betas=(0.9, 0.95), weight_decay=0.0)
+
+    def step(self, rate_factor: float) -> float:
+        """Clip, update and clear the gradients. Returns the norm of the gradient before clipping."""
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_gradient_norm)
+        for optimizer, rate in ((self.muon, self.config.matrix_rate), (self.adamw, self.config.other_rate)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * rate_factor
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return float(norm)
+
+    def state_dict(self) -> dict:
+        """Both states."""
+        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Both states."""
+        self.muon.load_state_dict(state["muon"])
+        self.adamw.load_state_dict(state["adamw"])
+
+
+def rate_factor(progress: float, *, warmup: float = 0.02, decay_from: float = 0.7, floor: float = 0.02) -> float:
+    """Share of the peak rate at a share of the run: linear warm-up, constant, linear decay."""
+    if progress < warmup:
+        return max(floor, progress / warmup)
+    if progress < decay_from:
+        return 1.0
+    return max(floor, 1.0 - (1.0 - floor) * (progress - decay_from) / (1.0 - decay_from))

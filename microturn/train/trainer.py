@@ -1,0 +1,209 @@
+"""The training loop: batches in, weights, checkpoints and a log out. One process; time-boxed, resumable.
+
+A run is boxed by minutes of training rather than by steps: the learning rate follows the share of the time used, so
+that a run of any length ends annealed. What is saved is enough to go on exactly where the run stood.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import nn
+
+from microturn.data.packed import NUM_LETTER_CLASSES
+from microturn.data.shards import list_shards, read_episode, read_index
+from microturn.errors import CheckpointError
+from microturn.features.mel import MelStatistics
+from microturn.model.config import ModelConfig
+from microturn.model.interaction_model import InteractionModel
+from microturn.train.batches import Batch, BatchReader, Cursor, collate
+from microturn.train.losses import LossConfig, Losses, compute_losses
+from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
+from microturn.turns.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One run."""
+
+    model: ModelConfig
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    positions_per_batch: int = 9_600
+    """Positions in a batch, padding included."""
+    max_positions: int = 1_600
+    """Longer episodes are left out."""
+    max_minutes: float = 60.0
+    """Training time of the whole run, evaluation and saving included."""
+    validate_every_minutes: float = 4.0
+    save_every_minutes: float = 4.0
+    log_every_steps: int = 10
+    is_bf16: bool = True
+    """Autocast; the master weights stay in float32."""
+    is_compiled: bool = False
+    """torch.compile."""
+    device: str = "cpu"
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Progressed:
+    """How far a run has come."""
+
+    step: int = 0
+    num_positions: int = 0
+    elapsed_s: float = 0.0
+
+
+class Trainer:
+    """One run in one folder: ``checkpoint.pt``, ``log.jsonl`` and, at the end, the weights."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        shards: Path,
+        vocabulary: Vocabulary,
+        statistics: MelStatistics,
+        validation_shards: Path | None = None,
+        init_from: dict[str, torch.Tensor] | None = None,
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.vocabulary, self.statistics = vocabulary, statistics
+        self.model = InteractionModel(config.model).to(config.device)
+        if init_from is not None:
+            self.model.load_state_dict(init_from)
+        self.letter_head = nn.Linear(config.model.backbone.width, NUM_LETTER_CLASSES).to(config.device)
+        self.optimizer = Optimizer(nn.ModuleDict({"model": self.model, "letter": self.letter_head}), config.optimizer)
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.progressed = Progressed()
+        self.reader = BatchReader(
+            shards,
+            vocabulary,
+            statistics,
+            positions_per_batch=config.positions_per_batch,
+            max_positions=config.max_positions,
+            seed=config.seed,
+        )
+        self.validation = self._validation_batches(validation_shards) if validation_shards else []
+        if config.is_compiled:
+            self.model.compile(dynamic=True)
+
+    # --- the loop --------------------------------------------------------------------------------------------
+
+    def train(self) -> None:
+        """Run until the time is used up."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        due = {"validate": self.config.validate_every_minutes * 60, "save": self.config.save_every_minutes * 60}
+        next_at = {name: self.progressed.elapsed_s + period for name, period in due.items()}
+        with Progress(*columns, disable=None) as bar:
+            task = bar.add_task("training", total=self.config.max_minutes * 60, completed=self.progressed.elapsed_s)
+            for batch in self._timed(iter(self.reader)):
+                losses = self._step(batch)
+                if self.progressed.step % self.config.log_every_steps == 0:
+                    self._log("train", {name: float(value) for name, value in losses.metrics.items()})
+                    description = f"step {self.progressed.step} loss {float(losses.total):.3f}"
+                    bar.update(task, completed=self.progressed.elapsed_s, description=description)
+                if self.progressed.elapsed_s >= next_at["validate"]:
+                    self.validate()
+                    next_at["validate"] = self.progressed.elapsed_s + due["validate"]
+                if self.progressed.elapsed_s >= next_at["save"]:
+                    self.save()
+                    next_at["save"] = self.progressed.elapsed_s + due["save"]
+        self.validate()
+        self.save()
+
+    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Count the time of everything between two batches, reading included."""
+        started = time.monotonic() - self.progressed.elapsed_s
+        for batch in batches:
+            yield batch
+            self.progressed.elapsed_s = time.monotonic() - started
+            if self.progressed.elapsed_s >= self.config.max_minutes * 60:
+                return
+
+    def _step(self, batch: Batch) -> Losses:
+        self.model.train()
+        losses = self._losses(batch, self.generator)
+        losses.total.backward()
+        progress = self.progressed.elapsed_s / (self.config.max_minutes * 60)
+        losses.metrics["gradient_norm"] = torch.tensor(self.optimizer.step(rate_factor(progress)))
+        self.progressed.step += 1
+        self.progressed.num_positions += batch.num_positions
+        return losses
+
+    def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+        batch = batch.to(self.config.device)
+        with torch.autocast(self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.is_bf16):
+            return compute_losses(self.model, self.letter_head, batch, self.config.loss, generator)
+
+    # --- validation ------------------------------------------------------------------------------------------
+
+    def _validation_batches(self, folder: Path) -> list[Batch]:
+        places = [(shard, entry) for shard in list_shards(folder) for entry in read_index(shard)]
+        places = [place for place in places if place[1].num_positions <= self.config.max_positions][:48]
+        return [
+            collate([read_episode(*place) for place in places[i : i + 8]], self.vocabulary, self.statistics)
+            for i in range(0, len(places), 8)
+        ]
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Mean losses over the validation episodes, the same noise each time."""
+        self.model.eval()
+        generator = torch.Generator().manual_seed(1)
+        sums: dict[str, float] = {}
+        for batch in self.validation:
+            for name, value in self._losses(batch, generator).metrics.items():
+                sums[name] = sums.get(name, 0.0) + float(value) / len(self.validation)
+        if sums:
+            self._log("validation", sums)
+        return sums
+
+    def _log(self, kind: str, metrics: dict[str, float]) -> None:
+        record = {"kind": kind, **asdict(self.progressed), **{name: round(v, 5) for name, v in metrics.items()}}
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    # --- going on --------------------------------------------------------------------------------------------
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """What ``resume`` reads."""
+        return self.folder / "checkpoint.pt"
+
+    def save(self) -> None:
+        """Write everything that going on needs, whole or not at all."""
+        state = {
+            "model": self.model.state_dict(),
+            "letter_head": self.letter_head.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "progressed": asdict(self.progressed),
+            "cursor": asdict(self.reader.cursor),
+            "config": self.config.model.to_json(),
+        }
+        partial = self.checkpoint_path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.rename(self.checkpoint_path)
+
+    def resume(self) -> None:
+        """Go on from ``checkpoint.pt``. Raises CheckpointError if it is absent or of another model."""
+        if not self.checkpoint_path.exists():
+            raise CheckpointError(f"{self.checkpoint_path} does not exist: start without --resume")
+        state = torch.load(self.checkpoint_path, map_location=self.config.device, weights_only=True)
+        if state["config"] != self.config.model.to_json():
+            raise CheckpointError(f"{self.checkpoint_path} is of another model: give the recipe that it began with")
+        self.model.load_state_dict(state["model"])
+        self.letter_head.load_state_dict(state["letter_head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"].cpu())
+        self.progressed = Progressed(**state["progressed"])
+        self.reader.cursor = Cursor(**state["cursor"])
