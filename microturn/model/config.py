@@ -115,7 +115,8 @@ class VideoInConfig:
             space, time = space * fold.space, time * fold.time
         if (space, time) != (self.patch_pixels, self.patch_frames):
             raise ValueError(
-                f"the folds cover {time} frames of {space} pixels, a patch has {self.patch_frames} of {self.patch_pixels}"
+                f"the folds cover {time} frames of {space} pixels, "
+                f"a patch has {self.patch_frames} of {self.patch_pixels}"
             )
 
 
@@ -127,6 +128,8 @@ class SpeechConfig:
     in_width: int = 256
     """Hidden width of the embedding of a patch."""
     head_width: int = 384
+    time_width: int = 64
+    """Width of the code of the flow's time, a single number."""
     num_blocks: int = 4
 
 
@@ -146,7 +149,8 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.video_in.folds[-1].out_width != self.backbone.width:
             raise ValueError(
-                f"the hMLP ends at width {self.video_in.folds[-1].out_width}, the backbone is {self.backbone.width} wide"
+                f"the hMLP ends at width {self.video_in.folds[-1].out_width}, "
+                f"the backbone is {self.backbone.width} wide"
             )
 
     def to_json(self) -> str:

@@ -30,9 +30,9 @@ class Modulation(nn.Module):
     Linear in either, so that sampling computes the condition's part once a patch and time's part once for good.
     """
 
-    def __init__(self, width: int, num_parts: int) -> None:
+    def __init__(self, width: int, time_width: int, num_parts: int) -> None:
         super().__init__()
-        self.time = nn.Linear(width, num_parts * width)
+        self.time = nn.Linear(time_width, num_parts * width)
         self.condition = nn.Linear(width, num_parts * width, bias=False)
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
@@ -41,9 +41,9 @@ class Modulation(nn.Module):
 class FlowBlock(nn.Module):
     """A residual MLP, its input shifted and scaled and its output gated. Starts as the identity."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, time_width: int) -> None:
         super().__init__()
-        self.modulation = Modulation(width, 3)
+        self.modulation = Modulation(width, time_width, 3)
         self.enter = nn.Linear(width, width)
         self.leave = nn.Linear(width, width)
 
@@ -68,14 +68,14 @@ class FlowHead(nn.Module):
 
     def __init__(self, config: SpeechConfig, condition_width: int) -> None:
         super().__init__()
-        width = config.head_width
-        self.width = width
-        self.time_enter = nn.Linear(width, width)
-        self.time_leave = nn.Linear(width, width)
+        width, time_width = config.head_width, config.time_width
+        self.time_width = time_width
+        self.time_enter = nn.Linear(time_width, time_width)
+        self.time_leave = nn.Linear(time_width, time_width)
         self.condition = nn.Linear(condition_width, width)
         self.enter = nn.Linear(config.patch_width, width)
-        self.blocks = nn.ModuleList(FlowBlock(width) for _ in range(config.num_blocks))
-        self.last_modulation = Modulation(width, 2)
+        self.blocks = nn.ModuleList(FlowBlock(width, time_width) for _ in range(config.num_blocks))
+        self.last_modulation = Modulation(width, time_width, 2)
         self.leave = nn.Linear(width, config.patch_width)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
@@ -118,7 +118,7 @@ class FlowHead(nn.Module):
         return [block.modulation for block in self.blocks] + [self.last_modulation]
 
     def _time_parts(self, time_N: Tensor) -> tuple[Tensor, ...]:
-        features = time_features(time_N, self.width).to(self.time_enter.weight.dtype)
+        features = time_features(time_N, self.time_width).to(self.time_enter.weight.dtype)
         code_NW = F.silu(self.time_leave(F.silu(self.time_enter(features))))
         return tuple(m.time(code_NW) for m in self._modulations())
 

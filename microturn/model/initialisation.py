@@ -18,7 +18,7 @@ def initialise(model: nn.Module) -> None:
     for name, parameter in model.named_parameters():
         if parameter.is_meta:
             continue
-        if name.startswith("flow_head") or name.startswith("speech_in"):
+        if name.startswith(("flow_head", "speech_in")):
             continue  # torch's own default suits these plain networks
         if name.endswith("profile_RE"):
             parameter.normal_(std=PROFILE_STD)

@@ -86,25 +86,34 @@ def small() -> ModelConfig:
 
 
 def count_parameters(config: ModelConfig) -> tuple[int, int]:
-    """Parameters of a whole model: in all, and those that one token's step runs through.
+    """Parameters of a whole model: in all, and those that one token's step reads.
 
-    A step looks up one row of the text table, runs the chosen and the shared experts, the unembedding and, if the
-    model speaks, the flow head; it embeds a token or a patch of speech, not audio and images on top.
+    A step reads one row of the text table, the chosen experts (a router's row counts as its expert's), and everything
+    else once; what embeds audio and images is read only where they come in.
     """
-    with torch.device("meta"):
-        model = InteractionModel(config)
+    model = _on_meta(config)
+    inputs = sum(p.numel() for part in (model.audio_in, model.image_in) for p in part.parameters())
+    table = model.text_in.table.numel() - config.backbone.width
     total = sum(p.numel() for p in model.parameters())
-    return total, total - _idle(model, config)
+    return total, total - inputs - table - _idle_experts(config)
 
 
-def _idle(model: InteractionModel, config: ModelConfig) -> int:
-    idle = model.text_in.table.numel() - config.backbone.width
-    idle += sum(p.numel() for part in (model.audio_in, model.image_in) for p in part.parameters())
+def count_backbone(config: ModelConfig) -> tuple[int, int]:
+    """Parameters of the backbone with both its text tables, as the published labels count: in all, and active."""
+    model = _on_meta(config)
+    parts = (model.text_in, model.blocks, model.norm, model.unembedding)
+    total = sum(p.numel() for part in parts for p in part.parameters())
+    return total, total - _idle_experts(config)
+
+
+def _on_meta(config: ModelConfig) -> InteractionModel:
+    with torch.device("meta"):
+        return InteractionModel(config)
+
+
+def _idle_experts(config: ModelConfig) -> int:
     moe = config.backbone.moe
-    if moe is not None:
-        idle_share = 1 - moe.num_chosen / moe.num_experts
-        routed = sum(
-            p.numel() for name, p in model.named_parameters() if name.endswith(("gate_up_EFD", "mlp.down_EDF"))
-        )
-        idle += round(routed * idle_share)
-    return idle
+    if moe is None:
+        return 0
+    per_expert = 3 * moe.expert_width * config.backbone.width + config.backbone.width
+    return config.backbone.mlps.count("sparse") * (moe.num_experts - moe.num_chosen) * per_expert
