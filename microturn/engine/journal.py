@@ -1,0 +1,337 @@
+"""The journal: every micro-turn's input and output, written before the output is released.
+
+It is what a session is resumed from (last good snapshot, then the tail of turns), and it is the recording.
+
+SQLite in WAL mode with ``synchronous=NORMAL``: a committed turn survives the death of the process (``kill -9``),
+because the operating system holds the written pages; a loss of power may take the last turns but never leaves a
+broken file. ``is_power_safe`` asks for an fsync a batch instead.
+
+One transaction holds a whole batch. Writes come from the engine's worker; a lock lets others read meanwhile.
+"""
+
+import hashlib
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from microturn.engine.journal_codec import decode_input, decode_output, encode_input, encode_output
+from microturn.errors import JournalError
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.trace import TurnTrace
+
+SCHEMA_VERSION = 1
+NUM_KEPT_SNAPSHOTS = 3
+
+_APPLICATION_ID = 0x6D747572  # "mtur"
+_SCHEMA = """
+CREATE TABLE sessions (
+    session_id TEXT PRIMARY KEY, token_hash BLOB UNIQUE, seed INTEGER NOT NULL, model_hash TEXT NOT NULL,
+    settings TEXT NOT NULL, created_s REAL NOT NULL, closed_s REAL
+);
+CREATE TABLE turns (
+    session_id TEXT NOT NULL REFERENCES sessions ON DELETE CASCADE, turn_index INTEGER NOT NULL,
+    input BLOB NOT NULL, output BLOB NOT NULL, tokens TEXT NOT NULL, trace TEXT NOT NULL,
+    PRIMARY KEY (session_id, turn_index)
+);
+CREATE TABLE snapshots (
+    session_id TEXT NOT NULL REFERENCES sessions ON DELETE CASCADE, turn_index INTEGER NOT NULL,
+    digest BLOB NOT NULL, state BLOB NOT NULL,
+    PRIMARY KEY (session_id, turn_index)
+);
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionRecord:
+    """What must be known to run a session again."""
+
+    session_id: str
+    seed: int
+    """Keys the noise of the flow head and of sampling."""
+    model_hash: str
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """JSON values."""
+    created_s: float = 0.0
+    """Unix time; 0 lets the journal fill it in."""
+    is_closed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnRecord:
+    """One micro-turn as it happened."""
+
+    session_id: str
+    input: MicroTurnInput
+    output: MicroTurnOutput
+    tokens: tuple[int, ...]
+    """Token ids of the output, as sampled, patches left out. Text alone would not give them back."""
+    trace: TurnTrace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A session's state after a micro-turn."""
+
+    session_id: str
+    turn_index: int
+    state: bytes
+    """Safetensors."""
+
+
+class Journal(Protocol):
+    """Where sessions are recorded."""
+
+    def open_session(self, session: SessionRecord, resume_token: str) -> None:
+        """Begins a session. Only a hash of the token is kept."""
+        ...
+
+    def close_session(self, session_id: str) -> None:
+        """Marks a session as ended: it can be replayed, but no longer resumed."""
+        ...
+
+    def append(self, turns: Sequence[TurnRecord]) -> None:
+        """Writes a batch of micro-turns, all or none. Once it returns they survive the process."""
+        ...
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keeps a state; all but the latest few of a session are dropped."""
+        ...
+
+    def session(self, session_id: str) -> SessionRecord:
+        """Finds a session by its name."""
+        ...
+
+    def session_of_token(self, resume_token: str) -> SessionRecord:
+        """Finds the session that a token resumes."""
+        ...
+
+    def snapshots(self, session_id: str) -> Iterator[Snapshot]:
+        """The undamaged snapshots of a session, latest first."""
+        ...
+
+    def turns(self, session_id: str, *, after_turn: int = -1) -> Iterator[TurnRecord]:
+        """The micro-turns after a given one, in order."""
+        ...
+
+    def close(self) -> None:
+        """Releases files."""
+        ...
+
+
+def new_resume_token() -> str:
+    """A token that cannot be guessed."""
+    return secrets.token_urlsafe(32)
+
+
+class SqliteJournal:
+    """A journal in one SQLite file; ``:memory:`` keeps it in memory, for tests.
+
+    Every method raises JournalError when the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path | str, *, is_power_safe: bool = False) -> None:
+        self.path = str(path)
+        self._lock = threading.RLock()
+        if self.path != ":memory:":
+            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        with self._errors("opened", "check that it is a microturn journal and that its folder can be written"):
+            self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute(f"PRAGMA synchronous={'FULL' if is_power_safe else 'NORMAL'}")
+            self._db.execute("PRAGMA foreign_keys=ON")
+            self._prepare_schema()
+
+    def open_session(self, session: SessionRecord, resume_token: str) -> None:
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, NULL)",
+                (
+                    session.session_id,
+                    _hash(resume_token.encode()),
+                    session.seed,
+                    session.model_hash,
+                    json.dumps(dict(session.settings)),
+                    session.created_s or time.time(),
+                ),
+            )
+
+    def close_session(self, session_id: str) -> None:
+        with self._writing() as db:
+            db.execute("UPDATE sessions SET closed_s = ? WHERE session_id = ?", (time.time(), session_id))
+            db.execute("DELETE FROM snapshots WHERE session_id = ?", (session_id,))
+
+    def append(self, turns: Sequence[TurnRecord]) -> None:
+        rows = [
+            (
+                turn.session_id,
+                turn.input.index,
+                encode_input(turn.input),
+                encode_output(turn.output),
+                json.dumps(turn.tokens),
+                json.dumps(asdict(turn.trace)),
+            )
+            for turn in turns
+        ]
+        with self._writing() as db:
+            db.executemany("INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        key = (snapshot.session_id, snapshot.turn_index)
+        with self._writing() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", (*key, _hash(snapshot.state), snapshot.state)
+            )
+            db.execute(
+                "DELETE FROM snapshots WHERE session_id = ? AND turn_index NOT IN "
+                "(SELECT turn_index FROM snapshots WHERE session_id = ? ORDER BY turn_index DESC LIMIT ?)",
+                (snapshot.session_id, snapshot.session_id, NUM_KEPT_SNAPSHOTS),
+            )
+
+    def sessions(self) -> list[SessionRecord]:
+        """Every recorded session, latest first."""
+        return [_session(row) for row in self._rows(f"{_SELECT_SESSION} ORDER BY created_s DESC")]
+
+    def session(self, session_id: str) -> SessionRecord:
+        rows = self._rows(f"{_SELECT_SESSION} WHERE session_id = ?", session_id)
+        if not rows:
+            raise JournalError(
+                f"{self.path} holds no session {session_id!r}: list its sessions, or name another journal"
+            )
+        return _session(rows[0])
+
+    def session_of_token(self, resume_token: str) -> SessionRecord:
+        rows = self._rows(f"{_SELECT_SESSION} WHERE token_hash = ?", _hash(resume_token.encode()))
+        if not rows:
+            raise JournalError("no session has this resume token: open a new session")
+        return _session(rows[0])
+
+    def snapshots(self, session_id: str) -> Iterator[Snapshot]:
+        select = "SELECT turn_index, digest, state FROM snapshots WHERE session_id = ? ORDER BY turn_index DESC"
+        for turn_index, digest, state in self._rows(select, session_id):
+            if _hash(state) == digest:
+                yield Snapshot(session_id=session_id, turn_index=turn_index, state=state)
+
+    def turns(self, session_id: str, *, after_turn: int = -1) -> Iterator[TurnRecord]:
+        select = (
+            "SELECT turn_index, input, output, tokens, trace FROM turns "
+            "WHERE session_id = ? AND turn_index > ? ORDER BY turn_index LIMIT 100"
+        )
+        while rows := self._rows(select, session_id, after_turn):
+            for index, given, answered, tokens, trace in rows:
+                yield TurnRecord(
+                    session_id=session_id,
+                    input=decode_input(given),
+                    output=decode_output(answered),
+                    tokens=tuple(json.loads(tokens)),
+                    trace=TurnTrace(**json.loads(trace)),
+                )
+                after_turn = index
+
+    def delete_session(self, session_id: str) -> None:
+        """Forgets a session and all that was recorded of it."""
+        with self._writing() as db:
+            db.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    # Inside
+
+    def _prepare_schema(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (application_id,) = self._db.execute("PRAGMA application_id").fetchone()
+        (num_tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if num_tables == 0:
+            self._db.executescript(
+                f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; "
+                f"PRAGMA application_id={_APPLICATION_ID}; COMMIT;"
+            )
+        elif application_id != _APPLICATION_ID:
+            raise JournalError(f"{self.path} is another program's database: name a file of its own for the journal")
+        elif version != SCHEMA_VERSION:
+            raise JournalError(
+                f"{self.path} has journal schema {version}, this is {SCHEMA_VERSION}: "
+                "read it with the microturn that wrote it, or name a new file"
+            )
+
+    def _rows(self, select: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._errors("read", "check the file, or restore a copy"), self._lock:
+            return self._db.execute(select, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Generator[sqlite3.Connection, None, None]:
+        """One transaction: all of it or nothing."""
+        with self._errors("written", "free disk space, or name another file"), self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _errors(self, done: str, remedy: str) -> Generator[None, None, None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal {self.path} cannot be {done} ({error}): {remedy}") from error
+
+
+class NullJournal:
+    """Keeps nothing: a session lives as long as the process."""
+
+    def open_session(self, session: SessionRecord, resume_token: str) -> None:
+        pass
+
+    def close_session(self, session_id: str) -> None:
+        pass
+
+    def append(self, turns: Sequence[TurnRecord]) -> None:
+        pass
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        pass
+
+    def session(self, session_id: str) -> SessionRecord:
+        raise JournalError(f"session {session_id!r} was not recorded: run with a journal to replay and resume")
+
+    def session_of_token(self, resume_token: str) -> SessionRecord:
+        raise JournalError("sessions are not recorded: open a new one, or run with a journal to resume")
+
+    def snapshots(self, session_id: str) -> Iterator[Snapshot]:
+        return iter(())
+
+    def turns(self, session_id: str, *, after_turn: int = -1) -> Iterator[TurnRecord]:
+        return iter(())
+
+    def close(self) -> None:
+        pass
+
+
+_SELECT_SESSION = "SELECT session_id, seed, model_hash, settings, created_s, closed_s FROM sessions"
+
+
+def _session(row: tuple[Any, ...]) -> SessionRecord:
+    session_id, seed, model_hash, settings, created_s, closed_s = row
+    return SessionRecord(
+        session_id=session_id,
+        seed=seed,
+        model_hash=model_hash,
+        settings=json.loads(settings),
+        created_s=created_s,
+        is_closed=closed_s is not None,
+    )
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()

@@ -1,0 +1,39 @@
+"""What one micro-turn cost, and what was given up for it: shown to clients, kept in recordings, drawn in timelines."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnTrace:
+    """Costs and conditions of one session's micro-turn. Phase times are those of the whole batch."""
+
+    index: int
+    batch_size: int = 1
+    """Sessions that ran in the same step."""
+    features_ms: float = 0.0
+    prefill_ms: float = 0.0
+    decode_ms: float = 0.0
+    """Forwards after the first, with the choice of tokens."""
+    flow_ms: float = 0.0
+    vocoder_ms: float = 0.0
+    latency_ms: float = 0.0
+    """From the moment the turn could run until its output was released; 0 outside a live engine."""
+    num_input_positions: int = 0
+    """Positions that the input took in the sequence."""
+    num_text_tokens: int = 0
+    """Sampled text tokens of the output, openers included."""
+    overload_rung: int = 0
+    """Step of the ladder of degradation that was in force; 0 for none."""
+    is_cut_short: bool = False
+    """The output reached the text cap and was closed."""
+    is_forced: bool = False
+    """The output was prescribed: silence for a turn that came too late, or a recording that is replayed."""
+    is_late: bool = False
+    """The output missed its deadline."""
+    num_deviations: int = 0
+    """Prescribed tokens that the model would not have chosen itself."""
+
+    @property
+    def compute_ms(self) -> float:
+        """The step's work, all phases together."""
+        return self.features_ms + self.prefill_ms + self.decode_ms + self.flow_ms + self.vocoder_ms
