@@ -114,10 +114,12 @@ def make_shards(
     *,
     per_shard: int = 200,
     num_workers: int = 2,
+    first_shard: int = 0,
 ) -> None:
     """Render training shards that are not there yet, with a progress bar."""
     out.mkdir(parents=True, exist_ok=True)
-    missing = [i for i in range(num_shards) if not (out / f"{i:05d}.tar").exists()]
+    wanted = range(first_shard, first_shard + num_shards)
+    missing = [i for i in wanted if not (out / f"{i:05d}.tar").exists()]
     job = functools.partial(_make_shard, out=out, per_shard=per_shard, tokenizer_path=tokenizer_path, data_dir=data_dir)
     columns = (
         TextColumn("{task.description}"),

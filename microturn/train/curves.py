@@ -1,0 +1,37 @@
+"""Learning curves as a picture, from a run's log."""
+
+import json
+from pathlib import Path
+
+from microturn.errors import MissingDependencyError
+
+PANELS = (
+    ("token_loss", "cross-entropy of tokens"),
+    ("speech_loss", "flow-matching loss of speech"),
+    ("letter_loss", "cross-entropy of letters (auxiliary)"),
+    ("token_accuracy", "share of tokens right"),
+)
+
+
+def draw_curves(log: Path, picture: Path) -> None:
+    """Draw training and validation of ``log.jsonl`` over media hours. Raises MissingDependencyError without matplotlib."""
+    try:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise MissingDependencyError("learning curves need matplotlib: pip install 'microturn[train]'") from error
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(4 * len(PANELS), 3), layout="constrained")
+    for axis, (name, title) in zip(axes, PANELS, strict=True):
+        for kind, style in (("train", {"alpha": 0.4, "linewidth": 0.8}), ("validation", {"marker": "o", "markersize": 3})):
+            points = [(r["num_positions"] / 1e6, r[name]) for r in records if r["kind"] == kind and name in r]
+            if points:
+                axis.plot(*zip(*points, strict=True), label=kind, **style)
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("million positions", fontsize=8)
+        axis.grid(alpha=0.2)
+    axes[0].legend(fontsize=8)
+    figure.savefig(picture, dpi=110)
+    pyplot.close(figure)
