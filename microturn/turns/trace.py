@@ -34,6 +34,17 @@ class TurnTrace:
     """Prescribed tokens that the model would not have chosen itself."""
 
     @property
+    def phases_ms(self) -> dict[str, float]:
+        """Compute time by phase, in the order of the work."""
+        return {
+            "features": self.features_ms,
+            "prefill": self.prefill_ms,
+            "decode": self.decode_ms,
+            "flow": self.flow_ms,
+            "vocoder": self.vocoder_ms,
+        }
+
+    @property
     def compute_ms(self) -> float:
         """The step's work, all phases together."""
-        return self.features_ms + self.prefill_ms + self.decode_ms + self.flow_ms + self.vocoder_ms
+        return sum(self.phases_ms.values())

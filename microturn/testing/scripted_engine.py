@@ -1,0 +1,113 @@
+"""An engine that answers from a script, for tests of what stands around the engine. No model, no thread, no torch."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
+
+from microturn.errors import CapacityError, SessionClosedError
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, TextEvent
+from microturn.turns.pcm import PcmChunk
+from microturn.turns.slicer import Slicer
+from microturn.turns.trace import TurnTrace
+from microturn.turns.video import VideoFrame
+
+Answer = Callable[[MicroTurnInput], MicroTurnOutput]
+
+
+def script(outputs: Iterable[MicroTurnOutput]) -> Answer:
+    """Answers each turn with the output that has its index, and the others with silence."""
+    by_index = {output.index: output for output in outputs}
+    return lambda turn: by_index.get(turn.index, MicroTurnOutput(index=turn.index))
+
+
+class ScriptedSession:
+    """One conversation: each micro-turn is answered as soon as its sound is whole."""
+
+    def __init__(self, answer: Answer, *, session_id: str, resume_token: str) -> None:
+        self.session_id = session_id
+        self.resume_token = resume_token
+        self.inputs: list[MicroTurnInput] = []
+        """What has been asked so far."""
+        self.is_closed = False
+        self._answer = answer
+        self._slicer = Slicer()
+        self._answers: asyncio.Queue[tuple[MicroTurnOutput, TurnTrace] | Exception | None] = asyncio.Queue()
+
+    def push_audio(self, chunk: PcmChunk) -> None:
+        """Takes sound in, and answers every turn that it completes."""
+        self._check_open()
+        self._slicer.push_audio(chunk)
+        while (turn := self._slicer.ready()) is not None:
+            self.inputs.append(turn)
+            self._answers.put_nowait((replace(self._answer(turn), index=turn.index), TurnTrace(index=turn.index)))
+
+    def push_frame(self, frame: VideoFrame) -> None:
+        """Takes a frame in."""
+        self._check_open()
+        self._slicer.push_frame(frame)
+
+    def push_text(self, event: TextEvent) -> None:
+        """Takes a text event in."""
+        self._check_open()
+        self._slicer.push_text(event)
+
+    def fail(self, error: Exception) -> None:
+        """Lets the outputs end with an error, as an engine in trouble would."""
+        self._answers.put_nowait(error)
+
+    async def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
+        """The answers in order, until the session is closed."""
+        while (answer := await self._answers.get()) is not None:
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+    async def close(self) -> None:
+        """Ends the outputs. Closing twice does nothing."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._answers.put_nowait(None)
+
+    async def park(self) -> None:
+        """Ends the outputs, but the session can be resumed."""
+        self._answers.put_nowait(None)
+
+    def reopen(self) -> None:
+        """Begins the outputs anew, after ``park``."""
+        self._answers = asyncio.Queue()
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise SessionClosedError(f"session {self.session_id} is closed: open a new one")
+
+
+class ScriptedEngine:
+    """Opens scripted sessions; those opened so far stand in ``sessions``."""
+
+    def __init__(self, answer: Answer | None = None, *, max_sessions: int = 16) -> None:
+        self.sessions: list[ScriptedSession] = []
+        self._answer = answer or script(())
+        self._max_sessions = max_sessions
+
+    async def open(self, instructions: str | None = None, seed: int | None = None) -> ScriptedSession:
+        """Begins a conversation. Raises CapacityError when ``max_sessions`` are open."""
+        num_open = sum(not session.is_closed for session in self.sessions)
+        if num_open >= self._max_sessions:
+            raise CapacityError(f"{num_open} of {self._max_sessions} sessions are live: try again later")
+        number = len(self.sessions)
+        session = ScriptedSession(self._answer, session_id=f"session-{number}", resume_token=f"token-{number}")
+        self.sessions.append(session)
+        return session
+
+    async def resume(self, resume_token: str) -> ScriptedSession:
+        """Goes on with a parked session. Raises SessionClosedError for an unknown token."""
+        for session in self.sessions:
+            if session.resume_token == resume_token and not session.is_closed:
+                session.reopen()
+                return session
+        raise SessionClosedError("no session has this resume token: open a new one")
+
+    async def close(self) -> None:
+        """Closes every session."""
+        for session in self.sessions:
+            await session.close()
