@@ -2,6 +2,7 @@
 
 MicroturnError
 ├── MediaError             a recording, frame or chunk that cannot be read or used
+├── ProtocolError          a message from the other side of the wire that cannot be accepted
 ├── CheckpointError        weights, configuration or tokenizer that do not load or do not fit
 ├── JournalError           a session's journal that cannot be written, read or resumed
 ├── CapacityError          no slot, queue or budget left for what was asked
@@ -20,6 +21,18 @@ class MicroturnError(Exception):
 
 class MediaError(MicroturnError):
     """Media that cannot be read or used."""
+
+
+class ProtocolError(MicroturnError):
+    """A message that breaks the wire protocol; ``code`` and ``param`` go into the error event that answers it."""
+
+    def __init__(
+        self, message: str, *, code: str, param: str | None = None, client_event_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+        self.client_event_id = client_event_id
 
 
 class CheckpointError(MicroturnError):
