@@ -1,0 +1,90 @@
+"""The split: which voices, noises and human recordings train, and which are only ever evaluated on.
+
+Data and evaluations both read this file and nothing else decides. A voice is its base synthesiser voice: all its warps,
+accents and mixes stay on its side. Speakers that two synthesisers share (slt, kal) stay on one side too.
+"""
+
+from typing import Literal
+
+Part = Literal["train", "heldout"]
+PARTS: tuple[Part, ...] = ("train", "heldout")
+
+HIBARI: dict[Part, tuple[str, ...]] = {"train": ("heart",), "heldout": ()}
+FLITE: dict[Part, tuple[str, ...]] = {"train": ("kal16", "awb", "slt"), "heldout": ("rms",)}
+FESTIVAL: dict[Part, tuple[str, ...]] = {"train": ("slt", "kal"), "heldout": ("ked",)}
+
+# Kokoro's af_heart is the voice that hibari was distilled from, so that no user ever speaks with it.
+KOKORO: dict[Part, tuple[str, ...]] = {
+    "train": (
+        *("af_alloy", "af_aoede", "af_bella", "af_jessica", "af_kore", "af_nicole", "af_nova", "af_river", "af_sky"),
+        *("am_adam", "am_echo", "am_eric", "am_liam", "am_michael", "am_onyx", "am_puck", "am_santa"),
+        *("bf_alice", "bf_isabella", "bf_lily", "bm_daniel", "bm_fable", "bm_lewis"),
+    ),
+    "heldout": ("af_sarah", "am_fenrir", "bf_emma", "bm_george"),
+}
+
+# Variants by their file names. Numbered siblings differ little, so that a family is never divided; robots, announcers and
+# test voices are left out.
+ESPEAK: dict[Part, tuple[str, ...]] = {
+    "train": (
+        *("f1", "f2", "f3", "f5", "m1", "m2", "m3", "m4", "m5", "m7", "m8"),
+        *("klatt", "klatt2", "klatt3", "klatt4", "klatt5", "klatt6", "whisper", "whisperf", "croak", "grandma"),
+        *("Alex", "Alicia", "Andy", "Annie", "AnxiousAndy", "Denis", "Diogo", "Gene", "Gene2", "Henrique", "Jacky"),
+        *("Lee", "Marco", "Mario", "Mike", "Nguyen", "RicishayMax", "RicishayMax2", "RicishayMax3", "Storm", "Tweaky"),
+        *("anika", "antonio", "aunty", "belinda", "benjamin", "boris", "caleb", "ed", "edward", "edward2", "gustave"),
+        *("iven", "iven2", "iven3", "iven4", "john", "kaukovalta", "marcelo", "max", "michel", "miguel", "norbert"),
+        *("pablo", "quincy", "rob", "robert", "sandro", "shelby", "steph", "steph2", "steph3", "travis", "zac"),
+    ),
+    "heldout": (
+        *("f4", "m6", "grandpa", "Andrea", "Hugo", "Michael", "adam", "david", "linda", "paul", "pedro", "victor"),
+    ),
+}
+
+HUMAN: dict[Part, tuple[str, ...]] = {
+    "train": (
+        "asterisk_prompts_en",
+        "asterisk_prompts_es",
+        "fsdd_digits",
+        "precise_community_en",
+        "rhasspy_kathleen_en",
+        "rhasspy_kerstin_de",
+        "speech_commands_v1_bed_cat_happy",
+        "speechocean762_train",
+        "wuw_corpus_ii",
+    ),
+    "heldout": (
+        "fsdd_digits",
+        "picovoice_wake_words",
+        "precise_community_en",
+        "speech_commands_v2_test",
+        "speechocean762_test",
+        "wuw_corpus_ii",
+    ),
+}
+"""Folders below ``train/`` and ``heldout/``. Sets of the same name hold different speakers."""
+
+RIR: dict[Part, tuple[str, ...]] = {
+    "train": (
+        *("backslap1", "binaural-s3_r4_bd", "cardiod-35-10-spread", "cardiod-rear-35-10", "cardiod-true-stereo-15-8"),
+        *("diffusor3", "omni-35-10", "spatialized1", "spatialized3", "spatialized8", "spatialized9"),
+    ),
+    "heldout": ("kitchen-true-stereo", "spatialized5", "super-ceiling-35-10"),
+}
+"""Impulse responses in ``rir/`` that could be rooms. Designed effects (warehouse, telephone, echo chamber) are left out."""
+
+NOISE: dict[Part, str] = {"train": "noise/train", "heldout": "noise/heldout"}
+"""Folders of noise recordings."""
+
+
+def check_part(part: str) -> Part:
+    """``part`` as one of ``PARTS``; ``ValueError`` otherwise."""
+    for known in PARTS:
+        if part == known:
+            return known
+    raise ValueError(f"no part {part!r}: choose one of {', '.join(PARTS)}")
+
+
+def voice_bases(part: Part) -> frozenset[str]:
+    """Every base voice that may speak as a user in this part."""
+    families = {"hibari": HIBARI, "flite": FLITE, "festival": FESTIVAL, "kokoro": KOKORO, "espeak": ESPEAK}
+    return frozenset(f"{family}:{name}" for family, split in families.items() for name in split[part])
