@@ -1,0 +1,114 @@
+"""Our own events on the GPT-Live wire, all named ``microturn.*`` and all opt-in.
+
+A stock client never sees one: the server sends them only after ``microturn.extensions.enable``.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_TEXT_CHARS = 2_000
+MAX_IMAGE_BASE64_CHARS = 700_000
+
+
+class ExtensionEvent(BaseModel):
+    """What all our events share: unknown fields are refused, so that a typing error does not pass in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ExtensionsEnableEvent(ExtensionEvent):
+    """Switches our extensions on for this session. Send it once, after ``session.started``."""
+
+    type: Literal["microturn.extensions.enable"]
+    event_id: str | None = None
+    """Optional client identifier, returned in the answer."""
+    turns: bool = True
+    """Send a ``microturn.turn`` for every micro-turn."""
+    silence: Literal["send", "omit"] = "send"
+    """``omit``: leave out audio deltas that hold nothing but silence. Stock clients get a continuous stream."""
+
+
+class TextEvent(ExtensionEvent):
+    """Text typed by the user, taken in beside the next micro-turn's sound."""
+
+    type: Literal["microturn.text"]
+    event_id: str | None = None
+    """Optional client identifier, returned in an error."""
+    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
+    """The text."""
+
+
+class CameraFrameEvent(ExtensionEvent):
+    """One frame of the camera or the screen, taken now. Up to 10 a second; more are dropped."""
+
+    type: Literal["microturn.camera_frame"]
+    event_id: str | None = None
+    """Optional client identifier, returned in an error."""
+    image: Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_BASE64_CHARS)]
+    """Base64-encoded JPEG."""
+
+
+class ExtensionsEnabledEvent(ExtensionEvent):
+    """Acknowledges ``microturn.extensions.enable`` with the settings in force."""
+
+    type: Literal["microturn.extensions.enabled"] = "microturn.extensions.enabled"
+    event_id: str
+    """The unique ID of the server event."""
+    client_event_id: str | None = None
+    """The ``event_id`` of the command."""
+    turns: bool
+    """Whether ``microturn.turn`` events follow."""
+    silence: Literal["send", "omit"]
+    """Whether silent audio deltas are sent."""
+    turn_ms: int
+    """Length of a micro-turn in milliseconds."""
+
+
+class TurnPiece(ExtensionEvent):
+    """A stretch of text that is not spoken."""
+
+    kind: Literal["act", "text"]
+    """``act``: a request to the background model; ``text``: for the user's eyes."""
+    text: str
+    """The text; it goes on in the next turn's piece unless ``is_end``."""
+    is_end: bool
+    """Whether the piece ends here."""
+
+
+class TurnEvent(ExtensionEvent):
+    """Everything about one micro-turn, sent as soon as it is computed: ahead of its sound, which is paced."""
+
+    type: Literal["microturn.turn"] = "microturn.turn"
+    event_id: str
+    """The unique ID of the server event."""
+    index: int
+    """k: the micro-turn whose input this answers."""
+    start_ms: int
+    """Start of that input on the session timeline."""
+    end_ms: int
+    """End of that input on the session timeline; the answer plays after it."""
+    hear: str
+    """Words of the user."""
+    say: str
+    """Words that the speech will utter."""
+    pieces: list[TurnPiece]
+    """Text that is not spoken."""
+    clear: bool
+    """Drop speech of earlier turns that has not been played yet: empty the playback buffer."""
+    speaking: bool
+    """Whether sound goes out in this turn."""
+    phases_ms: dict[str, float]
+    """Compute time by phase, in milliseconds."""
+    compute_ms: float
+    """Compute time in all, in milliseconds."""
+    budget_share: float
+    """``compute_ms`` as a share of the micro-turn."""
+    latency_ms: float
+    """From the moment the turn could run until its output was released, in milliseconds."""
+    late: bool
+    """The output missed its deadline."""
+    forced: bool
+    """The input came too late to be answered: its output was forced to silence."""
+    overload_rung: int
+    """Step of the ladder of degradation that was in force; 0 for none."""

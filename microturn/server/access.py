@@ -1,0 +1,85 @@
+"""Who may connect: the key, the host that a browser believes to be talking to, and the page that it comes from."""
+
+import hmac
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+"""How a browser, which cannot set headers, hands over a key: OpenAI's own convention."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """Why a connection is not accepted."""
+
+    status: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """The rules of one server.
+
+    Raises:
+        ValueError: reachable beyond this machine, and no key.
+    """
+
+    host: str
+    """The address that the server listens on."""
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.key and not is_loopback(self.host):
+            raise ValueError(
+                f"--host {self.host} is reachable from other machines and needs a key: "
+                "set MICROTURN_API_KEY or --key, or listen on 127.0.0.1"
+            )
+
+    def refusal(self, connection: HTTPConnection) -> Refusal | None:
+        """Why this connection is refused; None when it may come in."""
+        asked_host = urlsplit(f"//{connection.headers.get('host', '')}")
+        # Only our own name may lead here: a foreign page could make its own domain resolve to this machine.
+        if is_loopback(self.host) and not is_loopback(asked_host.hostname or ""):
+            return Refusal(status=403, code="wrong_host", message="this server answers to localhost and 127.0.0.1 only")
+        origin = connection.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != asked_host.netloc:
+            return Refusal(
+                status=403, code="wrong_origin", message="pages of another site may not connect: use this server's page"
+            )
+        if self.key and not hmac.compare_digest(_offered_key(connection).encode(), self.key.encode()):
+            return Refusal(
+                status=401, code="invalid_api_key", message="wrong or missing key: send Authorization: Bearer KEY"
+            )
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can only be reached from this machine."""
+    if host.strip("[]").lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def chosen_subprotocol(connection: HTTPConnection) -> str | None:
+    """The subprotocol to accept: the first that is not a key."""
+    return next((name for name in _subprotocols(connection) if not name.startswith(KEY_SUBPROTOCOL)), None)
+
+
+def _offered_key(connection: HTTPConnection) -> str:
+    scheme, _, key = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return key.strip()
+    offered = (name for name in _subprotocols(connection) if name.startswith(KEY_SUBPROTOCOL))
+    return next(offered, "").removeprefix(KEY_SUBPROTOCOL)
+
+
+def _subprotocols(connection: HTTPConnection) -> list[str]:
+    header = connection.headers.get("sec-websocket-protocol", "")
+    return [name.strip() for name in header.split(",") if name.strip()]

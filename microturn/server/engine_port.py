@@ -1,0 +1,53 @@
+"""What the server needs of an engine. ``microturn.engine`` has it; so has ``microturn.testing.scripted_engine``.
+
+The server knows no model, no tensor and no scheduler: it hands media over, and reads micro-turns back.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
+from microturn.turns.pcm import PcmChunk
+from microturn.turns.trace import TurnTrace
+from microturn.turns.video import VideoFrame
+
+
+class EngineSession(Protocol):
+    """One conversation. The three ``push_`` methods return at once and are bounded inside the engine."""
+
+    @property
+    def resume_token(self) -> str:
+        """Names the session in the journal."""
+        ...
+
+    def push_audio(self, chunk: PcmChunk) -> None:
+        """Take in sound of the user."""
+        ...
+
+    def push_text(self, event: TextEvent) -> None:
+        """Take in text, beside the next micro-turn's sound."""
+        ...
+
+    def push_frame(self, frame: VideoFrame) -> None:
+        """Take in a picture."""
+        ...
+
+    def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
+        """The micro-turns in order, each as soon as it may be released. Ends when the session is closed."""
+        ...
+
+    async def close(self) -> None:
+        """Free the slot and finish the journal. Closing twice does nothing."""
+        ...
+
+
+class Engine(Protocol):
+    """Holds the model and its sessions."""
+
+    async def open(self, instructions: str | None, seed: int | None) -> EngineSession:
+        """Begin a conversation.
+
+        Raises:
+            CapacityError: no slot is left.
+        """
+        ...

@@ -1,0 +1,209 @@
+"""What the client asks for during a session, carried out: sound, text and pictures to the engine, answers back."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from openai.types.live import (
+    CommentaryAppendedEvent,
+    CommentaryAppendEvent,
+    InputAudioAppendEvent,
+    InputAudioMutedEvent,
+    InputAudioMuteEvent,
+    InputAudioUnmutedEvent,
+    InputAudioUnmuteEvent,
+    InstructionsAppendedEvent,
+    InstructionsAppendEvent,
+    SessionCloseEvent,
+    SessionStartEvent,
+    SessionUpdatedEvent,
+    SessionUpdateEvent,
+    ThinkingAppendedEvent,
+)
+
+from microturn.clock import Clock
+from microturn.errors import ProtocolError
+from microturn.protocol.extensions import CameraFrameEvent, ExtensionsEnabledEvent, ExtensionsEnableEvent
+from microturn.protocol.extensions import TextEvent as TypedTextEvent
+from microturn.protocol.live import ClientEvent, ContextAppendEvent
+from microturn.server.engine_port import EngineSession
+from microturn.server.ingest import AudioIngest, FrameIngest
+from microturn.server.limits import Limits
+from microturn.server.session_setup import SessionSetup, require_client_delegation
+from microturn.server.wire import Wire
+from microturn.turns.micro_turn import Role, TextEvent
+from microturn.turns.timing import TURN_MS
+
+
+class Inbound:
+    """The client's side of a session.
+
+    Args:
+        on_close: Called with the command's ``event_id`` when the client ends the session.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        engine_session: EngineSession,
+        setup: SessionSetup,
+        limits: Limits,
+        clock: Clock,
+        on_close: Callable[[str | None], None],
+    ) -> None:
+        self._wire = wire
+        self._engine_session = engine_session
+        self._setup = setup
+        self._limits = limits
+        self._clock = clock
+        self._on_close = on_close
+        self.audio = AudioIngest(setup.codec, limits)
+        self.frames = FrameIngest(limits)
+        # One frame waits while another is decoded; a third is dropped: old pictures are not worth a queue.
+        self._audio_came = asyncio.Event()
+        self._undecoded: asyncio.Queue[CameraFrameEvent] = asyncio.Queue(1)
+        self.extensions: ExtensionsEnableEvent | None = None
+        """What the client opted into."""
+
+    async def receive(self) -> None:
+        """Carry out messages until the client is gone.
+
+        Raises:
+            ClientGoneError, ClientMisbehavesError: as ``Wire.receive``.
+        """
+        while True:
+            event = await self._wire.receive()
+            try:
+                self._take_in(event)
+            except ProtocolError as error:
+                error.client_event_id = event.event_id
+                self._wire.refuse(error)
+
+    async def feed(self) -> None:
+        """Hand sound on to the engine, each chunk in its time, for ever."""
+        while True:
+            self._audio_came.clear()
+            while chunk := self.audio.take(self._clock.now_ns()):
+                self._engine_session.push_audio(chunk)
+            wait_ms = self.audio.wait_ms()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if wait_ms is None else wait_ms / 1000):
+                    await self._audio_came.wait()
+
+    async def look_at_frames(self) -> None:
+        """Decode camera frames, one at a time and off the event loop."""
+        while True:
+            event = await self._undecoded.get()
+            try:
+                frame = await asyncio.to_thread(self.frames.decode, event.image, self.audio.media_ms)
+            except ProtocolError as error:
+                error.client_event_id = event.event_id
+                self._wire.fail(error.code, str(error))
+            else:
+                self._engine_session.push_frame(frame)
+
+    def _take_in(self, event: ClientEvent) -> None:
+        match event:
+            case InputAudioAppendEvent():
+                self.audio.accept(event.audio)
+                self._audio_came.set()
+            case InputAudioMuteEvent() | InputAudioUnmuteEvent():
+                self._mute(event)
+            case TypedTextEvent():
+                self._engine_session.push_text(TextEvent(role=Role.USER, text=event.text))
+            case CameraFrameEvent():
+                self._admit_frame(event)
+            case ExtensionsEnableEvent():
+                self._enable(event)
+            case SessionCloseEvent():
+                self._on_close(event.event_id)
+            case SessionUpdateEvent():
+                self._update(event)
+            case SessionStartEvent():
+                raise ProtocolError(
+                    "the session has started already: open another connection for another session",
+                    code="session_already_started",
+                )
+            case _:
+                self._append_context(event)
+
+    def _mute(self, event: InputAudioMuteEvent | InputAudioUnmuteEvent) -> None:
+        self.audio.is_muted = isinstance(event, InputAudioMuteEvent)
+        event_id = self._wire.new_event_id()
+        if isinstance(event, InputAudioMuteEvent):
+            answer = InputAudioMutedEvent(
+                type="session.input_audio.muted", event_id=event_id, client_event_id=event.event_id
+            )
+        else:
+            answer = InputAudioUnmutedEvent(
+                type="session.input_audio.unmuted", event_id=event_id, client_event_id=event.event_id
+            )
+        self._wire.send(answer)
+
+    def _enable(self, event: ExtensionsEnableEvent) -> None:
+        self.extensions = event
+        self._wire.send(
+            ExtensionsEnabledEvent(
+                event_id=self._wire.new_event_id(),
+                client_event_id=event.event_id,
+                turns=event.turns,
+                silence=event.silence,
+                turn_ms=TURN_MS,
+            )
+        )
+
+    def _update(self, event: SessionUpdateEvent) -> None:
+        if event.session.delegation is not None:
+            require_client_delegation(event.session.delegation.type)
+        if event.session.triggers:
+            raise ProtocolError(
+                "triggers are not served: leave session.triggers out", code="unsupported", param="session.triggers"
+            )
+        self._wire.send(
+            SessionUpdatedEvent(
+                type="session.updated",
+                event_id=self._wire.new_event_id(),
+                client_event_id=event.event_id,
+                session=self._setup.resource,
+            )
+        )
+
+    def _append_context(self, event: ContextAppendEvent) -> None:
+        if event.delegation_id is not None:
+            raise ProtocolError(
+                "no delegation of that id exists: set delegation_id to null",
+                code="unknown_delegation",
+                param="delegation_id",
+            )
+        if not 0 < len(event.content) <= self._limits.max_context_chars:
+            raise ProtocolError(
+                f"content has {len(event.content)} characters: send 1 to {self._limits.max_context_chars}",
+                code="invalid_value",
+                param="content",
+            )
+        now_ms = round(self.audio.media_ms)
+        stamp = {
+            "event_id": self._wire.new_event_id(),
+            "client_event_id": event.event_id,
+            "start_ms": now_ms,
+            "end_ms": now_ms,
+        }
+        if isinstance(event, InstructionsAppendEvent):
+            text = TextEvent(role=Role.SYSTEM, text=event.content)
+            answer = InstructionsAppendedEvent.model_validate({"type": "session.instructions.appended", **stamp})
+        elif isinstance(event, CommentaryAppendEvent):
+            text = TextEvent(role=Role.TOOL, text=f"say: {event.content}")
+            answer = CommentaryAppendedEvent.model_validate({"type": "session.commentary.appended", **stamp})
+        else:
+            text = TextEvent(role=Role.TOOL, text=f"note: {event.content}")
+            answer = ThinkingAppendedEvent.model_validate({"type": "session.thinking.appended", **stamp})
+        self._engine_session.push_text(text)
+        self._wire.send(answer)
+
+    def _admit_frame(self, event: CameraFrameEvent) -> None:
+        if not self.frames.admits(self._clock.now_ns()):
+            return
+        try:
+            self._undecoded.put_nowait(event)
+        except asyncio.QueueFull:
+            self.frames.num_dropped += 1

@@ -1,0 +1,65 @@
+"""Every bound that the server keeps, in one place, and the gauge of the message rate."""
+
+from dataclasses import dataclass
+
+from microturn.turns.timing import ms_of_ns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one client may ask of the server."""
+
+    max_connections: int = 64
+    """WebSockets at once; more are refused with 503 before they are accepted."""
+    max_message_chars: int = 1_000_000
+    """A longer message is answered with an error. Four times as much closes the connection (status 1009)."""
+    max_messages_per_s: float = 400.0
+    """Sustained rate of messages; above it the connection is closed."""
+    max_message_burst: int = 800
+    """Messages that may come at once."""
+    max_bad_messages: int = 32
+    """Messages refused in a row before the connection is closed."""
+    max_audio_lead_ms: int = 10_000
+    """How far the sound received may run ahead of real time."""
+    start_within_ms: int = 10_000
+    """Time for ``session.start`` after connecting."""
+    max_session_ms: int = 24 * 3_600_000
+    """Length of a session by the clock."""
+    max_context_chars: int = 4_000
+    """Length of appended instructions, thinking or commentary."""
+    max_instructions_chars: int = 32_000
+    """Length of the initial instructions."""
+    max_history_items: int = 128
+    """Messages of history in ``session.start``."""
+    max_outbox_events: int = 256
+    """Events waiting for a slow client; when full, the client is taken as gone."""
+    max_waiting_turns: int = 64
+    """Micro-turns waiting for their time to be played; when full, the oldest goes unplayed."""
+    max_image_pixels: int = 1_920 * 1_200
+    """Area of a camera frame."""
+
+
+class MessageRate:
+    """A token bucket over messages.
+
+    Args:
+        per_s: Tokens that come back in a second.
+        burst: Tokens in a full bucket.
+    """
+
+    def __init__(self, per_s: float, burst: int) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._tokens = float(burst)
+        self._seen_ns: int | None = None
+
+    def admits(self, now_ns: int) -> bool:
+        """Take a token for a message that came now; False when there is none."""
+        if self._seen_ns is not None:
+            refill = ms_of_ns(now_ns - self._seen_ns) / 1000 * self._per_s
+            self._tokens = min(float(self._burst), self._tokens + refill)
+        self._seen_ns = now_ns
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

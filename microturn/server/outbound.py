@@ -1,0 +1,154 @@
+"""The model's side of a session: what informs goes to the client at once, what sounds goes in its time."""
+
+import asyncio
+import contextlib
+
+import numpy as np
+from openai.types.live import (
+    InputTranscriptDeltaEvent,
+    OutputAudioDeltaEvent,
+    OutputTranscriptDeltaEvent,
+    SessionUsage,
+    SessionUsageUpdatedEvent,
+)
+
+from microturn.clock import Clock
+from microturn.protocol.codec import to_base64
+from microturn.protocol.extensions import TurnEvent, TurnPiece
+from microturn.server.engine_port import EngineSession
+from microturn.server.inbound import Inbound
+from microturn.server.limits import Limits
+from microturn.server.playout import PlayedTurn, Playout
+from microturn.server.resample import StreamingResampler
+from microturn.server.session_setup import SessionSetup
+from microturn.server.wire import Wire
+from microturn.turns.micro_turn import MicroTurnOutput
+from microturn.turns.timing import HEAR_LAG_MS, OUT_HZ, OUT_SAMPLES_PER_TURN, TURN_MS, ms_of_ns, turn_start_ms
+from microturn.turns.trace import TurnTrace
+
+USAGE_EVERY_TURNS = 50
+_SILENCE = np.zeros(OUT_SAMPLES_PER_TURN, dtype=np.float32)
+
+
+class Outbound:
+    """What goes to the client.
+
+    Args:
+        inbound: Knows what the client opted into.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        engine_session: EngineSession,
+        setup: SessionSetup,
+        limits: Limits,
+        clock: Clock,
+        inbound: Inbound,
+    ) -> None:
+        self._wire = wire
+        self._engine_session = engine_session
+        self._codec = setup.codec
+        self._clock = clock
+        self._inbound = inbound
+        self._resampler = StreamingResampler(OUT_HZ, setup.codec.rate_hz)
+        self.playout = Playout(limits.max_waiting_turns)
+        self._playout_changed = asyncio.Event()
+        self.num_turns = 0
+
+    @property
+    def usage(self) -> SessionUsage:
+        """Seconds of media so far."""
+        return SessionUsage(seconds=self.num_turns * TURN_MS / 1000)
+
+    async def collect(self) -> None:
+        """Take micro-turns from the engine until it has no more.
+
+        Raises:
+            ClientGoneError: the client does not read.
+        """
+        async for output, trace in self._engine_session.outputs():
+            self.num_turns += 1
+            self.playout.add(output, is_forced=trace.is_forced)
+            self._playout_changed.set()
+            self._report(output, trace)
+
+    async def play(self) -> None:
+        """Send sound in its time, for ever.
+
+        Raises:
+            ClientGoneError: the client does not read.
+        """
+        while True:
+            self._playout_changed.clear()
+            while turn := self.playout.take(self._clock.now_ns()):
+                self._send_turn(turn)
+            due_ns = self.playout.due_ns()
+            wait_s = None if due_ns is None else max(0.0, ms_of_ns(due_ns - self._clock.now_ns()) / 1000)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._playout_changed.wait()
+
+    def _report(self, output: MicroTurnOutput, trace: TurnTrace) -> None:
+        """Send what needs no pacing: what was heard, the telemetry, the usage."""
+        extensions = self._inbound.extensions
+        if extensions and extensions.turns:
+            self._wire.send(self._turn_event(output, trace))
+        if output.hear:
+            start_ms = max(0, turn_start_ms(output.index) - HEAR_LAG_MS)
+            self._wire.send(
+                InputTranscriptDeltaEvent(
+                    type="session.input_transcript.delta",
+                    event_id=self._wire.new_event_id(),
+                    delta=output.hear,
+                    start_ms=start_ms,
+                    end_ms=start_ms + TURN_MS,
+                )
+            )
+        if self.num_turns % USAGE_EVERY_TURNS == 0:
+            self._wire.send(
+                SessionUsageUpdatedEvent(
+                    type="session.usage.updated",
+                    event_id=self._wire.new_event_id(),
+                    usage=self.usage,
+                )
+            )
+
+    def _send_turn(self, turn: PlayedTurn) -> None:
+        """Send one micro-turn's sound, and the words that it carries."""
+        extensions = self._inbound.extensions
+        omits_silence = extensions is not None and extensions.silence == "omit"
+        if turn.audio is not None or not omits_silence:
+            samples = self._resampler.push(_SILENCE if turn.audio is None else turn.audio)
+            delta = to_base64(self._codec.encode(samples))
+            self._wire.send(OutputAudioDeltaEvent(type="session.output_audio.delta", delta=delta))
+        if turn.caption:
+            self._wire.send(
+                OutputTranscriptDeltaEvent(
+                    type="session.output_transcript.delta",
+                    event_id=self._wire.new_event_id(),
+                    delta=turn.caption,
+                    start_ms=turn.start_ms,
+                    end_ms=turn.start_ms + TURN_MS,
+                )
+            )
+
+    def _turn_event(self, output: MicroTurnOutput, trace: TurnTrace) -> TurnEvent:
+        return TurnEvent(
+            event_id=self._wire.new_event_id(),
+            index=output.index,
+            start_ms=turn_start_ms(output.index),
+            end_ms=turn_start_ms(output.index + 1),
+            hear=output.hear,
+            say=output.say,
+            pieces=[TurnPiece(kind=piece.kind.value, text=piece.text, is_end=piece.is_end) for piece in output.pieces],
+            clear=output.is_clear,
+            speaking=output.is_speaking,
+            phases_ms={phase: round(time_ms, 3) for phase, time_ms in trace.phases_ms.items()},
+            compute_ms=round(trace.compute_ms, 3),
+            budget_share=round(trace.compute_ms / TURN_MS, 4),
+            latency_ms=round(trace.latency_ms, 3),
+            late=trace.is_late,
+            forced=trace.is_forced,
+            overload_rung=trace.overload_rung,
+        )

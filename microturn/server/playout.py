@@ -1,0 +1,100 @@
+"""Decides when each micro-turn's sound leaves for the client: in order, and never more than one turn ahead of its time.
+
+What the client holds is what an interruption cannot take back, so it is kept short: a turn is sent once the client has
+no more than one turn left to play. Captions go with the sound of their words. No clock and no task in here: the caller
+says what time it is.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microturn.turns.micro_turn import MicroTurnOutput
+from microturn.turns.timing import TURN_MS, ns_of_ms, turn_start_ms
+
+MAX_AHEAD_MS = TURN_MS
+"""How much sound the client may still hold when more is sent."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlayedTurn:
+    """What goes out for one micro-turn."""
+
+    index: int
+    audio: NDArray[np.float32] | None
+    """(4800,) at 24 kHz, or None for silence."""
+    caption: str
+    """The words that this sound carries."""
+
+    @property
+    def start_ms(self) -> int:
+        """Start on the session's timeline: the answer to turn k plays in turn k + 1."""
+        return turn_start_ms(self.index + 1)
+
+
+class Playout:
+    """Micro-turns on their way to the client.
+
+    Args:
+        max_waiting_turns: When more wait, the oldest goes unplayed and is counted.
+    """
+
+    def __init__(self, max_waiting_turns: int) -> None:
+        self._waiting: deque[PlayedTurn] = deque()
+        self._max_waiting_turns = max_waiting_turns
+        self._leading_caption = ""
+        """Words whose sound comes with the next turn."""
+        self._was_speaking = False
+        self._client_busy_until_ns = 0
+        self.num_cleared_turns = 0
+        self.num_skipped_turns = 0
+        self.num_overflowed_turns = 0
+
+    def add(self, output: MicroTurnOutput, *, is_forced: bool = False) -> None:
+        """Take in the next output.
+
+        The silence of a forced turn is skipped: its time had passed, and so the delay of a stall goes away again.
+        """
+        if output.is_clear:
+            self._clear()
+        turn = PlayedTurn(index=output.index, audio=output.audio, caption=self._caption(output))
+        if is_forced and turn.audio is None and not turn.caption:
+            self.num_skipped_turns += 1
+            return
+        self._waiting.append(turn)
+        if len(self._waiting) > self._max_waiting_turns:
+            self._waiting.popleft()
+            self.num_overflowed_turns += 1
+
+    def due_ns(self) -> int | None:
+        """The clock time at which the next turn may leave; None when none waits."""
+        return self._client_busy_until_ns - ns_of_ms(MAX_AHEAD_MS) if self._waiting else None
+
+    def take(self, now_ns: int) -> PlayedTurn | None:
+        """The next turn, if it may leave now."""
+        due_ns = self.due_ns()
+        if due_ns is None or due_ns > now_ns:
+            return None
+        self._client_busy_until_ns = max(self._client_busy_until_ns, now_ns) + ns_of_ms(TURN_MS)
+        return self._waiting.popleft()
+
+    def _clear(self) -> None:
+        """Drop what has not left: the words in it were not heard and are not shown either."""
+        self.num_cleared_turns += len(self._waiting)
+        self._waiting.clear()
+        self._leading_caption = ""
+        self._was_speaking = False
+
+    def _caption(self, output: MicroTurnOutput) -> str:
+        """The words to show with this turn's sound.
+
+        Text runs one turn ahead of its sound, except in an utterance's first turn, where both start together.
+        """
+        starts = output.is_speaking and not self._was_speaking
+        self._was_speaking = output.is_speaking
+        caption, self._leading_caption = self._leading_caption, output.say
+        if starts or not output.is_speaking:
+            caption, self._leading_caption = caption + output.say, ""
+        return caption

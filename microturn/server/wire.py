@@ -1,0 +1,132 @@
+"""One WebSocket as a stream of checked client events in, and a bounded outbox of server events out."""
+
+import asyncio
+from collections.abc import Callable
+
+from openai.types.live import InfoEvent
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from microturn.clock import Clock
+from microturn.errors import ProtocolError
+from microturn.protocol.extensions import TurnEvent
+from microturn.protocol.live import ClientEvent, ServerEvent, to_json
+from microturn.protocol.parse import error_event, parse_client_event
+from microturn.server.limits import Limits, MessageRate
+
+POLICY_VIOLATION = 1008
+SERVER_ERROR = 1011
+TRY_AGAIN_LATER = 1013
+GOING_AWAY = 1001
+NORMAL = 1000
+
+
+class ClientGoneError(Exception):
+    """The other side has vanished, or reads too slowly to be there."""
+
+
+class ClientMisbehavesError(Exception):
+    """The other side broke a rule that ends its connection; it has been told."""
+
+
+class Wire:
+    """The two directions of one connection.
+
+    Args:
+        websocket: Already accepted.
+        new_event_id: Makes the ids of server events.
+    """
+
+    def __init__(self, websocket: WebSocket, limits: Limits, clock: Clock, new_event_id: Callable[[], str]) -> None:
+        self._websocket = websocket
+        self._limits = limits
+        self._clock = clock
+        self.new_event_id = new_event_id
+        self._rate = MessageRate(limits.max_messages_per_s, limits.max_message_burst)
+        self._num_bad_in_a_row = 0
+        # Full: telemetry is dropped at half, and at the brim the client is taken as gone. None ends the sender.
+        self._outbox: asyncio.Queue[str | None] = asyncio.Queue(limits.max_outbox_events)
+        self.num_dropped_turn_events = 0
+        self.num_refused_messages = 0
+
+    async def receive(self) -> ClientEvent:
+        """The next valid event; invalid messages are answered and skipped.
+
+        Raises:
+            ClientGoneError: the connection is closed.
+            ClientMisbehavesError: too many messages, or too many bad ones.
+        """
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise ClientGoneError
+            if not self._rate.admits(self._clock.now_ns()):
+                self._expel(
+                    f"more than {self._limits.max_messages_per_s:.0f} messages a second: put 20-200 ms of sound in one",
+                    code="rate_limit_exceeded",
+                )
+            try:
+                event = self._parsed(message.get("text"))
+            except ProtocolError as error:
+                self.refuse(error)
+                continue
+            self._num_bad_in_a_row = 0
+            return event
+
+    def send(self, event: ServerEvent) -> None:
+        """Put an event into the outbox.
+
+        Raises:
+            ClientGoneError: the outbox is full.
+        """
+        if isinstance(event, TurnEvent) and self._outbox.qsize() > self._limits.max_outbox_events // 2:
+            self.num_dropped_turn_events += 1
+            return
+        try:
+            self._outbox.put_nowait(to_json(event))
+        except asyncio.QueueFull:
+            raise ClientGoneError from None
+
+    def refuse(self, error: ProtocolError) -> None:
+        """Tell the client what was wrong with its message; too often in a row ends the connection."""
+        self.num_refused_messages += 1
+        self._num_bad_in_a_row += 1
+        self.send(error_event(error, event_id=self.new_event_id()))
+        if self._num_bad_in_a_row >= self._limits.max_bad_messages:
+            self._expel(
+                f"{self._num_bad_in_a_row} messages in a row were refused: read the errors before sending more",
+                code="too_many_errors",
+            )
+
+    def inform(self, code: str, message: str) -> None:
+        """Send a notice."""
+        self.send(InfoEvent(type="info", event_id=self.new_event_id(), code=code, message=message))
+
+    def fail(self, code: str, message: str) -> None:
+        """Send an error that is not the client's fault."""
+        self.send(error_event(ProtocolError(message, code=code), event_id=self.new_event_id(), kind="server_error"))
+
+    def finish(self) -> None:
+        """Let the sender end once the outbox is empty."""
+        if self._outbox.full():
+            self._outbox.get_nowait()
+        self._outbox.put_nowait(None)
+
+    async def run_sender(self) -> None:
+        """Send what is in the outbox until ``finish``; a client that has gone is no error here."""
+        while (text := await self._outbox.get()) is not None:
+            try:
+                await self._websocket.send_text(text)
+            except (WebSocketDisconnect, RuntimeError):
+                return
+
+    def _parsed(self, text: str | None) -> ClientEvent:
+        if text is None:
+            raise ProtocolError(
+                "binary messages are not part of the protocol: send JSON as text, sound as base64",
+                code="binary_message",
+            )
+        return parse_client_event(text, max_chars=self._limits.max_message_chars)
+
+    def _expel(self, message: str, *, code: str) -> None:
+        self.send(error_event(ProtocolError(message, code=code), event_id=self.new_event_id()))
+        raise ClientMisbehavesError(code)
