@@ -6,30 +6,27 @@ SQLite in WAL mode with ``synchronous=NORMAL``: a committed turn survives the de
 because the operating system holds the written pages; a loss of power may take the last turns but never leaves a
 broken file. ``is_power_safe`` asks for an fsync a batch instead.
 
-One transaction holds a whole batch. Writes come from the engine's worker; a lock lets others read meanwhile.
+One transaction holds a whole batch. Snapshots lie in a file of their own, ``NAME-snapshots``, so that writing their
+megabytes never holds up a micro-turn, and so that a recording can be kept without them.
 """
 
 import hashlib
 import json
 import secrets
-import sqlite3
-import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from microturn.engine.journal_codec import decode_input, decode_output, encode_input, encode_output
+from microturn.engine.sqlite_file import SqliteFile
 from microturn.errors import JournalError
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.trace import TurnTrace
 
-SCHEMA_VERSION = 1
 NUM_KEPT_SNAPSHOTS = 3
 
-_APPLICATION_ID = 0x6D747572  # "mtur"
 _SCHEMA = """
 CREATE TABLE sessions (
     session_id TEXT PRIMARY KEY, token_hash BLOB UNIQUE, seed INTEGER NOT NULL, model_hash TEXT NOT NULL,
@@ -40,9 +37,10 @@ CREATE TABLE turns (
     input BLOB NOT NULL, output BLOB NOT NULL, tokens TEXT NOT NULL, trace TEXT NOT NULL,
     PRIMARY KEY (session_id, turn_index)
 );
+"""
+_SNAPSHOT_SCHEMA = """
 CREATE TABLE snapshots (
-    session_id TEXT NOT NULL REFERENCES sessions ON DELETE CASCADE, turn_index INTEGER NOT NULL,
-    digest BLOB NOT NULL, state BLOB NOT NULL,
+    session_id TEXT NOT NULL, turn_index INTEGER NOT NULL, digest BLOB NOT NULL, state BLOB NOT NULL,
     PRIMARY KEY (session_id, turn_index)
 );
 """
@@ -131,25 +129,19 @@ def new_resume_token() -> str:
 
 
 class SqliteJournal:
-    """A journal in one SQLite file; ``:memory:`` keeps it in memory, for tests.
+    """A journal in SQLite files; ``:memory:`` keeps it in memory, for tests.
 
-    Every method raises JournalError when the file cannot be read or written.
+    Every method raises JournalError when a file cannot be read or written.
     """
 
     def __init__(self, path: Path | str, *, is_power_safe: bool = False) -> None:
         self.path = str(path)
-        self._lock = threading.RLock()
-        if self.path != ":memory:":
-            Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-        with self._errors("opened", "check that it is a microturn journal and that its folder can be written"):
-            self._db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute(f"PRAGMA synchronous={'FULL' if is_power_safe else 'NORMAL'}")
-            self._db.execute("PRAGMA foreign_keys=ON")
-            self._prepare_schema()
+        snapshots_path = self.path if self.path == ":memory:" else f"{self.path}-snapshots"
+        self._turns = SqliteFile(self.path, _SCHEMA, is_power_safe=is_power_safe)
+        self._snapshots = SqliteFile(snapshots_path, _SNAPSHOT_SCHEMA, is_power_safe=is_power_safe)
 
     def open_session(self, session: SessionRecord, resume_token: str) -> None:
-        with self._writing() as db:
+        with self._turns.writing() as db:
             db.execute(
                 "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, NULL)",
                 (
@@ -163,9 +155,9 @@ class SqliteJournal:
             )
 
     def close_session(self, session_id: str) -> None:
-        with self._writing() as db:
+        with self._turns.writing() as db:
             db.execute("UPDATE sessions SET closed_s = ? WHERE session_id = ?", (time.time(), session_id))
-            db.execute("DELETE FROM snapshots WHERE session_id = ?", (session_id,))
+        self._drop_snapshots(session_id)
 
     def append(self, turns: Sequence[TurnRecord]) -> None:
         rows = [
@@ -179,15 +171,13 @@ class SqliteJournal:
             )
             for turn in turns
         ]
-        with self._writing() as db:
+        with self._turns.writing() as db:
             db.executemany("INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
-        key = (snapshot.session_id, snapshot.turn_index)
-        with self._writing() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", (*key, _hash(snapshot.state), snapshot.state)
-            )
+        values = (snapshot.session_id, snapshot.turn_index, _hash(snapshot.state), snapshot.state)
+        with self._snapshots.writing() as db:
+            db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", values)
             db.execute(
                 "DELETE FROM snapshots WHERE session_id = ? AND turn_index NOT IN "
                 "(SELECT turn_index FROM snapshots WHERE session_id = ? ORDER BY turn_index DESC LIMIT ?)",
@@ -196,10 +186,10 @@ class SqliteJournal:
 
     def sessions(self) -> list[SessionRecord]:
         """Every recorded session, latest first."""
-        return [_session(row) for row in self._rows(f"{_SELECT_SESSION} ORDER BY created_s DESC")]
+        return [_session(row) for row in self._turns.rows(f"{_SELECT_SESSION} ORDER BY created_s DESC")]
 
     def session(self, session_id: str) -> SessionRecord:
-        rows = self._rows(f"{_SELECT_SESSION} WHERE session_id = ?", session_id)
+        rows = self._turns.rows(f"{_SELECT_SESSION} WHERE session_id = ?", session_id)
         if not rows:
             raise JournalError(
                 f"{self.path} holds no session {session_id!r}: list its sessions, or name another journal"
@@ -207,14 +197,14 @@ class SqliteJournal:
         return _session(rows[0])
 
     def session_of_token(self, resume_token: str) -> SessionRecord:
-        rows = self._rows(f"{_SELECT_SESSION} WHERE token_hash = ?", _hash(resume_token.encode()))
+        rows = self._turns.rows(f"{_SELECT_SESSION} WHERE token_hash = ?", _hash(resume_token.encode()))
         if not rows:
             raise JournalError("no session has this resume token: open a new session")
         return _session(rows[0])
 
     def snapshots(self, session_id: str) -> Iterator[Snapshot]:
         select = "SELECT turn_index, digest, state FROM snapshots WHERE session_id = ? ORDER BY turn_index DESC"
-        for turn_index, digest, state in self._rows(select, session_id):
+        for turn_index, digest, state in self._snapshots.rows(select, session_id):
             if _hash(state) == digest:
                 yield Snapshot(session_id=session_id, turn_index=turn_index, state=state)
 
@@ -223,7 +213,7 @@ class SqliteJournal:
             "SELECT turn_index, input, output, tokens, trace FROM turns "
             "WHERE session_id = ? AND turn_index > ? ORDER BY turn_index LIMIT 100"
         )
-        while rows := self._rows(select, session_id, after_turn):
+        while rows := self._turns.rows(select, session_id, after_turn):
             for index, given, answered, tokens, trace in rows:
                 yield TurnRecord(
                     session_id=session_id,
@@ -236,55 +226,17 @@ class SqliteJournal:
 
     def delete_session(self, session_id: str) -> None:
         """Forgets a session and all that was recorded of it."""
-        with self._writing() as db:
+        with self._turns.writing() as db:
             db.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
+        self._drop_snapshots(session_id)
 
     def close(self) -> None:
-        with self._lock:
-            self._db.close()
+        self._turns.close()
+        self._snapshots.close()
 
-    # Inside
-
-    def _prepare_schema(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        (application_id,) = self._db.execute("PRAGMA application_id").fetchone()
-        (num_tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if num_tables == 0:
-            self._db.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; "
-                f"PRAGMA application_id={_APPLICATION_ID}; COMMIT;"
-            )
-        elif application_id != _APPLICATION_ID:
-            raise JournalError(f"{self.path} is another program's database: name a file of its own for the journal")
-        elif version != SCHEMA_VERSION:
-            raise JournalError(
-                f"{self.path} has journal schema {version}, this is {SCHEMA_VERSION}: "
-                "read it with the microturn that wrote it, or name a new file"
-            )
-
-    def _rows(self, select: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._errors("read", "check the file, or restore a copy"), self._lock:
-            return self._db.execute(select, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Generator[sqlite3.Connection, None, None]:
-        """One transaction: all of it or nothing."""
-        with self._errors("written", "free disk space, or name another file"), self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _errors(self, done: str, remedy: str) -> Generator[None, None, None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal {self.path} cannot be {done} ({error}): {remedy}") from error
+    def _drop_snapshots(self, session_id: str) -> None:
+        with self._snapshots.writing() as db:
+            db.execute("DELETE FROM snapshots WHERE session_id = ?", (session_id,))
 
 
 class NullJournal:

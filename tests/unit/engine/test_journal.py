@@ -184,7 +184,7 @@ def test_a_corrupt_snapshot_gives_way_to_the_one_before(tmp_path):
     journal = opened(tmp_path / "j.db")
     for index in (50, 100):
         journal.save_snapshot(Snapshot(session_id="s", turn_index=index, state=b"state" * 100))
-    with sqlite3.connect(tmp_path / "j.db") as db:
+    with sqlite3.connect(tmp_path / "j.db-snapshots") as db:
         db.execute("UPDATE snapshots SET state = zeroblob(500) WHERE turn_index = 100")
     assert [s.turn_index for s in journal.snapshots("s")] == [50]
 
