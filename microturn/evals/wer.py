@@ -92,7 +92,7 @@ def normal_words(text: str, *, language: str = "en") -> list[str]:
     for symbol, word in _SYMBOLS.items():
         text = text.replace(symbol, word)
     text = _NUMBER.sub(lambda match: f" {_figure_in_words(match[0])} ", text)
-    words = re.findall(r"[^\W_]+", text.replace("'", ""))
+    words: list[str] = re.findall(r"[^\W_]+", text.replace("'", ""))
     words = " ".join(_SAME_WORD.get(word, word) for word in words).split()
     return _without_number_and(words)
 

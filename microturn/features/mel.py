@@ -51,11 +51,16 @@ def mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.log(np.maximum(magnitude @ _FILTERS, np.float32(MIN_MEL)))
 
 
-def mel_of_tensor(samples_BS: Tensor) -> Tensor:
-    """The same for a batch of tensors, with gradients: (B, S) -> (B, T, 80), on the samples' device."""
-    num_frames = -(-samples_BS.shape[1] // MEL_HOP_SAMPLES)
-    right_pad = num_frames * MEL_HOP_SAMPLES - samples_BS.shape[1]
-    padded_BS = torch.nn.functional.pad(samples_BS, (LEFT_PAD_SAMPLES, right_pad))
+def mel_of_tensor(samples_BS: Tensor, past_BS: Tensor | None = None) -> Tensor:
+    """The same for a batch of tensors, with gradients: (B, S) -> (B, T, 80), on the samples' device.
+
+    ``past_BS`` is the (B, 724) samples before, silence if None.
+    """
+    num_rows, num_samples = samples_BS.shape
+    right_pad = -num_samples % MEL_HOP_SAMPLES
+    if past_BS is None:
+        past_BS = samples_BS.new_zeros(num_rows, LEFT_PAD_SAMPLES)
+    padded_BS = torch.cat([past_BS, samples_BS, samples_BS.new_zeros(num_rows, right_pad)], dim=1)
     window, filters = _constants(samples_BS.device)
     frames_BTF = padded_BS.unfold(1, WINDOW_SAMPLES, MEL_HOP_SAMPLES)
     spectrum = torch.view_as_real(torch.fft.rfft(frames_BTF * window))
