@@ -7,17 +7,17 @@ Legend: B rows, T positions, D width, H query heads, J key/value heads, X head w
 the bias; within a block of queries, Q queries and K keys.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from microturn.model.blocked_attention import QUERY_BLOCK, BlockedAttention
 from microturn.model.config import AttentionKind, BackboneConfig
 from microturn.model.convolution import ShortConvolution
 from microturn.model.mask import HIDDEN, Eviction
 from microturn.model.normalisation import RmsNorm
-
-QUERY_BLOCK = 256
-"""Queries taken at once over a whole sequence: what a causal block skips against the overhead of one more block."""
 
 
 class Attention(nn.Module):
@@ -83,20 +83,14 @@ class Attention(nn.Module):
         value_ZTX = value_BJTX.repeat_interleave(group, dim=1).flatten(0, 1)
         # One more relative state, always one, mixes in the profile that hides what is ahead or beyond the window.
         relative_ZTR = F.pad(relative_BHTR.flatten(0, 1), (0, 1), value=1.0)
-        profile_RL = self.masked_profile(length, min(QUERY_BLOCK, length))
-        blocks = []
-        for start in range(0, length, QUERY_BLOCK):
-            end = min(start + QUERY_BLOCK, length)
-            first = 0 if self.window is None else max(0, start - self.window + 1)
-            bias_ZQK = skewed_bias(relative_ZTR[:, start:end], profile_RL, length, end - first)
-            if eviction is not None and self.kind == "global":
-                hidden_BQK = eviction.bias(slice(start, end), slice(first, end), bias_ZQK.dtype)
-                bias_ZQK = bias_ZQK + hidden_BQK.repeat_interleave(num_heads, dim=0)
-            logits_ZQK = torch.baddbmm(
-                bias_ZQK, query_ZTX[:, start:end], key_ZTX[:, first:end].mT, alpha=1.0 / self.head_width
-            )
-            blocks.append(torch.bmm(logits_ZQK.softmax(-1), value_ZTX[:, first:end]))
-        return torch.cat(blocks, dim=1).unflatten(0, (num_rows, num_heads))
+        profile_RL = self.masked_profile(length, QUERY_BLOCK).to(query_BHTX.dtype)
+        extra = None
+        if eviction is not None and self.kind == "global":
+            extra = partial(eviction.bias, num_heads=num_heads)
+        mixed_ZTX = BlockedAttention.apply(
+            query_ZTX, key_ZTX, value_ZTX, relative_ZTR, profile_RL, 1.0 / self.head_width, self.window, extra
+        )
+        return mixed_ZTX.unflatten(0, (num_rows, num_heads))
 
     def masked_profile(self, num_past: int, num_queries: int) -> Tensor:
         """The bank for distances ``num_past - 1`` down to ``-(num_queries - 1)``, and a last row that hides.
@@ -109,23 +103,6 @@ class Attention(nn.Module):
         distance = torch.arange(num_past - 1, -num_queries, -1, device=bank.device)
         is_seen = (distance >= 0) & (distance < (self.window or num_past))
         return torch.cat([bank, torch.where(is_seen, 0.0, HIDDEN).to(bank.dtype)[None]])
-
-
-def skewed_bias(relative_ZQR: Tensor, profile_RL: Tensor, num_past: int, num_keys: int) -> Tensor:
-    """The relative bias of a block of queries over the keys that end with it: (Z, Q, K).
-
-    ``profile`` starts at distance ``num_past - 1``. One matrix product gives each query its bias by distance; query q's
-    row, read one column further left than that of query q - 1, is its bias by key. Rows shift by themselves when the
-    flat product is read with rows one column shorter (Huang et al. 2018), so nothing is gathered or copied.
-    """
-    num_queries = relative_ZQR.shape[1]
-    columns_RL = profile_RL[:, num_past - num_keys : num_past + num_queries - 1]
-    by_distance_ZQL = relative_ZQR @ columns_RL.to(relative_ZQR.dtype)
-    if num_queries == 1:
-        return by_distance_ZQL
-    width = by_distance_ZQL.shape[2] - 1
-    flat = by_distance_ZQL.flatten(1)[:, num_queries - 1 : num_queries - 1 + num_queries * width]
-    return flat.unflatten(1, (num_queries, width))[:, :, :num_keys]
 
 
 def log_scale(position: Tensor, floor: int, alpha: float) -> Tensor:

@@ -49,11 +49,12 @@ class Eviction:
         rank_BT = is_text_BT.cumsum(1)
         return cls(turn_BT, is_text_BT, rank_BT, eviction_turns, max_kept_text)
 
-    def bias(self, queries: slice, keys: slice, dtype: torch.dtype) -> Tensor:
-        """What to add to the logits of a block: (B, Q, K), 0 or HIDDEN."""
+    def bias(self, queries: slice, keys: slice, dtype: torch.dtype, *, num_heads: int) -> Tensor:
+        """What to add to the logits of a block: (B x heads, Q, K), 0 or HIDDEN."""
         kept = is_kept(
             self.turn_BT[:, queries], self.rank_BT[:, queries],
             self.turn_BT[:, keys], self.rank_BT[:, keys], self.is_text_BT[:, keys],
             eviction_turns=self.eviction_turns, max_kept_text=self.max_kept_text,
         )  # fmt: skip
-        return torch.zeros(kept.shape, dtype=dtype, device=kept.device).masked_fill_(~kept, HIDDEN)
+        hidden = torch.zeros(kept.shape, dtype=dtype, device=kept.device).masked_fill_(~kept, HIDDEN)
+        return hidden.repeat_interleave(num_heads, dim=0)
