@@ -21,7 +21,7 @@ from microturn.errors import MissingDependencyError
 
 ACCENTS = (
     "en-us",
-    "en-gb",
+    "en",
     "en-gb-x-rp",
     "en-gb-scotland",
     "en-gb-x-gbclan",
