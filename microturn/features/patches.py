@@ -84,4 +84,5 @@ def _grid(height: int, width: int) -> tuple[int, int]:
 def _normalised_levels() -> NDArray[np.float32]:
     """(3, 256): what each level of each colour becomes."""
     levels = np.arange(256, dtype=np.float32)
-    return (levels - (_MEAN * np.float32(_WHITE))[:, None]) / (_DEVIATION * np.float32(_WHITE))[:, None]
+    mean, deviation = _MEAN * np.float32(_WHITE), _DEVIATION * np.float32(_WHITE)
+    return np.asarray((levels - mean[:, None]) / deviation[:, None], np.float32)
