@@ -71,13 +71,13 @@ class Teacher:
         gain, phase, noise_gain, rest_gain, rest_phase, pitch = (value[0] for value in out)
         rng = np.random.default_rng(seed)
         samples = self._dsp.synth(gain, phase.copy(), noise_gain, rest_gain, rest_phase, pitch, rng)
-        middle_hz = (pitch + np.concatenate([pitch[:1], pitch[:-1]])) / 2
+        middle_hz = _between(np.concatenate([pitch[:1], pitch[:-1]]), pitch)
         hops = (before, after)
         wide = (before * MEL_HOP_SAMPLES, after * MEL_HOP_SAMPLES)
         return Utterance(
             samples=np.pad(samples, wide),
             pulses=np.pad(self._dsp.pulses(pitch), wide).astype(np.float32),
-            pitch_hz=np.pad(np.where(middle_hz > _MIN_VOICED_HZ, middle_hz, 0.0), hops).astype(np.float32),
+            pitch_hz=np.pad(middle_hz, hops).astype(np.float32),
             gain_TF=np.pad(gain.T[:, ::2] - _LOG_WINDOW_GAIN, (hops, (0, 0))).astype(np.float16),
             phase_TF=np.pad(np.pi * np.tanh(phase.T[:, ::2]), (hops, (0, 0))).astype(np.float16),
         )
@@ -193,6 +193,13 @@ def blur(mel_BTM: Tensor, rng: torch.Generator) -> Tensor:
     noise_BTM = torch.randn(mel_BTM.shape, generator=rng)
     noisy_BTM = mel_BTM + share_B11 * (smeared_BTM - mel_BTM) + level_B11 * noise_BTM
     return noisy_BTM.clamp_min(float(np.log(MIN_MEL)))
+
+
+def _between(before_hz: NDArray[np.float32], after_hz: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The pitch half-way between two frames; at the edge of a stretch of voice, that of its voiced side."""
+    before_hz = np.where(before_hz > _MIN_VOICED_HZ, before_hz, 0)
+    after_hz = np.where(after_hz > _MIN_VOICED_HZ, after_hz, 0)
+    return (before_hz + after_hz) / np.maximum(1, (before_hz > 0).astype(np.float32) + (after_hz > 0))
 
 
 def _slice(values: NDArray[_Kind], start: int, end: int) -> NDArray[_Kind]:
