@@ -24,10 +24,14 @@ Samples = NDArray[np.float32]
 MIN_SNR_DB, MAX_SNR_DB = 5.0, 40.0
 MIN_LEVEL_DB, MAX_LEVEL_DB = -35.0, -10.0
 """Loudness of the speech, RMS over the frames that hold any, against full scale."""
+CLEAN_CHANCE = 0.25
 CHANCES = {"noise": 0.7, "room": 0.3, "microphone": 0.5, "telephone": 0.1, "codec": 0.12, "clipping": 0.06, "dc": 0.1}
+SILENT_POWER = 1e-9
 RIR_SECONDS = 0.6
 """Impulse responses are cut here: what comes later is 30 dB down in a living room."""
 SECTION_SECONDS = 20
+OPUS_OPTIONS = {"application": "voip", "compression_level": "1"}
+"""The least search: a third of the time, the same artefacts."""
 TELEPHONE_HZ = (300.0, 3400.0)
 
 
@@ -52,15 +56,17 @@ def degrade(samples: Samples, rng: Generator, *, part: str = "train", data_dir: 
         The same shape, within [-1, 1].
     """
     part = check_part(part)
-    happens = {name: bool(rng.random() < chance) for name, chance in CHANCES.items()}
-    sound = to_level(samples, float(rng.uniform(MIN_LEVEL_DB, MAX_LEVEL_DB)))
-    speech_power = active_power(sound)
+    is_clean = bool(rng.random() < CLEAN_CHANCE)
+    happens = {name: bool(rng.random() < chance) and not is_clean for name, chance in CHANCES.items()}
+    level_db = float(rng.uniform(MIN_LEVEL_DB, MAX_LEVEL_DB))
+    sound = to_level(samples, level_db)
+    speech_power = active_power(sound) or 10 ** (level_db / 10)  # where nobody speaks, noise is as loud as if they did
     if happens["room"]:
         sound = in_room(sound, impulse_response(rng, part, data_dir))
     if happens["noise"]:
         snr_db = float(rng.uniform(MIN_SNR_DB, MAX_SNR_DB))
         noise = background(rng, len(sound), part, data_dir)
-        sound = sound + noise * np.sqrt(max(speech_power, 1e-6) * 10 ** (-snr_db / 10))
+        sound = sound + noise * np.float32(np.sqrt(speech_power * 10 ** (-snr_db / 10)))
     if happens["microphone"]:
         sound = through_microphone(sound, rng)
     if happens["telephone"]:
@@ -85,13 +91,13 @@ def active_power(samples: Samples) -> float:
     if num_frames == 0:
         return 0.0
     power = np.square(samples[: num_frames * frame].reshape(num_frames, frame)).mean(1)
-    return float(power[power >= power.max() * 1e-3].mean())
+    return float(power[power >= power.max() * 1e-3].mean()) if power.max() > SILENT_POWER else 0.0
 
 
 def to_level(samples: Samples, level_db: float) -> Samples:
     """Scale so that speech lies at this RMS level; peaks stay below full scale. Silence stays silence."""
     power = active_power(samples)
-    if power < 1e-10:
+    if power == 0.0:
         return samples
     gain = 10 ** (level_db / 20) / np.sqrt(power)
     return samples * np.float32(min(gain, 0.99 / float(np.abs(samples).max())))
@@ -163,8 +169,10 @@ def coloured_noise(rng: Generator, num_samples: int) -> Samples:
 
 @functools.cache
 def _noises(part: Part, data_dir: Path | None) -> tuple[Samples, ...]:
-    """Recordings at unit power, each edge faded so that the loop does not click. Many are seconds-long crops of the same
-    source: such crops are strung together, so that they do not outweigh the long recordings."""
+    """Recordings at unit power, edges faded so that a loop does not click.
+
+    Many are one-second crops of the same source: they are strung together, so as not to outweigh the long recordings.
+    """
     folder = None if data_dir is None else data_dir / split.NOISE[part]
     if folder is None or not (folder / "manifest.jsonl").exists():
         return ()
@@ -233,7 +241,7 @@ def through_opus(samples: Samples, bits_per_second: int) -> Samples:
 
     stored = io.BytesIO()
     with av.open(stored, "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=IN_HZ, layout="mono", options={"application": "voip"})
+        stream = container.add_stream("libopus", rate=IN_HZ, layout="mono", options=OPUS_OPTIONS)
         stream.bit_rate = bits_per_second
         pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)[None]
         frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")

@@ -41,7 +41,7 @@ def load_material(part: str, data_dir: Path | None) -> Material:
     return Material(
         part=part,
         sentences=tuple(human.sentences(data_dir, part=part)),
-        clips=tuple(human.clips(part, data_dir)),
+        clips=human.clips(part, data_dir),
         data_dir=data_dir,
     )
 

@@ -23,8 +23,8 @@ KOKORO: dict[Part, tuple[str, ...]] = {
     "heldout": ("af_sarah", "am_fenrir", "bf_emma", "bm_george"),
 }
 
-# Variants by their file names. Numbered siblings differ little, so that a family is never divided; robots, announcers and
-# test voices are left out.
+# Variants by their file names. Siblings by name (edward, edward2) are never divided; robots, announcers and test voices
+# are left out.
 ESPEAK: dict[Part, tuple[str, ...]] = {
     "train": (
         *("f1", "f2", "f3", "f5", "m1", "m2", "m3", "m4", "m5", "m7", "m8"),
@@ -70,7 +70,7 @@ RIR: dict[Part, tuple[str, ...]] = {
     ),
     "heldout": ("kitchen-true-stereo", "spatialized5", "super-ceiling-35-10"),
 }
-"""Impulse responses in ``rir/`` that could be rooms. Designed effects (warehouse, telephone, echo chamber) are left out."""
+"""Impulse responses in ``rir/`` that could be rooms; designed effects (warehouse, telephone) are left out."""
 
 NOISE: dict[Part, str] = {"train": "noise/train", "heldout": "noise/heldout"}
 """Folders of noise recordings."""

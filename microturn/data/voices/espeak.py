@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from microturn.data.voices import espeak_child
-from microturn.data.voices.espeak_child import END, PHONEME, WORD
+from microturn.data.voices.espeak_child import PHONEME, WORD
 from microturn.data.voices.phonemes import written
 from microturn.data.voices.utterance import Span, Utterance, build
 from microturn.errors import MissingDependencyError

@@ -69,7 +69,8 @@ class HibariVoice:
         outputs = _session(os.getpid()).run(
             None, {"ids": read.ids[None], "speed": np.array([speed * self.pace], np.float32)}
         )
-        *envelopes, f0, durations = (np.asarray(output[0]) for output in outputs[:6] + [outputs[6].reshape(1, -1)])
+        *envelopes, f0 = (np.asarray(output[0]) for output in outputs[:6])
+        durations = np.asarray(outputs[6]).ravel()
         if self.formants != 1:
             envelopes = [_stretch(envelope_KF, self.formants) for envelope_KF in envelopes]
         envelopes = self._coloured(envelopes)

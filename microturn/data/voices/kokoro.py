@@ -1,8 +1,8 @@
 """Kokoro-82M's English voices and mixes of them, through a cache on disk.
 
 The most natural of the voices, and about forty times slower than the others: what was said once is kept, so that an
-evaluation pays for its utterances on the first run alone. The model comes in four Python packages, the voice packs in the
-npm package kokoro-js (see ``install``).
+evaluation pays for its utterances on the first run alone. The model comes in four Python packages, the voice packs in
+the npm package kokoro-js (see ``install``).
 """
 
 import functools

@@ -1,7 +1,8 @@
 """What a voice returns: samples and, for every word of the text, when it sounds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -93,12 +94,12 @@ def share(words: Sequence[str], spans: Sequence[Span | None]) -> list[Span]:
         raise ValueError(f"none of the {len(words)} words has a time: the synthesiser said nothing")
     starts = [0] + [i for i, span in enumerate(spans) if span is not None and i > first] + [len(words)]
     shared: list[Span] = []
-    for begin, end in zip(starts, starts[1:], strict=False):
+    for begin, end in pairwise(starts):
         span = spans[first if begin == 0 else begin]
         assert span is not None
         letters = np.cumsum([0] + [len(word) + 1 for word in words[begin:end]])
         edges = span[0] + (span[1] - span[0]) * letters / letters[-1]
-        shared += [(float(a), float(b)) for a, b in zip(edges, edges[1:], strict=False)]
+        shared += [(float(a), float(b)) for a, b in pairwise(edges)]
     return shared
 
 
@@ -147,8 +148,3 @@ def _in_order(spans: Sequence[Span], sound: Span) -> list[Span]:
         end = sound[1] if i == count - 1 else min(max(b, start + room), latest_end)
         ordered.append((start, end))
     return ordered
-
-
-def renamed(utterance: Utterance, voice: str) -> Utterance:
-    """The same speech under another name."""
-    return replace(utterance, voice=voice)
