@@ -105,6 +105,15 @@ class Scheduler:
         self._sessions[session_id] = _Session(group, served_tick=self._tick_of(group, complete_ns - 1))
         return group
 
+    def align(self, session_id: str, complete_ns: int) -> int:
+        """Moves a session to the group that suits its turns, once it is known when they come in whole."""
+        session = self._sessions.pop(session_id)
+        group = self._group_after(complete_ns)
+        self._sessions[session_id] = _Session(
+            group, session.num_waiting, complete_ns, self._tick_of(group, complete_ns - 1)
+        )
+        return group
+
     def remove(self, session_id: str) -> None:
         """Forgets a session; one that is not there is no error."""
         self._sessions.pop(session_id, None)
@@ -173,9 +182,11 @@ class Scheduler:
             session = self._sessions[session_id]
             is_forced = self._is_behind(session)
             rows.append(Row(session_id=session_id, deadline_ns=self._deadline_ns(session, now_ns), is_forced=is_forced))
+            # Only its last waiting turn uses a session's tick up: a turn too many is made up, not carried along.
+            if session.num_waiting == 1:
+                session.served_tick = self._tick_of(session.group, now_ns)
             session.num_waiting -= 1
             session.due_ns = now_ns
-            session.served_tick = self._tick_of(session.group, now_ns)
             self.counts.num_forced_turns += is_forced
         self.counts.num_batches += 1
         self.counts.num_turns += len(rows)

@@ -193,15 +193,20 @@ class Slicer:
             num_missing_samples=num_missing,
         )
 
-    # Inside
-
-    def _fill(self, turn: int, offset: int, samples: NDArray[np.int16]) -> None:
-        """Writes samples that lie within one turn."""
-        while turn - self.next_index >= self.limits.max_backlog_turns:
+    def skip(self, num_turns: int) -> None:
+        """Gives the next turns up: one gap turn stands for them. Less than one turn changes nothing."""
+        for _ in range(num_turns):
             self._open.pop(self.next_index, None)
             self.next_index += 1
             self._gap_turns += 1
             self.counts.num_gap_turns += 1
+        self._end_sample = max(self._end_sample, self.next_index * IN_SAMPLES_PER_TURN)
+
+    # Inside
+
+    def _fill(self, turn: int, offset: int, samples: NDArray[np.int16]) -> None:
+        """Writes samples that lie within one turn."""
+        self.skip(turn - self.next_index - self.limits.max_backlog_turns + 1)
         if turn < self.next_index:
             self.counts.num_late_samples += len(samples)
             return

@@ -68,13 +68,18 @@ def test_a_turn_that_comes_after_its_tick_runs_at_once():
     assert scheduler.schedule(at(30)).rows[0].deadline_ns == at(130)
 
 
-def test_two_turns_in_one_packet_do_not_pile_up():
+def test_two_turns_in_one_packet_leave_no_delay_behind():
     scheduler = Scheduler()
     scheduler.add("a", at(0))
     scheduler.offer("a", 2, at(0))
     assert not scheduler.schedule(at(0)).rows[0].is_forced
-    assert scheduler.schedule(at(0)) is None
+    assert not scheduler.schedule(at(0)).rows[0].is_forced
+    scheduler.offer("a", 2, at(100))
+    assert scheduler.schedule(at(100)) is not None
+    assert scheduler.schedule(at(100)) is None  # the one after waits for its tick
+    scheduler.offer("a", 2, at(200))
     assert scheduler.schedule(at(200)) is not None
+    assert scheduler.schedule(at(200)) is not None  # and is not waiting any more when the next one comes
 
 
 def test_a_burst_after_a_stall_is_forced_but_for_its_last_turns():
@@ -85,7 +90,7 @@ def test_a_burst_after_a_stall_is_forced_but_for_its_last_turns():
     while (batch := scheduler.schedule(at(3_000))) is not None:
         forced.append(batch.rows[0].is_forced)
         scheduler.finish(batch, at(3_000))
-    assert forced == [True] * 13 + [False]  # the last one waits for its tick
+    assert forced == [True] * 13 + [False] * 2
     assert scheduler.counts.num_forced_turns == 13
 
 

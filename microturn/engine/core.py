@@ -1,0 +1,498 @@
+"""The engine without its thread: sessions, scheduler, runner and journal, joined by ``poll``.
+
+One step: take due turns from the slicers, run them, write them to the journal, and only then release the outputs.
+Everything here runs in one thread, except that a session's media may be pushed from another. It knows no torch; a
+runner does.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from microturn.clock import Clock
+from microturn.engine.journal import Journal, SessionRecord, Snapshot, TurnRecord, new_resume_token
+from microturn.engine.ladder import Budget, Ladder
+from microturn.engine.scheduler import Batch, Scheduler, SchedulerSettings
+from microturn.errors import CapacityError, JournalError, MicroturnError, SessionClosedError
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Role, TextEvent
+from microturn.turns.pcm import PcmChunk
+from microturn.turns.slicer import Slicer
+from microturn.turns.timing import IN_SAMPLES_PER_TURN, TURN_MS, ms_of_ns, ns_of_ms
+from microturn.turns.trace import TurnTrace
+from microturn.turns.video import VideoFrame
+
+_log = logging.getLogger(__name__)
+
+Released = tuple[MicroTurnOutput, TurnTrace]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forced:
+    """An output that is prescribed: the model reads it as its own."""
+
+    tokens: tuple[int, ...] = ()
+    """Of the output, patches and the closing token left out. Empty: silence."""
+    output: MicroTurnOutput | None = None
+    """What was said; None for silence."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowIn:
+    """One session's part of a step."""
+
+    slot: int
+    input: MicroTurnInput
+    forced: Forced | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowOut:
+    """What came of it."""
+
+    output: MicroTurnOutput
+    tokens: tuple[int, ...]
+    trace: TurnTrace
+
+
+class Runner(Protocol):
+    """Runs a model over the states of sessions. ``microturn.engine.runner`` has the real one."""
+
+    @property
+    def model_hash(self) -> str:
+        """Names the weights: a state fits no others."""
+        ...
+
+    def open(self, seed: int) -> int:
+        """A slot with a fresh state. Raises CapacityError when none is free."""
+        ...
+
+    def release(self, slot: int) -> None:
+        """Forgets the state."""
+        ...
+
+    def step(self, rows: Sequence[RowIn], budget: Budget) -> list[RowOut]:
+        """One micro-turn of some sessions. If it raises, no state has changed."""
+        ...
+
+    def capture(self, slot: int) -> Callable[[], bytes]:
+        """The state as it is now; calling the result, in any thread, makes bytes of it."""
+        ...
+
+    def restore(self, state: bytes, seed: int) -> int:
+        """A slot with a captured state. Raises CapacityError, or ValueError for bytes that do not load."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineSettings:
+    """Bounds of a live engine."""
+
+    scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
+    budget: Budget = field(default_factory=Budget)
+    """What a micro-turn may cost while there is no overload."""
+    snapshot_every_turns: int = 50
+    """A snapshot of the state costs some megabytes; the tail to re-run after a crash is no longer than this."""
+    jitter_ms: int = 60
+    """On a lossy transport, how long after its first packets' pace a turn is waited for before it is cut."""
+    park_ms: int = 60_000
+    """How long the state of a session without a client stays in memory. Later it is resumed from the journal."""
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One conversation inside the engine."""
+
+    session_id: str
+    resume_token: str
+    slot: int
+    is_lossy: bool
+    """Its transport drops rather than delays: turns are cut at their deadline."""
+    deliver: Callable[[Released | Exception | None], None]
+    """Takes outputs; an error or None is the last."""
+    slicer: Slicer = field(default_factory=Slicer)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Guards the slicer, which another thread fills."""
+    has_ended: bool = False
+    is_aligned: bool = False
+    """Whether its phase group follows from its own sound."""
+    last_turn: int = -1
+    last_snapshot_turn: int = -1
+    parked_ns: int | None = None
+
+    @property
+    def next_sample(self) -> int:
+        """Media time goes on from here: the start of a resumed client's sound."""
+        return self.slicer.next_index * IN_SAMPLES_PER_TURN
+
+    def push_audio(self, chunk: PcmChunk) -> None:
+        with self._open_slicer() as slicer:
+            slicer.push_audio(chunk)
+
+    def push_frame(self, frame: VideoFrame) -> None:
+        with self._open_slicer() as slicer:
+            slicer.push_frame(frame)
+
+    def push_text(self, event: TextEvent) -> None:
+        with self._open_slicer() as slicer:
+            slicer.push_text(event)
+
+    def end(self, last: Exception | None) -> None:
+        if not self.has_ended:
+            self.has_ended = True
+            self.deliver(last)
+
+    def _open_slicer(self) -> "_Held":
+        if self.has_ended:
+            raise SessionClosedError(f"session {self.session_id} has ended: open a new one, or resume it by its token")
+        return _Held(self)
+
+
+@dataclass(slots=True)
+class _Held:
+    """A session's slicer, held for this thread."""
+
+    session: Session
+
+    def __enter__(self) -> Slicer:
+        self.session.lock.acquire()
+        return self.session.slicer
+
+    def __exit__(self, *_: object) -> None:
+        self.session.lock.release()
+
+
+class EngineCore:
+    """Sessions and what runs them.
+
+    Args:
+        runner: The model.
+        journal: Where every turn is written.
+        clock: Tells the time.
+        settings: Bounds.
+        run_aside: Runs slow work (writing a snapshot) elsewhere; the default runs it at once.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        journal: Journal,
+        clock: Clock,
+        settings: EngineSettings | None = None,
+        run_aside: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:
+        self.settings = settings or EngineSettings()
+        self.scheduler = Scheduler(self.settings.scheduler, Ladder(self.settings.budget), origin_ns=clock.now_ns())
+        self.sessions: dict[str, Session] = {}
+        """Live and parked ones, by name."""
+        self.num_failed_snapshots = 0
+        self._runner, self._journal, self._clock = runner, journal, clock
+        self._run_aside = run_aside or (lambda work: work())
+
+    # Sessions
+
+    def open(
+        self,
+        deliver: Callable[[Released | Exception | None], None],
+        *,
+        instructions: str | None = None,
+        seed: int | None = None,
+        is_lossy: bool = False,
+    ) -> Session:
+        """Begins a conversation.
+
+        Raises:
+            CapacityError: no room, or overload.
+            JournalError: it cannot be recorded.
+        """
+        seed = secrets.randbits(63) if seed is None else seed
+        session = Session(
+            session_id=f"session_{secrets.token_hex(8)}",
+            resume_token=new_resume_token(),
+            slot=-1,
+            is_lossy=is_lossy,
+            deliver=deliver,
+        )
+        if instructions:
+            session.push_text(TextEvent(role=Role.SYSTEM, text=instructions))
+        self._admit(session, lambda: self._runner.open(seed))
+        record = SessionRecord(
+            session_id=session.session_id,
+            seed=seed,
+            model_hash=self._runner.model_hash,
+            settings={"is_lossy": is_lossy},
+        )
+        try:
+            self._journal.open_session(record, session.resume_token)
+        except JournalError:
+            self._forget(session)
+            raise
+        return session
+
+    def resume(self, resume_token: str, deliver: Callable[[Released | Exception | None], None]) -> Session:
+        """Goes on with a conversation: from memory, else from its latest good snapshot and the turns since.
+
+        Raises:
+            JournalError: no such session, or it has been closed, or another model recorded it.
+            CapacityError: no room, or overload.
+        """
+        for parked in self.sessions.values():
+            if secrets.compare_digest(parked.resume_token, resume_token):
+                return self._unpark(parked, deliver)
+        record = self._journal.session_of_token(resume_token)
+        if record.is_closed:
+            raise JournalError(f"session {record.session_id} was closed: open a new one")
+        if record.model_hash != self._runner.model_hash:
+            raise JournalError(
+                f"session {record.session_id} was recorded with model {record.model_hash}, "
+                f"this is {self._runner.model_hash}: resume it there, or open a new one"
+            )
+        session = Session(
+            session_id=record.session_id,
+            resume_token=resume_token,
+            slot=-1,
+            is_lossy=bool(record.settings.get("is_lossy")),
+            deliver=deliver,
+        )
+        self._admit(session, lambda: self._rebuild(record, session))
+        session.slicer = Slicer(first_index=session.last_turn + 1)
+        return session
+
+    def park(self, session: Session) -> None:
+        """Ends a session's outputs but keeps its state, so that a client can come back."""
+        session.end(None)
+        if session.session_id in self.sessions and session.parked_ns is None:
+            session.parked_ns = self._clock.now_ns()
+            self.scheduler.remove(session.session_id)
+            self._save_snapshot(session)
+
+    def close(self, session: Session) -> None:
+        """Ends a session for good. Twice does nothing."""
+        session.end(None)
+        if self.sessions.get(session.session_id) is session:
+            self._forget(session)
+            self._journal.close_session(session.session_id)
+
+    def close_all(self) -> None:
+        """Parks every session, so that each can be resumed by the next process."""
+        for session in list(self.sessions.values()):
+            self.park(session)
+
+    # Work
+
+    def poll(self) -> bool:
+        """Runs at most one batch. Returns whether there was one."""
+        now_ns = self._clock.now_ns()
+        self._offer(now_ns)
+        batch = self.scheduler.schedule(now_ns)
+        if batch is None:
+            self.scheduler.ladder.update(now_ns)
+            self._expire_parked(now_ns)
+            return False
+        self._run(batch)
+        return True
+
+    def next_wake_ns(self) -> int:
+        """When ``poll`` is worth calling again if nothing comes in."""
+        return self.scheduler.next_wake_ns(self._clock.now_ns())
+
+    # Inside
+
+    def _offer(self, now_ns: int) -> None:
+        """Tells the scheduler what waits, and cuts turns whose deadline has come on lossy transports."""
+        for session in self._live():
+            with session.lock:
+                num_ready = session.slicer.num_ready_turns
+                has_sound = session.slicer.counts.num_received_samples > 0
+            if not session.is_aligned and (num_ready or (has_sound and session.is_lossy)):
+                session.is_aligned = True
+                wait_ms = (0 if num_ready else TURN_MS) + (self.settings.jitter_ms if session.is_lossy else 0)
+                self.scheduler.align(session.session_id, now_ns + ns_of_ms(wait_ms))
+            self.scheduler.offer(session.session_id, num_ready, now_ns)
+        for session_id in self.scheduler.absent(now_ns):
+            session = self.sessions[session_id]
+            if session.is_lossy and session.is_aligned:
+                self.scheduler.offer(session_id, 1, now_ns)
+
+    def _run(self, batch: Batch) -> None:
+        rows = [self.sessions[row.session_id] for row in batch.rows]
+        turns: list[RowIn] = []
+        for row, session in zip(batch.rows, rows, strict=True):
+            with session.lock:
+                turn = session.slicer.cut()
+            if turn.index % batch.budget.video_every_turns:
+                turn = replace(turn, frames=())
+            turns.append(RowIn(slot=session.slot, input=turn, forced=Forced() if row.is_forced else None))
+        results = self._step(rows, turns, batch.budget)
+        done = [(session, turn, result) for session, turn, result in zip(rows, turns, results, strict=True) if result]
+        end_ns = self._clock.now_ns()
+        self.scheduler.finish(batch, end_ns)
+        deadlines = {row.session_id: row.deadline_ns for row in batch.rows}
+        records = [
+            TurnRecord(
+                session_id=session.session_id,
+                input=turn.input,
+                output=result.output,
+                tokens=result.tokens,
+                trace=self._trace(result.trace, deadlines[session.session_id], end_ns),
+            )
+            for session, turn, result in done
+        ]
+        self._record(rows, records)
+        for record in records:
+            session = self.sessions.get(record.session_id)
+            if session is not None:
+                session.last_turn = record.input.index
+                session.deliver((record.output, record.trace))
+                if session.last_turn - session.last_snapshot_turn >= self.settings.snapshot_every_turns:
+                    self._save_snapshot(session)
+
+    def _step(self, rows: list[Session], turns: list[RowIn], budget: Budget) -> list[RowOut | None]:
+        """The batch, or, if that fails, each row alone: only the session at fault ends."""
+        try:
+            return list(self._runner.step(turns, budget))
+        except Exception:
+            _log.exception("a batch of %d failed; its sessions run one by one", len(rows))
+        results: list[RowOut | None] = []
+        for session, turn in zip(rows, turns, strict=True):
+            try:
+                results.append(self._runner.step([turn], budget)[0])
+            except Exception as error:
+                _log.exception("session %s failed in turn %d", session.session_id, turn.input.index)
+                self._fail([session], MicroturnError(f"the model failed in turn {turn.input.index} ({error}): resume"))
+                results.append(None)
+        return results
+
+    def _record(self, rows: list[Session], records: list[TurnRecord]) -> None:
+        """Writes a batch. What cannot be written is not released: its sessions end with the reason."""
+        try:
+            self._journal.append(records)
+        except JournalError as error:
+            _log.exception("%d turns could not be journaled", len(records))
+            self._fail(rows, error)
+
+    def _trace(self, trace: TurnTrace, deadline_ns: int, end_ns: int) -> TurnTrace:
+        due_ns = deadline_ns - ns_of_ms(self.settings.scheduler.deadline_ms)
+        return replace(
+            trace,
+            latency_ms=round(ms_of_ns(end_ns - due_ns), 3),
+            overload_rung=int(self.scheduler.ladder.rung),
+            is_late=end_ns > deadline_ns and not trace.is_forced,
+        )
+
+    def _admit(self, session: Session, take_slot: Callable[[], int]) -> None:
+        """Finds room for a session, if need be in the place of the one that has been parked longest."""
+        self.scheduler.add(session.session_id, self._clock.now_ns())
+        try:
+            try:
+                session.slot = take_slot()
+            except CapacityError:
+                parked = [s for s in self.sessions.values() if s.parked_ns is not None]
+                if not parked:
+                    raise
+                self._forget(min(parked, key=lambda s: s.parked_ns or 0))
+                session.slot = take_slot()
+        except Exception:
+            self.scheduler.remove(session.session_id)
+            raise
+        self.sessions[session.session_id] = session
+
+    def _unpark(self, parked: Session, deliver: Callable[[Released | Exception | None], None]) -> Session:
+        """The same state for a new client. Its old client, if there still is one, is cut off."""
+        self.park(parked)
+        away_turns = int(ms_of_ns(self._clock.now_ns() - (parked.parked_ns or 0)) // TURN_MS)
+        self.scheduler.add(parked.session_id, self._clock.now_ns())
+        session = replace(
+            parked,
+            deliver=deliver,
+            slicer=Slicer(first_index=parked.last_turn + 1),
+            lock=threading.Lock(),
+            has_ended=False,
+            is_aligned=False,
+            parked_ns=None,
+        )
+        session.slicer.skip(away_turns)
+        self.sessions[session.session_id] = session
+        return session
+
+    def _rebuild(self, record: SessionRecord, session: Session) -> int:
+        """A slot with the state after the last journaled turn."""
+        slot: int | None = None
+        for snapshot in self._journal.snapshots(record.session_id):
+            try:
+                slot = self._runner.restore(snapshot.state, record.seed)
+            except ValueError as error:
+                _log.warning("snapshot %d of %s does not load: %s", snapshot.turn_index, record.session_id, error)
+                continue
+            session.last_turn = session.last_snapshot_turn = snapshot.turn_index
+            break
+        if slot is None:
+            slot = self._runner.open(record.seed)
+        try:
+            self._replay(slot, self._journal.turns(record.session_id, after_turn=session.last_turn), session)
+        except Exception:
+            self._runner.release(slot)
+            raise
+        return slot
+
+    def _replay(self, slot: int, turns: Iterable[TurnRecord], session: Session) -> None:
+        for turn in turns:
+            forced = Forced(tokens=turn.tokens, output=turn.output)
+            self._runner.step([RowIn(slot=slot, input=turn.input, forced=forced)], self.settings.budget)
+            session.last_turn = turn.input.index
+
+    def _save_snapshot(self, session: Session) -> None:
+        if session.last_turn == session.last_snapshot_turn:
+            return
+        session.last_snapshot_turn = turn_index = session.last_turn
+        make_bytes = self._runner.capture(session.slot)
+
+        def save() -> None:
+            try:
+                self._journal.save_snapshot(
+                    Snapshot(session_id=session.session_id, turn_index=turn_index, state=make_bytes())
+                )
+            except JournalError:
+                # The turns are safe: without this snapshot, resuming takes longer.
+                self.num_failed_snapshots += 1
+                _log.exception("a snapshot of %s could not be written", session.session_id)
+
+        self._run_aside(save)
+
+    def _expire_parked(self, now_ns: int) -> None:
+        for session in list(self.sessions.values()):
+            if session.parked_ns is not None and now_ns - session.parked_ns > ns_of_ms(self.settings.park_ms):
+                self._forget(session)
+
+    def _fail(self, sessions: Iterable[Session], error: Exception) -> None:
+        """Ends sessions with an error. What was journaled of them can be resumed."""
+        for session in sessions:
+            session.end(error)
+            self._forget(session)
+
+    def _forget(self, session: Session) -> None:
+        if self.sessions.pop(session.session_id, None) is not None:
+            self._runner.release(session.slot)
+        self.scheduler.remove(session.session_id)
+
+    def _live(self) -> list[Session]:
+        return [session for session in self.sessions.values() if session.parked_ns is None]
+
+
+def describe(core: EngineCore) -> dict[str, Any]:
+    """The engine's counts, for metrics and health checks."""
+    counts = core.scheduler.counts
+    return {
+        "num_sessions": len(core.scheduler),
+        "num_parked_sessions": sum(s.parked_ns is not None for s in core.sessions.values()),
+        "num_turns": counts.num_turns,
+        "num_batches": counts.num_batches,
+        "num_forced_turns": counts.num_forced_turns,
+        "num_missed_deadlines": counts.num_missed_deadlines,
+        "num_refused_sessions": counts.num_refused_sessions,
+        "num_failed_snapshots": core.num_failed_snapshots,
+        "overload_rung": int(core.scheduler.ladder.rung),
+        "overload_climbs": {rung.name.lower(): num for rung, num in core.scheduler.ladder.num_climbs.items()},
+    }
