@@ -1,0 +1,49 @@
+"""Who is evaluated: anything that answers sessions of micro-turns. Here the protocol and the controls."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from microturn.turns.micro_turn import MEL_BANDS, MicroTurnInput, MicroTurnOutput
+from microturn.turns.timing import MEL_FRAMES_PER_TURN
+
+Session = Sequence[MicroTurnInput]
+
+
+class Subject(Protocol):
+    """Somebody who can be talked to."""
+
+    @property
+    def name(self) -> str:
+        """What results say was measured."""
+        ...
+
+    def answer(self, sessions: Sequence[Session]) -> list[list[MicroTurnOutput]]:
+        """Answers whole sessions, each on its own and causally: one output for each input.
+
+        Speech comes as samples (``audio``) where the subject has a voice, else as ``mel`` alone.
+        """
+        ...
+
+
+class Silent:
+    """A control: never says or writes anything."""
+
+    name = "silent"
+
+    def answer(self, sessions: Sequence[Session]) -> list[list[MicroTurnOutput]]:
+        return [[MicroTurnOutput(index=turn.index) for turn in session] for session in sessions]
+
+
+class AlwaysTalking:
+    """A control: says the same word in every micro-turn, and hears it too."""
+
+    name = "always-talking"
+
+    def answer(self, sessions: Sequence[Session]) -> list[list[MicroTurnOutput]]:
+        hum = np.zeros((MEL_FRAMES_PER_TURN, MEL_BANDS), np.float32)
+        return [
+            [MicroTurnOutput(index=turn.index, hear=" one", say=" one", mel=hum) for turn in session]
+            for session in sessions
+        ]

@@ -1,0 +1,16 @@
+"""The suites, one file each. To add one: derive from ``Suite`` in a new file and list it below."""
+
+from microturn.evals.suites.interruption import InterruptionSuite
+from microturn.evals.suites.repeat import RepeatSuite
+from microturn.evals.suites.silence import SilenceSuite
+from microturn.evals.suites.speech import SpeechSuite
+from microturn.evals.suites.suite import Suite
+from microturn.evals.suites.time import TimeSuite
+from microturn.evals.suites.transcript import TranscriptSuite
+
+SUITES: dict[str, type[Suite]] = {
+    suite.name: suite
+    for suite in (TimeSuite, InterruptionSuite, RepeatSuite, SilenceSuite, TranscriptSuite, SpeechSuite)
+}
+
+__all__ = ["SUITES", "Suite"]

@@ -1,0 +1,115 @@
+"""``speech``: an independent recogniser understands what the model says, from its own sound.
+
+``wer`` compares the recogniser's transcript of the reply's samples with the words that the reply announced and gave
+sound to. A model that says nothing has no value here, rather than a good one. The control ``shuffled`` compares each
+transcript with another reply's words.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microturn.evals import metric
+from microturn.evals.exchange import Case, Exchange, Verdict
+from microturn.evals.metric import Metrics
+from microturn.evals.playbook import Playbook, split
+from microturn.evals.spoken import sounds, spoken_words
+from microturn.evals.suites.suite import ControlValues, Suite, headline_values
+from microturn.evals.suites.time import is_undisturbed
+from microturn.evals.wer import WordErrors, count_edits, normal_words
+from microturn.turns.micro_turn import MicroTurnOutput
+from microturn.turns.timing import OUT_HZ, TURN_MS, out_samples, turn_start_ms
+
+Transcribe = Callable[[NDArray[np.float32], int], str]
+"""Mono samples and their rate to text."""
+
+LONGEST_GAP_MS = 400
+"""Pauses between utterances are shortened to this: recognisers invent words in long silence."""
+
+
+class SpeechSuite(Suite):
+    """Intelligibility."""
+
+    name = "speech"
+    summary = "an independent recogniser understands the model's speech"
+    headline = ("wer",)
+
+    def __init__(self, transcribe: Transcribe | None = None) -> None:
+        """``transcribe`` is whisper-base by default, loaded when it is first needed."""
+        self._transcribe = transcribe
+        self._transcripts: dict[str, list[str]] = {}
+
+    def draw(self, playbook: Playbook, limit: int) -> list[Case]:
+        counting, every, once, repeating = split(limit, 4)
+        return [
+            *playbook.cases("count-aloud", counting, accept=is_undisturbed),
+            *playbook.cases("every-seconds", every),
+            *playbook.cases("in-seconds", once),
+            *playbook.cases("repeat-after-me", repeating),
+        ]
+
+    def judge(self, exchange: Exchange) -> Verdict:
+        words = [word.text for word in spoken_words(exchange.outputs)]
+        heard = self._hear(exchange) if words else []
+        return _verdict(exchange, words, heard)
+
+    def summarise(self, verdicts: Sequence[Verdict]) -> Metrics:
+        edits = [v.figures["edits"] for v in verdicts]
+        words = [v.figures["words"] for v in verdicts]
+        return {"wer": metric.ratio(edits, words)}
+
+    def controls(self, exchanges: Sequence[Exchange]) -> ControlValues:
+        speaking = [(e, words) for e in exchanges if (words := [word.text for word in spoken_words(e.outputs)])]
+        if len(speaking) < 2:
+            return {}
+        others = [*speaking[1:], *speaking[:1]]
+        verdicts = [_verdict(e, words, self._hear(e)) for (e, _), (_, words) in zip(speaking, others, strict=True)]
+        return {"shuffled": headline_values(self.summarise(verdicts), self.headline)}
+
+    def _hear(self, exchange: Exchange) -> list[str]:
+        if exchange.case.key not in self._transcripts:
+            self._transcribe = self._transcribe or _whisper()
+            text = self._transcribe(speech_samples(exchange.outputs), OUT_HZ)
+            self._transcripts[exchange.case.key] = normal_words(text)
+        return self._transcripts[exchange.case.key]
+
+
+def speech_samples(outputs: Sequence[MicroTurnOutput]) -> NDArray[np.float32]:
+    """The sound of a reply with its long pauses shortened, (num_samples,) at 24 kHz.
+
+    Raises:
+        ValueError: a speaking turn carries no samples.
+    """
+    parts: list[NDArray[np.float32]] = []
+    end_ms = 0
+    for sound in sounds(outputs):
+        parts.append(np.zeros(out_samples(min(LONGEST_GAP_MS, turn_start_ms(sound.first_turn) - end_ms)), np.float32))
+        for output in outputs[sound.first_turn : sound.end_turn]:
+            if output.audio is None:
+                raise ValueError(f"turn {output.index} speaks without samples: let the subject run its vocoder")
+            parts.append(output.audio)
+        end_ms = turn_start_ms(sound.end_turn)
+    parts.append(np.zeros(out_samples(TURN_MS), np.float32))
+    return np.concatenate(parts)
+
+
+def _verdict(exchange: Exchange, words: Sequence[str], heard: Sequence[str]) -> Verdict:
+    errors = count_edits(words, heard) if words else WordErrors()
+    edits = errors.substitutions + errors.deletions + errors.insertions
+    is_right = bool(words) and not edits
+    problem = f"said '{' '.join(words)}', understood as '{' '.join(heard)}'" if words else "said nothing"
+    return Verdict(
+        key=exchange.case.key,
+        kind=exchange.case.kind,
+        is_right=is_right,
+        problems=() if is_right else (problem,),
+        figures={"edits": edits, "words": len(words)},
+    )
+
+
+def _whisper() -> Transcribe:
+    from microturn.evals.recogniser import Recogniser
+
+    recogniser = Recogniser.load()
+    return lambda samples, hz: " ".join(word.text for word in recogniser.transcribe(samples, hz))
