@@ -25,7 +25,8 @@ _CLOCK = re.compile(r"\b(\d{1,2}):(\d\d)\b")
 _MONEY = re.compile(r"\$(\d[\d,]*)(?:\.(\d\d))?")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:st|nd|rd|th)?\b|\d+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
-_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
+# After a figure, a dash is how recognisers write a pause: "56 -48" is a row of numbers.
+_MINUS = re.compile(r"(?<![\w.])(?<!\d )-(?=\d)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from microturn.evals.wer import WordErrors, normal_words, total_errors, word_err
         ("7:30, then 8:00", "seven thirty then eight"),
         ("$5", "five dollars"),
         ("007", "zero zero seven"),
+        ("56 -48 -7", "fifty six forty eight seven"),
         ("-4 + 2", "minus four plus two"),
         ("OK", "okay"),
         ("", ""),
