@@ -1,6 +1,7 @@
 """Who may connect: the key, the host that a browser believes to be talking to, and the page that it comes from."""
 
 import hmac
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -9,6 +10,10 @@ from starlette.requests import HTTPConnection
 
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 """How a browser, which cannot set headers, hands over a key: OpenAI's own convention."""
+
+
+_SENDABLE_KEY = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A token in the sense of RFC 9110, which a subprotocol's name has to be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +30,7 @@ class Access:
     """The rules of one server.
 
     Raises:
-        ValueError: reachable beyond this machine, and no key.
+        ValueError: reachable beyond this machine, and no key; a key that a browser cannot send.
     """
 
     host: str
@@ -38,6 +43,9 @@ class Access:
                 f"--host {self.host} is reachable from other machines and needs a key: "
                 "set MICROTURN_API_KEY or --key, or listen on 127.0.0.1"
             )
+
+        if self.key and not _SENDABLE_KEY.fullmatch(self.key):
+            raise ValueError("the key holds characters that browsers cannot send: use letters, digits, '-', '_' and '.'")
 
     def refusal(self, connection: HTTPConnection) -> Refusal | None:
         """Why this connection is refused; None when it may come in."""

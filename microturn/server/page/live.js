@@ -1,0 +1,60 @@
+// A GPT-Live session over one WebSocket, with microturn's extensions switched on. docs/protocol.md lists the events.
+
+const MAX_UNSENT_BYTES = 600_000; // about eight seconds of sound: beyond it the network is gone, not slow
+
+export class LiveClient {
+  /** `on` maps names of server events to functions; "close" gets (message, wasClean). */
+  constructor(on) {
+    this.on = on;
+    this.isStarted = false;
+    this.refusal = "";
+  }
+
+  connect(key) {
+    const url = new URL("v1/live/sessions", location.href);
+    url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    url.hash = "";
+    const protocols = ["microturn.v1"];
+    if (key) protocols.push(`openai-insecure-api-key.${key}`);
+    this.socket = new WebSocket(url, protocols);
+    this.socket.onopen = () =>
+      this.send({
+        type: "session.start",
+        session: { model: "nano", audio: { format: { type: "audio/pcm", rate: 24000 } } },
+      });
+    this.socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
+    this.socket.onclose = ({ wasClean }) => this.on.close?.(this.refusal, wasClean && this.isStarted);
+  }
+
+  receive(event) {
+    if (event.type === "session.started") {
+      this.isStarted = true;
+      this.send({ type: "microturn.extensions.enable", turns: true, silence: "omit" });
+    } else if (event.type === "error") {
+      this.refusal = event.error.message;
+    }
+    this.on[event.type]?.(event);
+  }
+
+  send(event) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(event));
+  }
+
+  sendSound(pcm) {
+    if (!this.isStarted || this.socket.bufferedAmount > MAX_UNSENT_BYTES) return;
+    const bytes = new Uint8Array(pcm.buffer);
+    this.send({ type: "session.input_audio.append", audio: btoa(String.fromCharCode(...bytes)) });
+  }
+
+  close() {
+    this.send({ type: "session.close" });
+  }
+}
+
+/** Samples of a base64-encoded PCM16 delta. */
+export function samplesOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return new Int16Array(bytes.buffer);
+}
