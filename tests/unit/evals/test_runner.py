@@ -1,0 +1,110 @@
+"""A run from scenarios to the result file."""
+
+import io
+import json
+import wave
+
+import pytest
+from mute import play_mute
+from rich.console import Console
+
+from microturn.evals.report import Report
+from microturn.evals.runner import named_suites, run_suites
+from microturn.evals.subject import Session, Silent
+from microturn.turns.micro_turn import MicroTurnOutput
+
+BEHAVIOUR = ("time", "interruption", "repeat", "silence", "transcript")
+
+
+class Counted(Silent):
+    """Silence that remembers how often it was asked."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def answer(self, sessions: "list[Session]") -> list[list[MicroTurnOutput]]:
+        self.lengths += [len(session) for session in sessions]
+        return super().answer(sessions)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return run_suites(named_suites(BEHAVIOUR), Silent(), limit=4, play=play_mute)
+
+
+def test_the_result_file_has_the_fixed_form(report: Report, tmp_path) -> None:
+    report.write(tmp_path / "results" / "silent.json")
+    found = json.loads((tmp_path / "results" / "silent.json").read_text())
+    assert {"commit", "machine", "model", "suites"} <= set(found)
+    assert found["model"] == "silent"
+    assert list(found["suites"]) == list(BEHAVIOUR)
+    figure = found["suites"]["time"]["metrics"]["accuracy"]
+    assert figure["value"] == 0
+    assert figure["count"] >= 4
+    assert figure["unit"] == "fraction"
+    assert len(figure["ci95"]) == 2
+    assert found["suites"]["time"]["controls"]["reference"] == {"accuracy": 1.0}
+    assert found["suites"]["transcript"]["metrics"]["wer_human"]["value"] is None
+
+
+def test_the_table_shows_every_figure(report: Report) -> None:
+    text = io.StringIO()
+    report.print(Console(file=text, width=200))
+    for word in ("stop_rate", "success", "answer_rate", "wer_human", "not run", "always-talking"):
+        assert word in text.getvalue()
+
+
+def test_a_case_is_answered_once_however_many_suites_ask() -> None:
+    subject = Counted()
+    run_suites(named_suites(["time"]), subject, limit=4, play=play_mute)
+    num_alone = len(subject.lengths)
+    both = Counted()
+    run_suites([*named_suites(["time"]), *named_suites(["time"])], both, limit=4, play=play_mute)
+    assert len(both.lengths) == num_alone
+    assert both.lengths == sorted(both.lengths), "sessions of like length are answered together"
+
+
+def test_examples_are_kept(tmp_path) -> None:
+    drawn: list[str] = []
+    run_suites(
+        named_suites(["repeat"]),
+        Silent(),
+        limit=2,
+        play=play_mute,
+        out_dir=tmp_path,
+        draw=lambda exchange, path: drawn.append(path.name),
+    )
+    folder = tmp_path / "repeat-after-me-0"
+    assert json.loads((folder / "verdict.json").read_text())["repeat"]["is_right"] is False
+    turns = [json.loads(line) for line in (folder / "turns.jsonl").read_text().splitlines()]
+    assert any("say" in turn["reference"] for turn in turns)
+    with wave.open(str(folder / "mix.wav")) as file:
+        assert (file.getnchannels(), file.getframerate()) == (2, 24000)
+        assert file.getnframes() == len(turns) * 4800
+    assert drawn == ["timeline.html"] * 2
+
+
+def test_other_seeds_are_other_cases() -> None:
+    drawn = [
+        run_suites(named_suites(["repeat"]), Silent(), limit=3, seed=seed, play=play_mute).suites["repeat"]
+        for seed in (0, 1)
+    ]
+    assert drawn[0].metrics["word_accuracy"].count != drawn[1].metrics["word_accuracy"].count
+
+
+def test_an_unknown_suite_is_named() -> None:
+    with pytest.raises(ValueError, match=r"no suite 'tiem': choose from time, interruption.*or all"):
+        named_suites(["time", "tiem"])
+
+
+def test_all_is_every_suite() -> None:
+    assert [suite.name for suite in named_suites(["all"])] == [*BEHAVIOUR, "speech"]
+
+
+def test_a_subject_that_skips_turns_is_refused() -> None:
+    class Short(Silent):
+        def answer(self, sessions: "list[Session]") -> list[list[MicroTurnOutput]]:
+            return [outputs[:-1] for outputs in super().answer(sessions)]
+
+    with pytest.raises(ValueError, match="answers every micro-turn"):
+        run_suites(named_suites(["repeat"]), Short(), limit=1, play=play_mute)
