@@ -3,8 +3,8 @@
 Blocks skip what lies ahead of them or beyond the window, half of the work or more. The backward pass is written out:
 autograd's own would add up a full-length gradient for every slice of every block.
 
-Legend: Z rows x heads, T positions, X head width, R relative width (one more for the mask), L distances of a bank of
-profiles; within a block, Q queries and K keys.
+Legend: B rows, H query heads, J key/value heads, Z rows x heads, T positions, X head width, E extent, R relative width
+(one more for the mask), L distances of a bank of profiles; within a block, Q queries and K keys.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from microturn.model.attention_bias import masked_profile, skewed, with_mask_state
 
 QUERY_BLOCK = 256
 """Queries taken at once: what a causal block skips against the overhead of one more block."""
@@ -36,17 +38,6 @@ def spans(length: int, window: int | None) -> Iterator[Span]:
         first = 0 if window is None else max(0, start - window + 1)
         columns = slice(length - (end - first), length + (end - start) - 1)
         yield Span(slice(start, end), slice(first, end), columns)
-
-
-def skewed(by_distance_ZQL: Tensor, num_keys: int) -> Tensor:
-    """Values by falling distance, the first column the first key's for the last query, viewed by key: (Z, Q, K).
-
-    Query q reads its row one column further left than query q - 1. Rows shift by themselves when the flat memory is
-    read with rows one column shorter (Huang et al. 2018), so nothing is gathered or copied.
-    """
-    num_heads, num_queries, width = by_distance_ZQL.shape
-    stride = (num_queries * width, width - 1, 1)
-    return by_distance_ZQL.as_strided((num_heads, num_queries, num_keys), stride, num_queries - 1)
 
 
 class BlockedAttention(torch.autograd.Function):
@@ -93,3 +84,24 @@ class BlockedAttention(torch.autograd.Function):
             d_profile[:, columns] += relative_ZTR[:, queries].flatten(0, 1).mT @ d_bias_ZQL.flatten(0, 1)
         d_profile = d_profile.to(profile_RL.dtype)
         return d_query.mul_(ctx.scale), d_key.mul_(ctx.scale), d_value, d_relative, d_profile, None, None, None
+
+
+def attend_whole(
+    query_BHTX: Tensor, key_BJTX: Tensor, value_BJTX: Tensor, relative_BHTR: Tensor, profile_RE: Tensor,
+    window: int | None, extra: BlockBias | None,
+) -> Tensor:  # fmt: skip
+    """Causal attention of a whole sequence: (B, H, T, X)."""
+    num_rows, num_heads, length, head_width = query_BHTX.shape
+    group = num_heads // key_BJTX.shape[1]
+    dtype = query_BHTX.dtype
+    mixed_ZTX = BlockedAttention.apply(
+        query_BHTX.flatten(0, 1),
+        key_BJTX.to(dtype).repeat_interleave(group, dim=1).flatten(0, 1),
+        value_BJTX.to(dtype).repeat_interleave(group, dim=1).flatten(0, 1),
+        with_mask_state(relative_BHTR.to(dtype)).flatten(0, 1),
+        masked_profile(profile_RE, length, QUERY_BLOCK, window).to(dtype),
+        1.0 / head_width,
+        window,
+        extra,
+    )
+    return mixed_ZTX.unflatten(0, (num_rows, num_heads))

@@ -1,6 +1,6 @@
 """Causal depthwise short convolution with a residual: what a token adds to itself from the few before it.
 
-Legend: B rows, T positions, C channels, L taps.
+Legend: B rows, T positions, S positions with those before them, C channels, L taps.
 """
 
 import torch
@@ -15,17 +15,18 @@ class ShortConvolution(nn.Module):
         super().__init__()
         self.weight_CL = nn.Parameter(torch.zeros(channels, taps))
 
-    def forward(self, x_BTC: Tensor, tail_BLC: Tensor | None = None) -> Tensor:
-        """The convolution of ``x``, after the ``L - 1`` positions of ``tail`` (zeros if None), as fp32."""
-        with torch.autocast(x_BTC.device.type, enabled=False):
-            x_BTC, weight_CL = x_BTC.float(), self.weight_CL.float()
-            if tail_BLC is None:
-                history = F.pad(x_BTC, (0, 0, weight_CL.shape[1] - 1, 0))
-            else:
-                history = torch.cat([tail_BLC, x_BTC], dim=1)
+    def forward(self, x_BTC: Tensor) -> Tensor:
+        """The convolution of a sequence from its start: (B, T, C), fp32."""
+        return self.after(F.pad(x_BTC.float(), (0, 0, self.weight_CL.shape[1] - 1, 0)))
+
+    def after(self, history_BSC: Tensor) -> Tensor:
+        """The same for the last ``S - (L - 1)`` positions of a history that starts L - 1 positions before them."""
+        taps = self.weight_CL.shape[1]
+        with torch.autocast(history_BSC.device.type, enabled=False):
+            weight_CL, x_BTC = self.weight_CL.float(), history_BSC[:, taps - 1 :]
             if x_BTC.shape[1] == 1:
-                return x_BTC + (history * weight_CL.T).sum(1, keepdim=True)
+                return x_BTC + (history_BSC * weight_CL.T).sum(1, keepdim=True)
             # As an image of height 1 whose channels lie innermost: the one layout with a fast depthwise kernel on CPU.
-            image_BC1T = history.unsqueeze(1).permute(0, 3, 1, 2)
-            mixed_BC1T = F.conv2d(image_BC1T, weight_CL[:, None, None], groups=weight_CL.shape[0])
+            image_BC1S = history_BSC.unsqueeze(1).permute(0, 3, 1, 2)
+            mixed_BC1T = F.conv2d(image_BC1S, weight_CL[:, None, None], groups=weight_CL.shape[0])
             return x_BTC + mixed_BC1T.permute(0, 2, 3, 1).squeeze(1)

@@ -6,15 +6,16 @@ Legend: B rows, T positions, D width, V vocabulary.
 import torch
 from torch import Tensor, nn
 
-from microturn.model.attention import log_scale
 from microturn.model.blocks import Block
 from microturn.model.config import ModelConfig
 from microturn.model.embeddings import AudioEmbedding, ImageEmbedding, SpeechEmbedding, TextEmbedding
 from microturn.model.flow_head import FlowHead
 from microturn.model.initialisation import initialise
-from microturn.model.mask import Eviction
 from microturn.model.normalisation import RmsNorm
+from microturn.model.passes import Pass, WholePass
 from microturn.model.segment import Kind, Segment
+from microturn.model.stream_pass import StreamPass
+from microturn.model.stream_state import StreamState
 
 
 class InteractionModel(nn.Module):
@@ -27,9 +28,7 @@ class InteractionModel(nn.Module):
         self.text_in = TextEmbedding(backbone.vocab_size, backbone.width, backbone.norm_eps)
         self.audio_in = AudioEmbedding(config.audio_in, backbone.width)
         self.image_in = ImageEmbedding(config.video_in)
-        self.blocks = nn.ModuleList(
-            Block(backbone, attention, mlp) for attention, mlp in zip(backbone.layers, backbone.mlps, strict=True)
-        )
+        self.blocks = nn.ModuleList(Block(backbone, layer) for layer in range(len(backbone.layers)))
         self.norm = RmsNorm(backbone.width, backbone.norm_eps)
         self.unembedding = nn.Linear(backbone.width, backbone.vocab_size, bias=False)
         if config.speech is not None:
@@ -54,24 +53,27 @@ class InteractionModel(nn.Module):
                 x_BTD = x_BTD.flatten(0, 1).index_copy(0, where, embedded).view(x_BTD.shape)
         return x_BTD
 
-    def forward(self, segment: Segment) -> Tensor:
-        """Normalised hidden states over a whole sequence from its start: (B, T, D)."""
-        x_BTD = self.embed(segment)
-        tau_T = self._log_scale(torch.arange(x_BTD.shape[1], device=x_BTD.device))
-        eviction = Eviction.of(
-            segment.turn_BT, segment.is_text_BT, self.config.eviction_turns, self.config.max_kept_text
-        )
+    def forward(self, segment: Segment, state: StreamState | None = None) -> Tensor:
+        """Normalised hidden states: (B, T, D).
+
+        Without a state, over whole sequences from their start, with gradients. With one, row by row after what the
+        state holds, which advances by the row's positions that are not padding; a row of padding alone stays as it is.
+        Hidden states at padding mean nothing.
+        """
+        if state is None:
+            return self._run(self.embed(segment), WholePass(self.config, segment))
+        with torch.no_grad():
+            history = StreamPass(self.config, segment, state)
+            hidden_BTD = self._run(self.embed(segment), history)
+            history.finish()
+        return hidden_BTD
+
+    def _run(self, x_BTD: Tensor, history: Pass) -> Tensor:
         for block in self.blocks:
-            x_BTD = block(x_BTD, tau_T, eviction)
+            x_BTD = block(x_BTD, history)
         return self.norm(x_BTD)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states (..., D) to logits (..., V)."""
         backbone = self.config.backbone
         return self.unembedding(hidden / backbone.logits_divisor)[..., : backbone.num_logits]
-
-    def _log_scale(self, position: Tensor) -> Tensor | None:
-        backbone = self.config.backbone
-        if backbone.log_scaling_floor is None:
-            return None
-        return log_scale(position, backbone.log_scaling_floor, backbone.log_scaling_alpha)

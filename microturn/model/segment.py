@@ -6,20 +6,11 @@ order of their positions; M mel bands; W values of a speech patch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from enum import IntEnum
 
 import torch
 from torch import Tensor
 
-
-class Kind(IntEnum):
-    """What stands at a position."""
-
-    TEXT = 0
-    AUDIO = 1
-    IMAGE = 2
-    SPEECH = 3
-    PAD = 255
+from microturn.turns.vocabulary import Kind
 
 
 @dataclass(slots=True)

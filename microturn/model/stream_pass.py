@@ -1,0 +1,181 @@
+"""A pass over the states of streams: each row's new positions after all that it remembers.
+
+Projections, MLPs and convolutions run on all rows at once; attention runs row by row, over exactly the keys that the
+row has, in the row's own buffers.
+
+Legend: N rows, T positions (right-padded), C channels, H query heads, J key/value heads, X head width, R relative
+width, E extent, L taps, U layers; within a row, Q new positions and K keys.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from microturn.model.attention_bias import contiguous_bias, scattered_bias
+from microturn.model.config import AttentionKind, ModelConfig
+from microturn.model.convolution import ShortConvolution
+from microturn.model.mask import HIDDEN, is_kept
+from microturn.model.passes import Place, position_scale
+from microturn.model.row_state import KeyValueBuffer, RowState
+from microturn.model.segment import Segment
+from microturn.model.stream_state import StreamState
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """What all layers of a pass share about one row."""
+
+    state: RowState
+    length: int
+    """Q."""
+    last_turn: int
+    last_rank: int
+    distance_QK: Tensor | None
+    """Global layers: from each query to each entry, where entries near enough for a bias have gaps between them."""
+    hidden_QK: Tensor | None
+    """Global layers: added to the logits where eviction hides something."""
+
+
+class StreamPass:
+    """One forward's access to the rows' histories."""
+
+    def __init__(self, config: ModelConfig, segment: Segment, state: StreamState) -> None:
+        if len(state) != segment.num_rows:
+            raise ValueError(f"a segment of {segment.num_rows} rows for a state of {len(state)}: select the rows first")
+        self.config, self.backbone, self.state = config, config.backbone, state
+        self.lengths = segment.lengths()
+        self.rows = [
+            _plan(config, row, segment.turn_BT[n, :length], segment.is_text_BT[n, :length]) if length else None
+            for n, (row, length) in enumerate(zip(state.rows, self.lengths, strict=True))
+        ]
+        self.tails_NULC = _joined([row.tails_ULC for row in state.rows])
+        # After a ragged step, each row's tail ends with its own last position.
+        self.tail_NL = None
+        if min(self.lengths) < segment.kind_BT.shape[1]:
+            taps = torch.arange(self.backbone.conv_taps - 1)
+            self.tail_NL = torch.tensor(self.lengths)[:, None] + taps
+        self.tau_N1T1 = None
+        if self.backbone.log_scaling_floor is not None:
+            first_N1 = torch.tensor([[row.position] for row in state.rows])
+            self.tau_N1T1 = position_scale(self.backbone, first_N1 + torch.arange(segment.kind_BT.shape[1]))
+        kinds = self.backbone.layers
+        self.layer_of_kind = [kinds[:layer].count(kind) for layer, kind in enumerate(kinds)]
+
+    def convolve(self, convolution: ShortConvolution, x_NTC: Tensor, layer: int, place: Place) -> Tensor:
+        """See ``Pass``."""
+        kv_width, width = self.state.rows[0].kv_width, self.backbone.width
+        start = (0, kv_width, 2 * kv_width, 2 * kv_width + width)[place]
+        tail_NLC = self.tails_NULC[:, layer, :, start : start + x_NTC.shape[2]]
+        history = torch.cat([tail_NLC, x_NTC], dim=1)
+        if self.tail_NL is None:
+            tail_NLC.copy_(history[:, -tail_NLC.shape[1] :])
+        else:
+            tail_NLC.copy_(history.gather(1, self.tail_NL[:, :, None].expand_as(tail_NLC)))
+        return convolution.after(history)
+
+    def logit_scale(self, kind: AttentionKind) -> Tensor | None:
+        """See ``Pass``."""
+        return self.tau_N1T1 if kind == "global" else None
+
+    def attend(
+        self, query_NHTX: Tensor, key_NJTX: Tensor, value_NJTX: Tensor, relative_NHTR: Tensor, profile_RE: Tensor,
+        layer: int,
+    ) -> Tensor:  # fmt: skip
+        """See ``Pass``."""
+        mixed_NHTX = query_NHTX if len(self.rows) == 1 else torch.zeros_like(query_NHTX)
+        index, attend = self.layer_of_kind[layer], self._attend_sliding
+        if self.backbone.layers[layer] == "global":
+            attend = self._attend_global
+        for n, row in enumerate(self.rows):
+            if row is None:
+                continue
+            new = slice(0, row.length)
+            query_HQX, relative_HQR = query_NHTX[n, :, new], relative_NHTR[n, :, new]
+            mixed_HQX = attend(
+                row, query_HQX, key_NJTX[n, :, new], value_NJTX[n, :, new], relative_HQR, profile_RE, index
+            )
+            if len(self.rows) == 1 and row.length == query_NHTX.shape[2]:
+                return mixed_HQX[None]
+            mixed_NHTX[n, :, new] = mixed_HQX
+        return mixed_NHTX
+
+    def finish(self) -> None:
+        """The new positions are in: the rows advance."""
+        for n, row in enumerate(self.rows):
+            if row is None:
+                continue
+            if len(self.rows) > 1:
+                row.state.tails_ULC.copy_(self.tails_NULC[n])
+            row.state.advance(row.length, row.last_turn, row.last_rank)
+
+    def _attend_sliding(
+        self, row: RowPlan, query_HQX: Tensor, key_JQX: Tensor, value_JQX: Tensor, relative_HQR: Tensor,
+        profile_RE: Tensor, index: int,
+    ) -> Tensor:  # fmt: skip
+        buffer, window = row.state.sliding, self.backbone.sliding_window
+        first = max(buffer.start, buffer.end - window + 1)
+        key_JKX, value_JKX = _append(buffer, index, key_JQX, value_JQX, first)
+        bias_HQK = contiguous_bias(relative_HQR, profile_RE, key_JKX.shape[1], window)
+        return _attend(query_HQX, key_JKX, value_JKX, bias_HQK)
+
+    def _attend_global(
+        self, row: RowPlan, query_HQX: Tensor, key_JQX: Tensor, value_JQX: Tensor, relative_HQR: Tensor,
+        profile_RE: Tensor, index: int,
+    ) -> Tensor:  # fmt: skip
+        key_JKX, value_JKX = _append(row.state.globals, index, key_JQX, value_JQX, 0)
+        if row.distance_QK is None:
+            bias_HQK = contiguous_bias(relative_HQR, profile_RE, key_JKX.shape[1], None)
+        else:
+            bias_HQK = scattered_bias(relative_HQR, profile_RE, row.distance_QK)
+        if row.hidden_QK is not None:
+            bias_HQK = bias_HQK + row.hidden_QK
+        return _attend(query_HQX, key_JKX, value_JKX, bias_HQK)
+
+
+def _plan(config: ModelConfig, row: RowState, turn_Q: Tensor, is_text_Q: Tensor) -> RowPlan:
+    """Make room in a row, note its new entries, and find out what its global layers see."""
+    length = len(turn_Q)
+    row.reserve(length)
+    rank_Q = row.append_entries(turn_Q, is_text_Q)
+    position_K, turn_K, rank_K, is_text_K = row.entries.live(row.globals.end + length)
+    last_turn, last_rank = int(turn_Q[-1]), int(rank_Q[-1])
+    distance_QK = hidden_QK = None
+    if row.entries.num_contiguous < min(row.globals.end, config.backbone.relative_extent):
+        distance_QK = (position_K[-length:, None] - position_K).long()
+    # Turns do not fall along a row, so if the oldest entry is recent, all are.
+    if config.eviction_turns is not None and last_turn - int(turn_K[0]) >= config.eviction_turns:
+        kept_QK = is_kept(
+            turn_Q, rank_Q, turn_K, rank_K, is_text_K,
+            eviction_turns=config.eviction_turns, max_kept_text=config.max_kept_text,
+        )  # fmt: skip
+        hidden_QK = torch.zeros(kept_QK.shape).masked_fill_(~kept_QK, HIDDEN)
+    return RowPlan(row, length, last_turn, last_rank, distance_QK, hidden_QK)
+
+
+def _append(
+    buffer: KeyValueBuffer, index: int, key_JQX: Tensor, value_JQX: Tensor, first: int
+) -> tuple[Tensor, Tensor]:
+    """Write the new keys and values; returns all from entry ``first`` on: (J, K, X) each."""
+    old, new = buffer.end, buffer.end + key_JQX.shape[1]
+    buffer.key_YJSX[index, :, old:new] = key_JQX
+    buffer.value_YJSX[index, :, old:new] = value_JQX
+    return buffer.key_YJSX[index, :, first:new], buffer.value_YJSX[index, :, first:new]
+
+
+def _attend(query_HQX: Tensor, key_JKX: Tensor, value_JKX: Tensor, bias_HQK: Tensor) -> Tensor:
+    """Attention of a few queries, those of a key head's group as one matrix: (H, Q, X)."""
+    num_kv_heads, head_width = key_JKX.shape[0], query_HQX.shape[2]
+    grouped = (num_kv_heads, -1)
+    logits = torch.baddbmm(
+        bias_HQK.to(key_JKX.dtype).reshape(*grouped, bias_HQK.shape[2]),
+        query_HQX.to(key_JKX.dtype).reshape(*grouped, head_width),
+        key_JKX.mT,
+        alpha=1.0 / head_width,
+    )
+    return torch.bmm(logits.softmax(-1), value_JKX).reshape(query_HQX.shape).to(query_HQX.dtype)
+
+
+def _joined(tails: list[Tensor]) -> Tensor:
+    """The rows' tails, one after the other; a single row's own memory."""
+    return tails[0][None] if len(tails) == 1 else torch.stack(tails)
