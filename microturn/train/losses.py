@@ -14,8 +14,10 @@ from microturn.train.batches import Batch
 class LossConfig:
     """Weights and noise."""
 
+    token_weight: float = 2.0
+    """Of the tokens' cross-entropy, most of whose terms are silence and soon cost nothing."""
     speech_weight: float = 1.0
-    """Of the flow-matching loss, against 1 for the tokens' cross-entropy."""
+    """Of the flow-matching loss."""
     letter_weight: float = 0.3
     """Of the auxiliary letter at each audio token."""
     patch_noise: float = 0.3
@@ -51,7 +53,7 @@ def compute_losses(
         speech = model.flow_head.loss(batch.speech_target_NP, hidden_ND[batch.speech_at_N], generator).mean()
     else:
         speech = token_N.new_zeros(())
-    total = token_N.mean() + config.speech_weight * speech + config.letter_weight * letter
+    total = config.token_weight * token_N.mean() + config.speech_weight * speech + config.letter_weight * letter
     with torch.no_grad():
         is_right_N = logits_NV.argmax(-1) == batch.token_target_N
         metrics = {

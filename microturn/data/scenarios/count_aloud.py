@@ -239,14 +239,16 @@ def change_course(stage: Stage, counting: Counting, change: str, change_ms: floa
         end = stage.user(stage.pick(STOP), change_ms)
         turn = stage.stop_turn(end)
         counting.break_off(turn)
-        quiet_ms = stage.between(1500, 3500)
-        stage.stop(end, turn_start_ms(turn) + quiet_ms)
         if change == "stop":
-            return end + quiet_ms
+            over_ms = end + stage.between(1500, 3500)
+            stage.stop(end, over_ms)
+            return over_ms
         again_end = stage.user(stage.pick(GO_ON if change == "go on" else START_AGAIN), end + stage.between(900, 2500))
+        again_turn = stage.answer_turn(again_end)
+        stage.stop(end, turn_start_ms(again_turn))
         if change == "start again":
             counting.next_index = 0
-        counting.go_on(stage.answer_turn(again_end))
+        counting.go_on(again_turn)
         return max(counting.end_ms, again_end)
     if change == "skip":
         target = stage.whole(counting.numbers[0], 100)

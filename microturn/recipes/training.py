@@ -1,0 +1,52 @@
+"""`microturn train`: from a recipe's name to a folder with weights, log and curves."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from microturn.errors import CheckpointError
+from microturn.features.mel import read_statistics
+from microturn.features.tokenizer import Tokenizer
+from microturn.model.checkpoint import load_weights, save_checkpoint
+from microturn.recipes import RECIPES
+from microturn.train.curves import draw_curves
+from microturn.train.trainer import Trainer
+
+
+def run_training(
+    recipe: str,
+    shards: Path,
+    prepared: Path,
+    run: Path,
+    validation: Path | None = None,
+    max_minutes: float | None = None,
+    init_from: Path | None = None,
+    resume: bool = False,
+) -> None:
+    """Train, then leave a checkpoint folder in ``run/checkpoint`` and the training record in ``run``."""
+    if recipe not in RECIPES:
+        raise ValueError(f"no recipe {recipe!r}: choose one of {', '.join(RECIPES)}")
+    tokenizer = Tokenizer.load(prepared / "tokenizer.json")
+    config = RECIPES[recipe](tokenizer.vocabulary.size)
+    if max_minutes is not None:
+        config = replace(config, max_minutes=max_minutes)
+    if not resume and (run / "checkpoint.pt").exists():
+        raise CheckpointError(f"{run} holds a run already: give --resume to go on with it, or another folder")
+    trainer = Trainer(
+        config,
+        run,
+        shards,
+        tokenizer.vocabulary,
+        read_statistics(prepared / "mel.json"),
+        validation_shards=validation,
+        init_from=load_weights(init_from) if init_from else None,
+    )
+    if resume:
+        trainer.resume()
+    trainer.train()
+    folder = run / "checkpoint"
+    folder.mkdir(exist_ok=True)
+    save_checkpoint(trainer.model, folder)
+    for name in ("tokenizer.json", "mel.json"):
+        shutil.copy(prepared / name, folder / name)
+    draw_curves(run / "log.jsonl", run / "curves.png")

@@ -1,0 +1,78 @@
+"""Every scenario, played without a sound: what the model is taught follows from what it heard, and in time."""
+
+import numpy as np
+import pytest
+
+from microturn.data.corpus import MuteVoice
+from microturn.data.episode import Episode
+from microturn.data.scenarios import SCENARIOS
+from microturn.data.scenarios import count_aloud, every_seconds, in_seconds, repeat_after_me
+from microturn.data.stage import Cast, Phrases, Stage
+from microturn.turns.timing import TURN_MS
+
+SENTENCES = ("the old man went to the sea", "she had your dark suit", "hello there")
+
+
+def play(name: str, seed: int, part: str = "train") -> Episode:
+    voice = MuteVoice()
+    cast = Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part=part, sentences=SENTENCES)
+    stage = Stage(np.random.default_rng([seed, len(name)]), cast)
+    end_ms = SCENARIOS[name].play(stage, 400.0)
+    return stage.render(name, seed, end_ms + 1000, lambda samples, _: samples)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("seed", range(8))
+def test_episodes_are_well_formed(name: str, seed: int) -> None:
+    episode = play(name, seed)
+    assert episode.duration_ms <= 60_000
+    assert [t.index for t in episode.inputs] == list(range(len(episode.inputs)))
+    assert "".join(o.hear for o in episode.outputs).split() == [w.text for w in episode.heard]
+    said = "".join(o.say for o in episode.outputs).split()
+    assert said[: len(episode.said)] == [w.text for w in episode.said]
+    for output in episode.outputs:
+        if output.say and not output.is_speaking:  # a word's text may lead its sound by one turn
+            assert episode.outputs[output.index + 1].is_speaking or output.index + 1 == len(episode.outputs)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("seed", range(8))
+def test_the_model_is_silent_where_it_should_be(name: str, seed: int) -> None:
+    episode = play(name, seed)
+    for quiet in episode.quiets:
+        turns = range(-(-int(quiet.from_ms) // TURN_MS), min(int(quiet.to_ms) // TURN_MS, len(episode.outputs)))
+        assert not any(episode.outputs[k].is_speaking for k in turns)
+    for stop in episode.stops:
+        first = int(stop.word_end_ms + 100) // TURN_MS
+        turns = range(first, min(int(stop.quiet_until_ms) // TURN_MS, len(episode.outputs)))
+        assert not any(episode.outputs[k].is_speaking for k in turns)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_stopping_speech_is_cleared(seed: int) -> None:
+    episode = play("count-aloud", seed)
+    for stop in episode.stops:
+        turn = int(stop.word_end_ms + 100) // TURN_MS
+        if episode.outputs[turn - 1].is_speaking:
+            assert episode.outputs[turn].is_clear
+
+
+def test_the_same_seed_plays_the_same() -> None:
+    first, second = play("count-aloud", 7), play("count-aloud", 7)
+    assert [o.say for o in first.outputs] == [o.say for o in second.outputs]
+    assert first.heard == second.heard
+
+
+def banks() -> list[tuple[str, Phrases]]:
+    modules = (count_aloud, every_seconds, in_seconds, repeat_after_me)
+    found = [(f"{m.__name__}.{n}", v) for m in modules for n, v in vars(m).items() if isinstance(v, Phrases)]
+    return found + [(f"pace {ms}", bank) for ms, bank in count_aloud.PACES.items() if ms != 1000]
+
+
+ONE_WORD = {"stop", "slower", "faster", "go on", "start again", "skip to {n}"}
+"""Commands without another way to say them: both parts hold them, in voices of their own."""
+
+
+@pytest.mark.parametrize(("name", "bank"), banks())
+def test_evaluation_never_sees_a_phrasing_of_training(name: str, bank: Phrases) -> None:
+    assert not (set(bank.train) & set(bank.heldout)) - ONE_WORD
