@@ -9,8 +9,8 @@ mel is generated and blurred.
 Streaming is explicit: everything remembered between calls is in ``VocoderState``, and any way of cutting a mel into
 pieces gives the same samples.
 
-Dimensions: B sessions, T mel frames (hops), M mel bands, S samples, C channels, F bins of the FFT, W samples of its
-window.
+Dimensions: B sessions, T mel frames (hops), M mel bands, S samples, C channels, K pitches, F bins of the FFT,
+W samples of its window.
 """
 
 import json
@@ -34,9 +34,11 @@ WINDOW_SAMPLES = 2 * MEL_HOP_SAMPLES
 NUM_BINS = WINDOW_SAMPLES // 2 + 1
 
 _MIN_PITCH_HZ = 45.0
-_MAX_PITCH_HZ = 500.0
 _PITCH_STEP_HZ = 0.25
 """Far below what can be heard, far above rounding: a batch of another shape has the very same pitch, and so phase."""
+_NUM_PITCHES = 65
+"""Pitches that the trunk chooses among, from 44 to 400 Hz: a choice learns faster than a number."""
+_LOW_OCTAVE, _HIGH_OCTAVE = -1.2, 2.0
 _MAX_HARMONIC_HZ = 11_000.0
 _MAX_LOG_GAIN = 4.0
 # Speech's mel lies between -9 and 3: these bring it near zero mean and unit deviation.
@@ -101,8 +103,8 @@ class Filters:
     """The pulses' phase, in radians."""
     noise_gain_BTF: Tensor
     """Natural log of the noise's gain."""
-    pitch_BT: Tensor
-    """log2 of the pitch in units of 100 Hz."""
+    pitch_BTK: Tensor
+    """Log probabilities of ``pitch_octaves()``."""
     voicing_BT: Tensor
     """Logit of being voiced."""
 
@@ -137,7 +139,7 @@ class Vocoder(nn.Module):
         self.enter = nn.Conv1d(NUM_BANDS, config.width, config.kernel_frames)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.num_blocks))
         self.norm = nn.LayerNorm(config.width)
-        self.leave = nn.Linear(config.width, 3 * NUM_BINS + 2)
+        self.leave = nn.Linear(config.width, 3 * NUM_BINS + _NUM_PITCHES + 1)
         turn = torch.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES
         self.register_buffer("window_W", torch.sin(math.pi * turn), persistent=False)
         noise = np.random.Generator(np.random.Philox(0)).standard_normal(config.noise_hops * MEL_HOP_SAMPLES)
@@ -200,12 +202,12 @@ class Vocoder(nn.Module):
             x_BCT, tail = block(x_BCT, tail)
             tails.append(tail)
         out_BTC = self.leave(self.norm(x_BCT.transpose(1, 2)))
-        pulse_gain, pulse_phase, noise_gain, pitch, voicing = out_BTC.split([NUM_BINS] * 3 + [1, 1], dim=2)
+        pulse_gain, pulse_phase, noise_gain, pitch, voicing = out_BTC.split([NUM_BINS] * 3 + [_NUM_PITCHES, 1], dim=2)
         filters = Filters(
             pulse_gain_BTF=(pulse_gain - _MEL_SHIFT).clamp_max(_MAX_LOG_GAIN),
             pulse_phase_BTF=pulse_phase,
             noise_gain_BTF=(noise_gain - _MEL_SHIFT).clamp_max(_MAX_LOG_GAIN),
-            pitch_BT=pitch.squeeze(2),
+            pitch_BTK=pitch.log_softmax(2),
             voicing_BT=voicing.squeeze(2),
         )
         return filters, tuple(tails)
@@ -251,9 +253,15 @@ class Vocoder(nn.Module):
         return vocoder.eval().requires_grad_(requires_grad=False)
 
 
+def pitch_octaves(device: torch.device | None = None) -> Tensor:
+    """The pitches to choose among, (K,) evenly spaced: log2 of the pitch in units of 100 Hz."""
+    return torch.linspace(_LOW_OCTAVE, _HIGH_OCTAVE, _NUM_PITCHES, device=device)
+
+
 def pitch_of(filters: Filters) -> Tensor:
     """The pitch that the filters ask for: (B, T) in Hz, 0 where unvoiced."""
-    pitch_hz_BT = (100.0 * filters.pitch_BT.exp2()).clamp(_MIN_PITCH_HZ, _MAX_PITCH_HZ)
+    mean_BT = filters.pitch_BTK.exp() @ pitch_octaves(filters.pitch_BTK.device)
+    pitch_hz_BT = (100.0 * mean_BT.exp2()).clamp_min(_MIN_PITCH_HZ)
     pitch_hz_BT = (pitch_hz_BT / _PITCH_STEP_HZ).round() * _PITCH_STEP_HZ
     return torch.where(filters.voicing_BT > 0, pitch_hz_BT, torch.zeros_like(pitch_hz_BT))
 

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from microturn.features.mel import LEFT_PAD_SAMPLES, mel, mel_of_tensor
-from microturn.features.vocoder import Filters, Vocoder, VocoderConfig, pitch_of
+from microturn.features.vocoder import Filters, Vocoder, VocoderConfig, pitch_octaves, pitch_of
 from microturn.train.vocoder_data import Batch, Pool, Teacher, blur, read_texts, some_text
 from microturn.turns.timing import MEL_HOP_SAMPLES
 
@@ -151,7 +151,13 @@ def _source_losses(filters: Filters, batch: Batch, num_warm: int) -> dict[str, T
     hz_BT = batch.pitch_hz_BT[:, num_warm:]
     voiced_BT = (hz_BT > 0).float()
     num_voiced = voiced_BT.sum().clamp_min(1)
-    octave_BT = torch.log2(hz_BT.clamp_min(40.0) / 100.0)
+    # The two nearest choices share the weight so that its mean is the pitch itself.
+    octaves_K = pitch_octaves()
+    spacing = octaves_K[1] - octaves_K[0]
+    octave_BT = torch.log2(hz_BT.clamp_min(1.0) / 100.0).clamp(octaves_K[0], octaves_K[-1])
+    share_BTK = (1 - (octave_BT[..., None] - octaves_K).abs() / spacing).clamp_min(0)
+    pitch_BT = -(share_BTK * filters.pitch_BTK[:, num_warm:]).sum(2)
+    mean_error_BT = (filters.pitch_BTK[:, num_warm:].exp() @ octaves_K - octave_BT).abs()
     gain_BTF = batch.gain_BTF[:, num_warm:]
     # Harmonics that can be heard matter; the mask is that of the hop's middle, not of its end.
     heard_BTF = (batch.pulses_BTS[:, 1 + num_warm :].abs().amax(2) > 0).float()[..., None] * (
@@ -162,7 +168,8 @@ def _source_losses(filters: Filters, batch: Batch, num_warm: int) -> dict[str, T
     phase_error = 1 - torch.cos(filters.pulse_phase_BTF[:, num_warm:] - batch.phase_BTF[:, num_warm:])
     return {
         "voicing": torch.nn.functional.binary_cross_entropy_with_logits(filters.voicing_BT[:, num_warm:], voiced_BT),
-        "pitch": 10 * ((filters.pitch_BT[:, num_warm:] - octave_BT).abs() * voiced_BT).sum() / num_voiced,
+        "pitch": 0.3 * (pitch_BT * voiced_BT).sum() / num_voiced,
+        "octave": 5.0 * (mean_error_BT * voiced_BT).sum() / num_voiced,
         "gain": 0.3 * (gain_error * heard_BTF).sum() / num_heard,
         "phase": 0.3 * (phase_error * heard_BTF).sum() / num_heard,
     }
@@ -218,7 +225,7 @@ def evaluate(vocoder: Vocoder, teacher: Teacher, texts: list[str]) -> dict[str, 
         voicing_errors.append(float(((ours > 0) != (theirs > 0)).mean()))
     return {
         "held_out_mel": round(float(np.mean(mel_errors)), 4),
-        "held_out_cents": round(float(np.mean(cents)) if cents else math.nan, 2),
+        "held_out_cents": round(float(np.median(cents)) if cents else math.nan, 2),
         "held_out_voicing": round(float(np.mean(voicing_errors)), 4),
     }
 
