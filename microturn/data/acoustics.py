@@ -40,7 +40,7 @@ def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     if from_hz == to_hz:
         return samples
     common = gcd(from_hz, to_hz)
-    return signal.resample_poly(samples, to_hz // common, from_hz // common).astype(np.float32)
+    return np.asarray(signal.resample_poly(samples, to_hz // common, from_hz // common), np.float32)
 
 
 def degrade(samples: Samples, rng: Generator, *, part: str = "train", data_dir: Path | None = None) -> Samples:
@@ -59,14 +59,14 @@ def degrade(samples: Samples, rng: Generator, *, part: str = "train", data_dir: 
     is_clean = bool(rng.random() < CLEAN_CHANCE)
     happens = {name: bool(rng.random() < chance) and not is_clean for name, chance in CHANCES.items()}
     level_db = float(rng.uniform(MIN_LEVEL_DB, MAX_LEVEL_DB))
-    sound = to_level(samples, level_db)
+    sound = to_level(samples, level_db).copy()
     speech_power = active_power(sound) or 10 ** (level_db / 10)  # where nobody speaks, noise is as loud as if they did
     if happens["room"]:
         sound = in_room(sound, impulse_response(rng, part, data_dir))
     if happens["noise"]:
         snr_db = float(rng.uniform(MIN_SNR_DB, MAX_SNR_DB))
         noise = background(rng, len(sound), part, data_dir)
-        sound = sound + noise * np.float32(np.sqrt(speech_power * 10 ** (-snr_db / 10)))
+        sound += noise * np.float32(np.sqrt(speech_power * 10 ** (-snr_db / 10)))
     if happens["microphone"]:
         sound = through_microphone(sound, rng)
     if happens["telephone"]:
@@ -75,9 +75,9 @@ def degrade(samples: Samples, rng: Generator, *, part: str = "train", data_dir: 
         sound = through_opus(sound, int(rng.choice((8_000, 12_000, 16_000, 24_000))))
     if happens["clipping"]:
         limit = float(np.abs(sound).max(initial=1e-6)) * float(rng.uniform(0.3, 0.8))
-        sound = np.clip(sound, -limit, limit)
+        sound = np.clip(sound, -limit, limit, dtype=np.float32)
     if happens["dc"]:
-        sound = sound + float(rng.uniform(-0.01, 0.01))
+        sound += np.float32(rng.uniform(-0.01, 0.01))
     return np.clip(sound, -1, 1).astype(np.float32)
 
 
@@ -159,7 +159,7 @@ def coloured_noise(rng: Generator, num_samples: int) -> Samples:
     """Noise between white and brown, unit power, with or without the hum of the mains."""
     white = rng.standard_normal(num_samples, dtype=np.float32)
     pole = float(rng.choice((0.0, 0.5, 0.9, 0.98)))
-    noise = signal.lfilter([1.0], [1.0, -pole], white).astype(np.float32) * np.float32(np.sqrt(1 - pole**2))
+    noise = np.asarray(signal.lfilter([1.0], [1.0, -pole], white), np.float32) * np.float32(np.sqrt(1 - pole**2))
     if rng.random() < 0.2:
         mains_hz = float(rng.choice((50.0, 60.0)))
         phase = 2 * np.pi * mains_hz / IN_HZ * np.arange(num_samples, dtype=np.float32)
@@ -206,12 +206,13 @@ def through_microphone(samples: Samples, rng: Generator) -> Samples:
     sections = [_high_pass(float(rng.uniform(20, 250)))]
     for _ in range(int(rng.integers(1, 3))):
         sections.append(_shelf(float(np.exp(rng.uniform(np.log(300), np.log(5000)))), float(rng.uniform(-9, 9))))
-    return signal.sosfilt(np.array(sections), samples).astype(np.float32)
+    return _filtered(samples, np.array(sections))
 
 
 def _high_pass(corner_hz: float) -> list[float]:
-    b, a = signal.butter(1, corner_hz, "highpass", fs=IN_HZ)
-    return [b[0], b[1], 0.0, a[0], a[1], 0.0]
+    """First-order high pass by the bilinear transform."""
+    warped = np.tan(np.pi * corner_hz / IN_HZ)
+    return [1 / (warped + 1), -1 / (warped + 1), 0.0, 1.0, (warped - 1) / (warped + 1), 0.0]
 
 
 def _shelf(corner_hz: float, gain_db: float) -> list[float]:
@@ -223,12 +224,17 @@ def _shelf(corner_hz: float, gain_db: float) -> list[float]:
 
 @functools.cache
 def _telephone_band() -> NDArray[np.float64]:
-    return signal.butter(4, TELEPHONE_HZ, "bandpass", fs=IN_HZ, output="sos")
+    return np.asarray(signal.butter(4, TELEPHONE_HZ, "bandpass", fs=IN_HZ, output="sos"))
+
+
+def _filtered(samples: Samples, sections: NDArray[np.float64]) -> Samples:
+    """Through a cascade of second-order sections, (num_sections, 6)."""
+    return np.asarray(signal.sosfilt(sections, samples), np.float32)
 
 
 def over_telephone(samples: Samples) -> Samples:
     """The telephone's band and 8-bit mu-law."""
-    narrow = signal.sosfilt(_telephone_band(), samples)
+    narrow = _filtered(samples, _telephone_band())
     mu = 255.0
     pressed = np.sign(narrow) * np.log1p(mu * np.minimum(np.abs(narrow), 1)) / np.log1p(mu)
     pressed = np.round(pressed * 127) / 127
@@ -249,9 +255,9 @@ def through_opus(samples: Samples, bits_per_second: int) -> Samples:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     stored.seek(0)
-    with av.open(stored) as container:
+    with av.open(stored, "r") as encoded:
         to_input = av.AudioResampler(format="flt", layout="mono", rate=IN_HZ)
-        frames = [out for frame in container.decode(audio=0) for out in to_input.resample(frame)]
+        frames = [out for frame in encoded.decode(audio=0) for out in to_input.resample(frame)]
         frames += to_input.resample(None)
         decoded = np.concatenate([frame.to_ndarray()[0] for frame in frames])
     decoded = decoded[: len(samples)]

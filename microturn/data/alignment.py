@@ -1,4 +1,4 @@
-"""When each word of a known text sounds in a recording: forced alignment by pocketsphinx, and energy for single words."""
+"""When each word of a known text sounds: forced alignment by pocketsphinx, and energy for single words."""
 
 import functools
 import math
@@ -38,9 +38,7 @@ def align(samples: NDArray[np.float32], words: Sequence[str]) -> Alignment | Non
         return None
     peak = max(float(np.abs(samples).max(initial=0)), 1e-6)
     padded = np.pad(samples * (0.5 / peak), IN_HZ * PADDING_MS // 1000)
-    hiss = np.random.default_rng(0).normal(
-        0, HISS, len(padded)
-    )  # digital silence is nothing that the aligner has heard
+    hiss = np.random.default_rng(0).normal(0, HISS, len(padded))  # the aligner never heard digital silence
     pcm = ((padded + hiss) * 32767).astype(np.int16)
     decoder.set_align_text(" ".join(words))
     decoder.start_utt()
@@ -65,8 +63,8 @@ def loudest_stretch(
 ) -> Span | None:
     """The stretch of sound (ms) around the loudest frame of 16 kHz samples: where a single word lies in its clip.
 
-    A frame is sound if it is within ``within_db`` of the loudest and ``above_floor_db`` over the noise floor; gaps up to
-    ``bridge_ms`` (closures of stops) are bridged. None if nothing stands out.
+    A frame is sound if it is within ``within_db`` of the loudest and ``above_floor_db`` over the noise floor; gaps up
+    to ``bridge_ms`` (closures of stops) are bridged. None if nothing stands out.
     """
     frame = round(IN_HZ * FRAME_MS / 1000)
     num_frames = len(samples) // frame

@@ -10,6 +10,7 @@ import multiprocessing
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -52,7 +53,7 @@ class Clip:
         if spans is None:
             start, end = loudest_stretch(samples, bridge_ms=700) or (0.0, len(samples) * 1000 / IN_HZ)
             edges = start + (end - start) * np.cumsum([0] + [len(word) + 1 for word in words]) / (len(self.text) + 1)
-            spans = tuple((float(a), float(b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+            spans = tuple((float(a), float(b)) for a, b in pairwise(edges))
         first = max(0, in_samples(spans[0][0] - EDGE_MS))
         last = min(len(samples), in_samples(spans[-1][1] + EDGE_MS))
         body = samples[first:last].copy()

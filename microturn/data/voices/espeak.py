@@ -10,13 +10,14 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from microturn.data.voices import espeak_child
 from microturn.data.voices.espeak_child import PHONEME, WORD
 from microturn.data.voices.phonemes import written
-from microturn.data.voices.utterance import Span, Utterance, build
+from microturn.data.voices.utterance import Span, Utterance, build, from_pcm16
 from microturn.errors import MissingDependencyError
 
 ACCENTS = (
@@ -59,7 +60,7 @@ class EspeakVoice:
         """See ``Voice.say``."""
         words = text.split()
         sentence = written(words)
-        request = {
+        request: dict[str, object] = {
             "text": sentence,
             "voice": f"{self.accent}+{self.variant}",
             "words_per_minute": round(WORDS_PER_MINUTE * speed * self.pace),
@@ -69,7 +70,7 @@ class EspeakVoice:
         }
         head, pcm = _child(os.getpid()).ask(request)
         sample_rate = int(head["sample_rate"])
-        samples = np.frombuffer(pcm, np.int16).astype(np.float32) / 32768
+        samples = from_pcm16(np.frombuffer(pcm, np.int16))
         spans = _spans(words, head["events"], sample_rate)
         return build(samples, sample_rate, text, spans, self.name, bias_ms=BIAS_MS)
 
@@ -101,7 +102,7 @@ class _Child:
         )
         weakref.finalize(self, self._process.kill)
 
-    def ask(self, request: dict[str, object]) -> "tuple[dict[str, list[list[int]]], bytes]":
+    def ask(self, request: dict[str, object]) -> tuple[dict[str, Any], bytes]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request).encode() + b"\n")

@@ -5,13 +5,15 @@ import os
 import shutil
 import subprocess
 import tempfile
+import wave
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from microturn.data.voices.utterance import Span, Utterance, build
+from microturn.data.voices.utterance import Span, Utterance, build, from_pcm16
 from microturn.errors import MissingDependencyError
 
 SPEAKERS = {"slt": "cmu_us_slt_arctic_hts", "kal": "kal_diphone", "ked": "ked_diphone"}
@@ -117,12 +119,10 @@ def _warp(voice: FestivalVoice, speed: float) -> str:
     )
 
 
-def _read_wav(path: Path) -> "tuple[np.ndarray[tuple[int], np.dtype[np.float32]], int]":
-    import wave
-
+def _read_wav(path: Path) -> tuple[NDArray[np.float32], int]:
     with wave.open(str(path)) as file:
         pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-        return pcm.astype(np.float32) / 32768, file.getframerate()
+        return from_pcm16(pcm), file.getframerate()
 
 
 def is_installed() -> bool:

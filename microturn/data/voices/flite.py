@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from microturn.data.voices.utterance import Span, Utterance, build
+from microturn.data.voices.utterance import Span, Utterance, build, from_pcm16
 from microturn.errors import MissingDependencyError
 
 SPEAKERS = ("kal16", "awb", "slt", "rms")
@@ -63,7 +63,7 @@ class FliteVoice:
         utterance = flite.flite_synth_text(text.encode(), speaker)
         try:
             wave = _Wave.from_address(flite.utt_wave(utterance))
-            samples = np.ctypeslib.as_array(wave.samples, (wave.num_samples,)).astype(np.float32) / 32768
+            samples = from_pcm16(np.ctypeslib.as_array(wave.samples, (wave.num_samples,)))
             sample_rate, spans = wave.sample_rate, _token_spans(flite, utterance)
         finally:
             flite.delete_utterance(utterance)

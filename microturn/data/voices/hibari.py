@@ -69,22 +69,23 @@ class HibariVoice:
         outputs = _session(os.getpid()).run(
             None, {"ids": read.ids[None], "speed": np.array([speed * self.pace], np.float32)}
         )
-        *envelopes, f0 = (np.asarray(output[0]) for output in outputs[:6])
-        durations = np.asarray(outputs[6]).ravel()
-        if self.formants != 1:
-            envelopes = [_stretch(envelope_KF, self.formants) for envelope_KF in envelopes]
-        envelopes = self._coloured(envelopes)
-        samples = dsp.synth(*envelopes, self._melody(f0), np.random.default_rng(seed))
+        envelopes = self._warped([np.asarray(output[0]) for output in outputs[:5]])
+        melody, durations = self._melody(np.asarray(outputs[5][0])), np.asarray(outputs[6]).ravel()
+        harmonic, phase, noise, free, free_phase = envelopes
+        samples = dsp.synth(harmonic, phase, noise, free, free_phase, melody, np.random.default_rng(seed))
         total_ms = len(samples) * 1000 / SAMPLE_RATE
         spans = spans_ms(read.owners, durations.astype(np.float64), len(text.split()), total_ms)
         return build(np.asarray(samples, np.float32), SAMPLE_RATE, text, spans, self.name, bias_ms=LATE_MS)
 
-    def _coloured(self, envelopes: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    def _warped(self, envelopes: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """The network's spectral parts, in nepers where they are magnitudes. Legend: K frequency bins, F frames."""
+        if self.formants != 1:
+            envelopes = [_stretch(envelope_KF, self.formants) for envelope_KF in envelopes]
         harmonic_KF, phase_KF, noise_KF, *free = envelopes
-        if self.tilt_db or self.breath_db:
-            slope = np.linspace(0, self.tilt_db, len(harmonic_KF), dtype=np.float32)[:, None] * _NEPERS_PER_DB
-            harmonic_KF = harmonic_KF + slope
-            noise_KF = noise_KF + slope + self.breath_db * _NEPERS_PER_DB
+        slope_K1 = np.linspace(0, self.tilt_db, len(harmonic_KF), dtype=np.float32)[:, None] * _NEPERS_PER_DB
+        breath = np.float32(self.breath_db) * _NEPERS_PER_DB
+        np.add(harmonic_KF, slope_K1, out=harmonic_KF)
+        np.add(noise_KF, slope_K1 + breath, out=noise_KF)
         return [harmonic_KF, phase_KF, noise_KF, *free]
 
     def _melody(self, f0: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -123,7 +124,7 @@ def _stretch(envelope_KF: NDArray[np.float32], factor: float) -> NDArray[np.floa
     index = np.arange(len(envelope_KF)) / factor
     low = np.minimum(index.astype(int), len(envelope_KF) - 2)
     weight = np.minimum(index - low, 1.0).astype(np.float32)[:, None]
-    return envelope_KF[low] * (1 - weight) + envelope_KF[low + 1] * weight
+    return (envelope_KF[low] * (1 - weight) + envelope_KF[low + 1] * weight).astype(np.float32, copy=False)
 
 
 @functools.lru_cache(1)

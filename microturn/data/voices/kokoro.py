@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from microturn.data import folders
 from microturn.data.voices.phonemes import LATE_MS, SAMPLE_RATE, phonemes, single_threaded, spans_ms, with_durations
-from microturn.data.voices.utterance import SpokenWord, Utterance, build
+from microturn.data.voices.utterance import SpokenWord, Utterance, build, from_pcm16
 from microturn.errors import MissingDependencyError
 
 DURATIONS = "/encoder/Clip_output_0"
@@ -85,7 +85,7 @@ def _load(path: Path, text: str, voice: str) -> Utterance | None:
     if not path.exists():
         return None
     with np.load(path) as file:
-        samples, times = file["pcm"].astype(np.float32) / 32767, file["times_ms"]
+        samples, times = from_pcm16(file["pcm"]), file["times_ms"]
     words = tuple(
         SpokenWord(text=word, start_ms=float(start), end_ms=float(end))
         for word, (start, end) in zip(text.split(), times, strict=True)

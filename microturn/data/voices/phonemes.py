@@ -19,8 +19,10 @@ from microturn.data.voices.utterance import Span
 from microturn.errors import MissingDependencyError
 
 SAMPLE_RATE = 24_000
-LATE_MS = 75.0
+LATE_MS = 80.0
 """Both models' durations run late against their sound; measured against forced alignment."""
+RELEASE_MS = 40.0
+"""A word sounds on into the space after it, by as much; measured in the same way."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,16 @@ def spans_ms(
     """Word times from phoneme durations in any unit; None for a word without a phoneme."""
     ends = np.cumsum(durations) * (total_ms / durations.sum())
     starts = np.concatenate([[0.0], ends[:-1]])
+    own = [np.flatnonzero(owners == index) for index in range(num_words)]
+    begins = [float(starts[k[0]]) for k in own if len(k)] + [total_ms]
     spans: list[Span | None] = []
-    for index in range(num_words):
-        own = np.flatnonzero(owners == index)
-        spans.append((float(starts[own[0]]), float(ends[own[-1]])) if len(own) else None)
+    for k in own:
+        if not len(k):
+            spans.append(None)
+            continue
+        begin, following = begins[0], begins[1]
+        begins = begins[1:]
+        spans.append((begin, min(float(ends[k[-1]]) + RELEASE_MS, following)))
     return spans
 
 

@@ -46,6 +46,11 @@ class Utterance:
         return len(self.samples) * 1000 / self.sample_rate
 
 
+def from_pcm16(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
+    """16-bit samples in [-1, 1)."""
+    return np.divide(pcm, 32768, dtype=np.float32)
+
+
 class Voice(Protocol):
     """Somebody who can say a text."""
 
