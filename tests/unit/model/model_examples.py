@@ -21,24 +21,24 @@ WIDTH = 48
 
 def small_config(**backbone: object) -> ModelConfig:
     """Both kinds of attention and of MLP, local heads unlike global, windows that tests outrun."""
-    values: dict[str, object] = dict(
-        vocab_size=64,
-        num_logits=61,
-        width=WIDTH,
-        layers=("sliding", "global", "sliding", "global"),
-        mlps=("dense", "sparse", "sparse", "dense"),
-        sliding_heads=HeadsConfig(num_heads=4, num_kv_heads=2, head_width=8),
-        global_heads=HeadsConfig(num_heads=6, num_kv_heads=1, head_width=12),
-        sliding_window=9,
-        relative_width=5,
-        relative_extent=13,
-        log_scaling_floor=7,
-        log_scaling_alpha=0.3,
-        conv_taps=4,
-        dense_width=56,
-        moe=MoeConfig(num_experts=6, num_chosen=2, num_shared=2, expert_width=16, route_scale=2.5),
-        logits_divisor=3.0,
-    )
+    values: dict[str, object] = {
+        "vocab_size": 64,
+        "num_logits": 61,
+        "width": WIDTH,
+        "layers": ("sliding", "global", "sliding", "global"),
+        "mlps": ("dense", "sparse", "sparse", "dense"),
+        "sliding_heads": HeadsConfig(num_heads=4, num_kv_heads=2, head_width=8),
+        "global_heads": HeadsConfig(num_heads=6, num_kv_heads=1, head_width=12),
+        "sliding_window": 9,
+        "relative_width": 5,
+        "relative_extent": 13,
+        "log_scaling_floor": 7,
+        "log_scaling_alpha": 0.3,
+        "conv_taps": 4,
+        "dense_width": 56,
+        "moe": MoeConfig(num_experts=6, num_chosen=2, num_shared=2, expert_width=16, route_scale=2.5),
+        "logits_divisor": 3.0,
+    }
     return ModelConfig(
         backbone=BackboneConfig(**{**values, **backbone}),  # type: ignore[arg-type]
         audio_in=AudioInConfig(num_bands=10, num_levels=16),
@@ -63,7 +63,7 @@ def randomise(module: nn.Module, seed: int) -> None:
         noise = torch.randn(parameter.shape, generator=generator)
         if parameter.ndim == 1:
             parameter.copy_(1.0 + 0.3 * noise)
-        elif name.endswith("profile_RE") or "conv" in name or name.endswith("rel_logits_proj.proj"):
+        elif name.endswith(("profile_RE", "rel_logits_proj.proj")) or "conv" in name:
             parameter.copy_(0.5 * noise)
         else:
             parameter.copy_(1.5 * noise * parameter.shape[-1] ** -0.5)
