@@ -71,10 +71,10 @@ def phonemes(text: str, is_british: bool = False) -> Phonemes:
         if index:
             ids.append(vocabulary[" "])
             owners.append(-1)
-        known = [vocabulary[c] for c in sound if c in vocabulary]
+        known = [vocabulary[c] for c in sound if c in vocabulary and (c.isalpha() or c == " ")]
         ids += known
         owners += [index] * len(known)
-    if len(ids) == 1:
+    if max(owners) < 0:
         raise ValueError(f"nothing to pronounce in {text!r}: give lower-case words")
     ids += [vocabulary["."], 0]
     owners += [-1, -1]

@@ -14,6 +14,8 @@ FRAME_MS = 5.0
 SILENCE_DB = -42.0
 """A frame this far below the loudest frame is silence: under speech, above the noise branch of the synthesisers."""
 MIN_WORD_MS = 20.0
+PEAK = 0.99
+"""Louder than this, an utterance is scaled down: warps add energy."""
 
 Span = tuple[float, float]
 """Start and end in ms."""
@@ -129,6 +131,7 @@ def build(
     pad = round(PAD_MS * sample_rate / 1000)
     silence = np.zeros(pad, np.float32)
     body = np.concatenate([silence, samples, silence])[first : last + 2 * pad].astype(np.float32)
+    body *= np.float32(min(1.0, PEAK / max(float(np.abs(body).max()), 1e-6)))
     offset_ms = PAD_MS - first * 1000 / sample_rate - bias_ms
     sound = PAD_MS, PAD_MS + (last - first) * 1000 / sample_rate
     timed = _in_order([(a + offset_ms, b + offset_ms) for a, b in share(words, spans)], sound)
