@@ -238,7 +238,7 @@ class Vocoder(nn.Module):
     @classmethod
     def load(cls, path: Path) -> "Vocoder":
         """Read what :meth:`save` wrote, in single precision, ready to run. Raises CheckpointError."""
-        remedy = "restore it from the checkpoint's source or train it with `microturn train vocoder`"
+        remedy = "restore it from the checkpoint's source or train it with `python -m microturn.train.vocoder`"
         try:
             with safe_open(path, framework="pt") as file:
                 config = VocoderConfig(**json.loads((file.metadata() or {})["config"]))

@@ -1,11 +1,9 @@
 """Train the vocoder on the assistant's voice: `python -m microturn.train.vocoder DATA --run DIR`.
 
 The trunk learns from what the synthesiser meant (pitch, filter) and from what it sounds like (spectra at three
-resolutions, the mel itself). The pulses come from the synthesiser while training, so that sound and target
-stay in step; evaluation uses the vocoder's own. The learning rate falls with the time spent, so a run fits the
-minutes that it is given; stopped early, the same command goes on from the last checkpoint.
-
-Dimensions as in ``vocoder_data``; W samples of the vocoder's window.
+resolutions, the mel itself). The pulses come from the synthesiser while training, so that sound and target stay in
+step; evaluation uses the vocoder's own. The learning rate falls with the time spent, so a run fits the minutes that
+it is given; stopped early, the same command goes on from the last checkpoint.
 """
 
 import argparse
@@ -14,23 +12,21 @@ import math
 import os
 import random
 import time
-from collections import defaultdict
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
 
-from microturn.features.mel import LEFT_PAD_SAMPLES, mel, mel_of_tensor
-from microturn.features.vocoder import Filters, Vocoder, VocoderConfig, pitch_octaves, pitch_of
-from microturn.train.vocoder_data import Batch, Pool, Teacher, blur, read_texts, some_text
-from microturn.turns.timing import MEL_HOP_SAMPLES
+from microturn.features.mel import mel
+from microturn.features.vocoder import Vocoder, VocoderConfig, pitch_of
+from microturn.train.vocoder_data import Batch, Pool, Teacher, read_texts, some_text
+from microturn.train.vocoder_losses import vocoder_losses
 
-_STFT_SIZES = (512, 1024, 2048)
-# The spectrum's value where the mel's own floor lies: quieter than this is not heard by the vocoder.
-_MIN_MAGNITUDE = 2e-3
+_NUM_HELD_OUT = 16
+_FRAMES_PER_SECOND = 80
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,156 +44,133 @@ class VocoderTraining:
     """Frames at a crop's start that carry no loss: the convolutions have not seen their past yet."""
     pool_seconds: float = 1800.0
     """Speech kept in memory."""
+    first_pool_seconds: float = 600.0
+    """Speech rendered before the first step; the pool grows while training."""
     steps_per_utterance: int = 2
     """Steps between fresh utterances."""
     report_every: int = 200
     """Steps between reports and checkpoints."""
+    num_warm_steps: int = 200
+    """Steps over which the learning rate rises."""
+    max_gradient_norm: float = 3.0
     average_decay: float = 0.998
     """Of the running average of the weights, which is what is kept."""
     seed: int = 0
 
 
-def train(data: Path, run: Path, training: VocoderTraining, config: VocoderConfig, pool: Pool | None = None) -> Vocoder:
-    """Train, or go on training, in the folder ``run``; returns the averaged vocoder."""
+class Trainer:
+    """A vocoder under training, its running average, and how far it has come."""
+
+    def __init__(self, config: VocoderConfig, training: VocoderTraining) -> None:
+        torch.manual_seed(training.seed)
+        self.training = training
+        self.vocoder = Vocoder(config)
+        self.average = Vocoder(config)
+        self.average.load_state_dict(self.vocoder.state_dict())
+        self.optimizer = torch.optim.AdamW(
+            self.vocoder.parameters(), training.learning_rate, betas=(0.8, 0.95), weight_decay=0.01
+        )
+        self.num_steps = 0
+        self.seconds = 0.0
+        self._noise = torch.Generator()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the time is spent."""
+        return self.seconds >= self.training.max_minutes * 60
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        """One step; returns the terms of the loss."""
+        started = time.monotonic()
+        self._noise.manual_seed(self.training.seed * 1_000_003 + self.num_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        losses = vocoder_losses(self.vocoder, batch, self._noise, self.training.num_warm_frames)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(self.vocoder.parameters(), self.training.max_gradient_norm)
+        self.optimizer.step()
+        self._follow()
+        self.num_steps += 1
+        self.seconds += time.monotonic() - started
+        return {name: loss.item() for name, loss in losses.items()}
+
+    def _learning_rate(self) -> float:
+        share = min(1.0, self.seconds / (self.training.max_minutes * 60))
+        warm = min(1.0, (self.num_steps + 1) / self.training.num_warm_steps)
+        return self.training.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * share))
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        decay = min(self.training.average_decay, (1 + self.num_steps) / (10 + self.num_steps))
+        for kept, new in zip(self.average.parameters(), self.vocoder.parameters(), strict=True):
+            kept.lerp_(new, 1 - decay)
+
+    def save(self, run: Path) -> None:
+        """Write what :meth:`resume` reads, and the averaged vocoder; each file whole or not at all."""
+        state = {
+            "vocoder": self.vocoder.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "progress": {"step": self.num_steps, "seconds": self.seconds},
+        }
+        torch.save(state, run / "resume.pt.new")
+        os.replace(run / "resume.pt.new", run / "resume.pt")
+        self.average.save(run / "vocoder.safetensors.new")
+        os.replace(run / "vocoder.safetensors.new", run / "vocoder.safetensors")
+
+    def resume(self, run: Path) -> None:
+        """Go on from the last checkpoint in ``run``, if there is one."""
+        if not (run / "resume.pt").exists():
+            return
+        state = torch.load(run / "resume.pt", weights_only=True)
+        self.vocoder.load_state_dict(state["vocoder"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.num_steps, self.seconds = state["progress"]["step"], state["progress"]["seconds"]
+
+
+def train(data: Path, run: Path, training: VocoderTraining, config: VocoderConfig) -> Vocoder:
+    """Train, or go on training, in the folder ``run``; returns the averaged vocoder.
+
+    ``data`` holds train/*/manifest.jsonl. ``run`` gets log.jsonl, resume.pt and vocoder.safetensors.
+    """
     run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(training.seed)
+    trainer = Trainer(config, training)
+    trainer.resume(run)
     texts = read_texts(data)
     random.Random(0).shuffle(texts)
-    held_out, texts = texts[:16], texts[16:]
+    held_out, texts = texts[:_NUM_HELD_OUT], texts[_NUM_HELD_OUT:]
     teacher = Teacher()
-    pool = pool or _filled_pool(teacher, texts, training)
-    vocoder = Vocoder(config)
-    average = Vocoder(config)
-    optimizer = torch.optim.AdamW(vocoder.parameters(), training.learning_rate, betas=(0.8, 0.95), weight_decay=0.01)
-    progress = _resume(run, vocoder, average, optimizer)
-    if not progress["step"]:
-        average.load_state_dict(vocoder.state_dict())
-    noise = torch.Generator().manual_seed(training.seed + progress["step"])
-
-    columns = (
-        TextColumn("step {task.fields[step]}"),
-        BarColumn(),
-        TextColumn("{task.fields[loss]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as bar, (run / "log.jsonl").open("a", encoding="utf-8") as log:
-        task = bar.add_task("", total=training.max_minutes * 60, step=progress["step"], loss="")
-        sums: defaultdict[str, float] = defaultdict(float)
-        while progress["seconds"] < training.max_minutes * 60:
-            started = time.monotonic()
-            share = progress["seconds"] / (training.max_minutes * 60)
-            for group in optimizer.param_groups:
-                warm = min(1.0, (progress["step"] + 1) / 200)
-                group["lr"] = training.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * share))
-            if progress["step"] % training.steps_per_utterance == 0:
-                pool.add()
-            batch = pool.batch(training.num_clips, training.num_frames, config.lookahead_frames)
-            losses = _losses(vocoder, batch, noise, training.num_warm_frames)
-            total = torch.stack(list(losses.values())).sum()
-            optimizer.zero_grad(set_to_none=True)
-            total.backward()
-            torch.nn.utils.clip_grad_norm_(vocoder.parameters(), 3.0)
-            optimizer.step()
-            with torch.no_grad():
-                decay = min(training.average_decay, (1 + progress["step"]) / (10 + progress["step"]))
-                for kept, new in zip(average.parameters(), vocoder.parameters(), strict=True):
-                    kept.lerp_(new, 1 - decay)
-            for name, loss in losses.items():
-                sums[name] += loss.item()
-            progress["step"] += 1
-            progress["seconds"] += time.monotonic() - started
-            bar.update(task, completed=progress["seconds"], step=progress["step"], loss=f"{total.item():.3f}")
-            if progress["step"] % training.report_every == 0:
-                means = {name: round(value / training.report_every, 4) for name, value in sums.items()}
-                sums.clear()
-                record = {**progress, **means, **evaluate(average, teacher, held_out)}
-                log.write(json.dumps(record) + "\n")
-                log.flush()
-                _checkpoint(run, vocoder, average, optimizer, progress)
-    _checkpoint(run, vocoder, average, optimizer, progress)
-    return average
-
-
-def _filled_pool(teacher: Teacher, texts: list[str], training: VocoderTraining) -> Pool:
-    pool = Pool(teacher, texts, max_seconds=training.pool_seconds, seed=time.time_ns() % 2**31)
-    # Enough to begin with; it grows while training.
-    while pool.num_frames < min(training.pool_seconds, 600) * 80:
+    # A run that goes on draws other utterances than those it began with.
+    pool = Pool(teacher, texts, max_seconds=training.pool_seconds, seed=training.seed + trainer.num_steps)
+    while pool.num_frames < training.first_pool_seconds * _FRAMES_PER_SECOND:
         pool.add()
-    return pool
 
-
-def _losses(vocoder: Vocoder, batch: Batch, rng: torch.Generator, num_warm: int) -> dict[str, Tensor]:
-    """Each weighted term of the loss, over the frames after the warm ones."""
-    num_clips = batch.pitch_hz_BT.shape[0]
-    heard_BTM = mel_of_tensor(batch.samples_BS[:, LEFT_PAD_SAMPLES:], batch.samples_BS[:, :LEFT_PAD_SAMPLES])
-    filters, _ = vocoder.filters(blur(heard_BTM, rng), vocoder.initial_state(num_clips).convs)
-    noise_BTS = torch.randn(batch.pulses_BTS.shape, generator=rng)
-    sources_B2TS = torch.stack([batch.pulses_BTS, noise_BTS], dim=1)
-    silence_BS = torch.zeros_like(batch.pulses_BTS[:, 0])
-    made_BS, _, _ = vocoder.synthesise(filters, sources_B2TS[:, :, 1:], sources_B2TS[:, :, 0], silence_BS)
-    meant_BS = batch.target_BTS[:, :-1].flatten(1)
-    skip = num_warm * MEL_HOP_SAMPLES
-    made_BS, meant_BS = made_BS[:, skip:], meant_BS[:, skip:]
-    return {
-        **_source_losses(filters, batch, num_warm),
-        "complex": 0.5 * _complex_loss(vocoder, filters, batch, num_warm),
-        "stft": torch.stack([_stft_loss(made_BS, meant_BS, size) for size in _STFT_SIZES]).mean(),
-        "mel": 2.0 * (mel_of_tensor(made_BS) - mel_of_tensor(meant_BS))[:, 3:].abs().mean(),
-    }
-
-
-def _source_losses(filters: Filters, batch: Batch, num_warm: int) -> dict[str, Tensor]:
-    """Against what the synthesiser meant: voicing, pitch, and the filter on the pulses."""
-    hz_BT = batch.pitch_hz_BT[:, num_warm:]
-    voiced_BT = (hz_BT > 0).float()
-    num_voiced = voiced_BT.sum().clamp_min(1)
-    # The two nearest choices share the weight so that its mean is the pitch itself.
-    octaves_K = pitch_octaves()
-    spacing = octaves_K[1] - octaves_K[0]
-    octave_BT = torch.log2(hz_BT.clamp_min(1.0) / 100.0).clamp(octaves_K[0], octaves_K[-1])
-    share_BTK = (1 - (octave_BT[..., None] - octaves_K).abs() / spacing).clamp_min(0)
-    pitch_BT = -(share_BTK * filters.pitch_BTK[:, num_warm:]).sum(2)
-    mean_error_BT = (filters.pitch_BTK[:, num_warm:].exp() @ octaves_K - octave_BT).abs()
-    gain_BTF = batch.gain_BTF[:, num_warm:]
-    # Harmonics that can be heard matter; the mask is that of the hop's middle, not of its end.
-    heard_BTF = (batch.pulses_BTS[:, 1 + num_warm :].abs().amax(2) > 0).float()[..., None] * (
-        (gain_BTF + 14.0) / 5.0
-    ).clamp(0.02, 1.0)
-    num_heard = heard_BTF.sum().clamp_min(1)
-    gain_error = (filters.pulse_gain_BTF[:, num_warm:] - gain_BTF).abs()
-    phase_error = 1 - torch.cos(filters.pulse_phase_BTF[:, num_warm:] - batch.phase_BTF[:, num_warm:])
-    return {
-        "voicing": torch.nn.functional.binary_cross_entropy_with_logits(filters.voicing_BT[:, num_warm:], voiced_BT),
-        "pitch": 0.3 * (pitch_BT * voiced_BT).sum() / num_voiced,
-        "octave": 5.0 * (mean_error_BT * voiced_BT).sum() / num_voiced,
-        "gain": 0.3 * (gain_error * heard_BTF).sum() / num_heard,
-        "phase": 0.3 * (phase_error * heard_BTF).sum() / num_heard,
-    }
-
-
-def _complex_loss(vocoder: Vocoder, filters: Filters, batch: Batch, num_warm: int) -> Tensor:
-    """The voiced part against the sound itself, phase and all, each bin by the level around it."""
-    pulses_BTW = torch.cat([batch.pulses_BTS[:, :-1], batch.pulses_BTS[:, 1:]], 2)[:, num_warm:]
-    target_BTW = torch.cat([batch.target_BTS[:, :-1], batch.target_BTS[:, 1:]], 2)[:, num_warm:]
-    pulses_BTF = torch.fft.rfft(pulses_BTW * vocoder.window_W)
-    target_BTF = torch.fft.rfft(target_BTW * vocoder.window_W)
-    gain_BTF = torch.polar(filters.pulse_gain_BTF.exp(), filters.pulse_phase_BTF)[:, num_warm:]
-    level_BTF = torch.nn.functional.avg_pool1d(target_BTF.abs(), 31, 1, 15, count_include_pad=False) + 0.01
-    error_BTF = (pulses_BTF * gain_BTF - target_BTF).abs() / level_BTF
-    voiced_BT1 = (pulses_BTW.abs().amax(2, keepdim=True) > 0).float()
-    return (error_BTF * voiced_BT1).mean(2).sum() / voiced_BT1.sum().clamp_min(1)
-
-
-def _stft_loss(made_BS: Tensor, meant_BS: Tensor, size: int) -> Tensor:
-    """Log magnitudes, and magnitudes relative to the clip's level (Yamamoto et al. 2020)."""
-    window = torch.hann_window(size)
-
-    def magnitude(samples_BS: Tensor) -> Tensor:
-        spectrum = torch.stft(samples_BS, size, size // 4, window=window, center=False, return_complex=True)
-        return torch.view_as_real(spectrum).square().sum(-1).clamp_min(_MIN_MAGNITUDE**2).sqrt()
-
-    made, meant = magnitude(made_BS), magnitude(meant_BS)
-    return (made.log() - meant.log()).abs().mean() + (made - meant).norm() / meant.norm().clamp_min(1e-3)
+    sums: Counter[str] = Counter()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
+    with Progress(*columns) as bar, (run / "log.jsonl").open("a", encoding="utf-8") as log:
+        task = bar.add_task("vocoder", total=training.max_minutes * 60, loss="")
+        while not trainer.is_done:
+            if trainer.num_steps % training.steps_per_utterance == 0:
+                pool.add()
+            losses = trainer.step(pool.batch(training.num_clips, training.num_frames, config.lookahead_frames))
+            sums.update(losses)
+            bar.update(
+                task,
+                completed=trainer.seconds,
+                description=f"step {trainer.num_steps}",
+                loss=f"loss {sum(losses.values()):.3f}",
+            )
+            if trainer.num_steps % training.report_every == 0:
+                means = {name: round(total / training.report_every, 4) for name, total in sums.items()}
+                sums.clear()
+                record = {"step": trainer.num_steps, "seconds": round(trainer.seconds, 1), **means}
+                log.write(json.dumps(record | evaluate(trainer.average, teacher, held_out)) + "\n")
+                log.flush()
+                trainer.save(run)
+    trainer.save(run)
+    return trainer.average
 
 
 @torch.inference_mode()
@@ -230,35 +203,9 @@ def evaluate(vocoder: Vocoder, teacher: Teacher, texts: list[str]) -> dict[str, 
     }
 
 
-def _checkpoint(
-    run: Path, vocoder: Vocoder, average: Vocoder, optimizer: torch.optim.Optimizer, progress: dict[str, float]
-) -> None:
-    state = {
-        "vocoder": vocoder.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progress": progress,
-    }
-    torch.save(state, run / "resume.pt.new")
-    os.replace(run / "resume.pt.new", run / "resume.pt")
-    average.save(run / "vocoder.safetensors.new")
-    os.replace(run / "vocoder.safetensors.new", run / "vocoder.safetensors")
-
-
-def _resume(run: Path, vocoder: Vocoder, average: Vocoder, optimizer: torch.optim.Optimizer) -> dict[str, float]:
-    path = run / "resume.pt"
-    if not path.exists():
-        return {"step": 0, "seconds": 0.0}
-    state = torch.load(path, weights_only=True)
-    vocoder.load_state_dict(state["vocoder"])
-    average.load_state_dict(state["average"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["progress"]
-
-
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Train the vocoder on the assistant's voice.")
     parser.add_argument("data", type=Path, help="the folder that holds train/*/manifest.jsonl")
     parser.add_argument("--run", type=Path, required=True, help="where checkpoints and the log go")
     parser.add_argument("--max-minutes", type=float, default=VocoderTraining().max_minutes)
@@ -267,7 +214,6 @@ def main() -> None:
     config = VocoderConfig(lookahead_frames=arguments.lookahead)
     training = VocoderTraining(max_minutes=arguments.max_minutes)
     train(arguments.data, arguments.run, training, config)
-    print(json.dumps({"config": asdict(config), "training": asdict(training)}))
 
 
 if __name__ == "__main__":
