@@ -37,6 +37,9 @@ class Forced:
     """Of the output, patches and the closing token left out. Empty: silence."""
     output: MicroTurnOutput | None = None
     """What was said; None for silence."""
+    is_checked: bool = False
+    """Whether the model is asked at each step what it would have done: slow, as it was live, and deviations are
+    counted. Otherwise the output is read along with the input."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

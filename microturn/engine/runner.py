@@ -1,0 +1,265 @@
+"""Runs the model: one micro-turn of some sessions, from sound to sound.
+
+A step is one forward over everything that is new to the model: the end of the last output, events, time, picture,
+sound. A silent turn ends there. Rows that have something to say go on together, one position a forward, whatever each
+of them is at: choosing a token under the grammar, or making the next patch of speech with the flow head. A last patch
+and the closing token are read with the next input, so that no forward is spent on them.
+
+What is fed back is what is recorded: a patch goes through un-normalised log mel before the model reads it, so that a
+replay from the journal reads the same bits.
+
+Dimensions: B rows, T positions, D width of the model, V vocabulary, N patches, P values of a patch, S samples.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from microturn.engine.core import RowIn, RowOut
+from microturn.engine.ladder import Budget
+from microturn.engine.row import Row
+from microturn.engine.sampler import SamplingSettings, choose, flow_noise
+from microturn.engine.segments import segment_of
+from microturn.engine.state_pool import StatePool
+from microturn.engine.voice import Voice
+from microturn.features.dmel import dmel_step
+from microturn.features.mel import NUM_BANDS, MelStatistics
+from microturn.features.output_text import read_output
+from microturn.features.patches import letterbox, pair_patches
+from microturn.features.sequence import PATCH_VALUES, EventQueue, Run, input_run
+from microturn.features.tokenizer import Tokenizer
+from microturn.features.vocoder import Vocoder
+from microturn.model.flow_head import FlowSchedule
+from microturn.model.grammar import Grammar
+from microturn.model.interaction_model import InteractionModel
+from microturn.turns.micro_turn import MicroTurnInput
+from microturn.turns.timing import MAX_TEXT_TOKENS_PER_TURN, PATCHES_PER_TURN
+from microturn.turns.trace import TurnTrace
+
+MAX_OPENERS = 2 * MAX_TEXT_TOKENS_PER_TURN + 8
+"""Tokens of an output beside its text: every text token could stand in a piece of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Everything that a runner needs of a trained model."""
+
+    model: InteractionModel
+    tokenizer: Tokenizer
+    statistics: MelStatistics
+    vocoder: Vocoder | None
+    """None gives mel without sound."""
+    model_hash: str = ""
+    """Names the weights."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunnerSettings:
+    """How a model is run."""
+
+    num_slots: int = 16
+    """Sessions at once."""
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    frame_width: int = 160
+    frame_height: int = 120
+    """Frames are letterboxed to this size."""
+
+
+@dataclass(slots=True)
+class Timings:
+    """Milliseconds spent in each phase of a step."""
+
+    phases_ms: dict[str, float] = field(default_factory=dict[str, float])
+
+    def __getitem__(self, name: str) -> float:
+        return round(self.phases_ms.get(name, 0.0), 3)
+
+    @contextmanager
+    def phase(self, name: str) -> Generator[None, None, None]:
+        start_ns = time.perf_counter_ns()
+        yield
+        self.phases_ms[name] = self.phases_ms.get(name, 0.0) + (time.perf_counter_ns() - start_ns) / 1e6
+
+
+class ModelRunner:
+    """A model and the states of its sessions."""
+
+    def __init__(self, checkpoint: Checkpoint, settings: RunnerSettings | None = None) -> None:
+        self.settings = settings or RunnerSettings()
+        self._model = checkpoint.model.eval()
+        self._tokenizer, self._statistics = checkpoint.tokenizer, checkpoint.statistics
+        self._vocabulary = checkpoint.tokenizer.vocabulary
+        self._grammar = Grammar(self._vocabulary)
+        self._voice = Voice(checkpoint.vocoder) if checkpoint.vocoder is not None else None
+        self._schedules: dict[int, FlowSchedule] = {}
+        self.model_hash = checkpoint.model_hash
+        self.pool = StatePool(checkpoint.model.config, self._vocabulary, self.settings.num_slots)
+
+    def open(self, seed: int) -> int:
+        """A slot for a session that begins. Raises CapacityError when none is free."""
+        return self.pool.open(seed)
+
+    def release(self, slot: int) -> None:
+        """Forgets a session."""
+        self.pool.release(slot)
+
+    def capture(self, slot: int) -> Callable[[], bytes]:
+        """A session's state as it is now; calling the result, in any thread, makes bytes of it."""
+        return self.pool.capture(slot)
+
+    def restore(self, state: bytes, seed: int) -> int:
+        """A slot with a captured state. Raises CapacityError, or ValueError for bytes that do not load."""
+        return self.pool.restore(state, seed)
+
+    @torch.inference_mode()
+    def step(self, rows: Sequence[RowIn], budget: Budget) -> list[RowOut]:
+        """One micro-turn of some sessions, each slot at most once. If it raises, no state has changed."""
+        assert len({row.slot for row in rows}) == len(rows), "a session has one micro-turn in a step"
+        timings = Timings()
+        with timings.phase("features"):
+            opened = self._open_rows(rows, budget)
+        with self._undone_on_error(opened, budget):
+            with timings.phase("prefill"):
+                self._read(opened, [row.run for row in opened])
+            self._answer(opened, budget, timings)
+            with timings.phase("vocoder"):
+                sounds = self._speak(opened)
+            results = [self._finish(row, sound, timings, len(rows)) for row, sound in zip(opened, sounds, strict=True)]
+        for row in opened:
+            row.commit()
+        return results
+
+    @contextmanager
+    def _undone_on_error(self, rows: Sequence[Row], budget: Budget) -> Generator[None, None, None]:
+        """Puts the model's states back to where they stood if the step fails."""
+        states = [self.pool.stream.rows[row.request.slot] for row in rows]
+        for row, state in zip(rows, states, strict=True):
+            state.reserve(len(row.run) + MAX_OPENERS + budget.max_text_tokens + PATCHES_PER_TURN)
+        marks = [state.mark() for state in states]
+        try:
+            yield
+        except Exception:
+            for state, mark in zip(states, marks, strict=True):
+                state.rewind(mark)
+            raise
+
+    # Reading
+
+    def _open_rows(self, requests: Sequence[RowIn], budget: Budget) -> list[Row]:
+        """Each session's input as the model reads it."""
+        sessions = [self.pool[request.slot] for request in requests]
+        samples_BS = np.stack([request.input.audio for request in requests])
+        bins_BTM, ears_BL = dmel_step(samples_BS, np.stack([session.ears for session in sessions]))
+        rows: list[Row] = []
+        for request, session, bins_TM, ears in zip(requests, sessions, bins_BTM, ears_BL, strict=True):
+            events = EventQueue(deque(session.events.tokens))
+            events.add(request.input.events, self._tokenizer)
+            image_N = self._see(request.input)
+            run = input_run(request.input.index, bins_TM, events.take(), self._vocabulary, image_N)
+            if session.unread is not None:
+                run = Run.concat([session.unread, run])
+            row = Row(
+                request, session, self._vocabulary, ears, events, run, self._grammar.start(budget.max_text_tokens)
+            )
+            if request.forced is not None and not request.forced.is_checked:
+                row.read_prescribed()
+            rows.append(row)
+        return rows
+
+    def _see(self, turn: MicroTurnInput) -> NDArray[np.float32] | None:
+        if not turn.frames:
+            return None
+        width, height = self.settings.frame_width, self.settings.frame_height
+        older, newer = (letterbox(frame.pixels, width=width, height=height) for frame in turn.frames)
+        return pair_patches(older, newer)
+
+    def _read(self, rows: Sequence[Row], runs: Sequence[Run]) -> None:
+        """One forward: each row reads its run, and holds the hidden state of the last position."""
+        segment = segment_of(runs, self._vocabulary, self._statistics)
+        hidden_BTD = self._model(segment, self.pool.stream.select(row.request.slot for row in rows))
+        for row, run, hidden_TD in zip(rows, runs, hidden_BTD, strict=True):
+            row.hidden_D = hidden_TD[len(run) - 1]
+
+    # Answering
+
+    def _answer(self, rows: Sequence[Row], budget: Budget, timings: Timings) -> None:
+        """Goes on until every row is done, with fewer and fewer rows."""
+        while rows := [row for row in rows if not row.is_done]:
+            speaking = [row for row in rows if row.is_speaking]
+            choosing = [row for row in rows if not row.is_speaking]
+            if choosing:
+                with timings.phase("decode"):
+                    self._choose(choosing)
+            if speaking:
+                with timings.phase("flow"):
+                    self._flow(speaking, budget.num_flow_steps)
+            if rows := [row for row in rows if not row.is_done]:
+                with timings.phase("decode"):
+                    self._read(rows, [row.next_run() for row in rows])
+
+    def _choose(self, rows: Sequence[Row]) -> None:
+        """The next token of each row."""
+        logits_BV = self._model.logits(_hidden(rows))[:, : self._vocabulary.size]
+        allowed_BV = torch.stack([self._grammar.allowed(row.grammar) for row in rows])
+        keys = [(row.state.seed, row.turn, len(row.tokens)) for row in rows]
+        for row, token in zip(rows, choose(logits_BV, allowed_BV, self.settings.sampling, keys), strict=True):
+            prescribed = row.prescribed_token()
+            if prescribed is not None:
+                row.num_deviations += token != prescribed
+            row.take_token(token if prescribed is None else prescribed)
+            if not row.is_done:
+                row.grammar = self._grammar.advance(row.grammar, token if prescribed is None else prescribed)
+
+    def _flow(self, rows: Sequence[Row], num_steps: int) -> None:
+        """The next patch of each row."""
+        head = self._model.flow_head
+        if num_steps not in self._schedules:
+            self._schedules[num_steps] = head.schedule(num_steps)
+        noise_NP = np.stack([flow_noise(r.state.seed, r.turn, len(r.speech), PATCH_VALUES) for r in rows])
+        normal_NP = head.sample(_hidden(rows), torch.from_numpy(noise_NP), schedule=self._schedules[num_steps])
+        plain_NP = self._statistics.denormalise(normal_NP.view(-1, NUM_BANDS)).view(-1, PATCH_VALUES).numpy()
+        for row, patch_P in zip(rows, plain_NP, strict=True):
+            prescribed_P = row.prescribed_patch()
+            if prescribed_P is not None:
+                row.num_deviations += not np.array_equal(patch_P, prescribed_P)
+            row.take_patch(patch_P if prescribed_P is None else prescribed_P)
+
+    def _speak(self, rows: Sequence[Row]) -> list[NDArray[np.float32] | None]:
+        """Each row's sound. A row that is silenced because it came too late does not ring on either."""
+        if self._voice is None:
+            return [None] * len(rows)
+        voices = [None if row.is_silenced else row.state.voice for row in rows]
+        spoken = self._voice.speak([(row.mel(), voice) for row, voice in zip(rows, voices, strict=True)])
+        for row, (_, voice) in zip(rows, spoken, strict=True):
+            row.voice = voice
+        return [sound for sound, _ in spoken]
+
+    def _finish(self, row: Row, sound: NDArray[np.float32] | None, timings: Timings, batch_size: int) -> RowOut:
+        output = replace(read_output(row.turn, row.tokens, self._tokenizer), mel=row.mel(), audio=sound)
+        trace = TurnTrace(
+            index=row.turn,
+            batch_size=batch_size,
+            num_input_positions=row.num_input_positions,
+            num_text_tokens=len(row.tokens),
+            is_cut_short=row.grammar.is_full,
+            is_forced=row.request.forced is not None,
+            num_deviations=row.num_deviations,
+            features_ms=timings["features"],
+            prefill_ms=timings["prefill"],
+            decode_ms=timings["decode"],
+            flow_ms=timings["flow"],
+            vocoder_ms=timings["vocoder"],
+        )
+        return RowOut(output=output, tokens=tuple(row.tokens), trace=trace)
+
+
+def _hidden(rows: Sequence[Row]) -> Tensor:
+    """(N, D)."""
+    return torch.stack([row.hidden_D for row in rows if row.hidden_D is not None])
