@@ -12,9 +12,11 @@ PANELS = (
     ("token_accuracy", "share of tokens right"),
 )
 
+STYLES = {"train": {"alpha": 0.4, "linewidth": 0.8}, "validation": {"marker": "o", "markersize": 3}}
+
 
 def draw_curves(log: Path, picture: Path) -> None:
-    """Draw training and validation of ``log.jsonl`` over media hours. Raises MissingDependencyError without matplotlib."""
+    """Draw a run's ``log.jsonl``, training and validation. Raises MissingDependencyError without matplotlib."""
     try:
         import matplotlib
 
@@ -25,7 +27,7 @@ def draw_curves(log: Path, picture: Path) -> None:
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     figure, axes = pyplot.subplots(1, len(PANELS), figsize=(4 * len(PANELS), 3), layout="constrained")
     for axis, (name, title) in zip(axes, PANELS, strict=True):
-        for kind, style in (("train", {"alpha": 0.4, "linewidth": 0.8}), ("validation", {"marker": "o", "markersize": 3})):
+        for kind, style in STYLES.items():
             points = [(r["num_positions"] / 1e6, r[name]) for r in records if r["kind"] == kind and name in r]
             if points:
                 axis.plot(*zip(*points, strict=True), label=kind, **style)

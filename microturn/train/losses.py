@@ -1,4 +1,4 @@
-"""What the model learns from a batch: tokens, speech patches, and letters as an auxiliary that vanishes at inference."""
+"""What the model learns from a batch: tokens, speech patches, and letters, an auxiliary that vanishes at inference."""
 
 from dataclasses import dataclass
 

@@ -33,7 +33,7 @@ class TrainConfig:
     model: ModelConfig
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    positions_per_batch: int = 5_600
+    positions_per_batch: int = 4_200
     """Positions in a batch, padding included."""
     max_positions: int = 1_600
     """Longer episodes are left out."""

@@ -10,7 +10,6 @@ from enum import IntEnum
 from microturn.turns.timing import TIME_EVERY_TURNS, TIME_WRAP_S, TURN_MS
 
 
-
 class Kind(IntEnum):
     """What stands at a position of the flat sequence."""
 
