@@ -7,8 +7,10 @@ holds 16 frames, a patch 4.
 Dimensions: B clips, S samples, T frames, M mel bands, P patches, D values of a patch.
 """
 
+import json
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from microturn.errors import CheckpointError
 from microturn.features.filterbank import slaney_filterbank
 from microturn.turns.timing import MEL_FRAMES_PER_PATCH, MEL_HOP_SAMPLES, OUT_HZ
 
@@ -119,6 +122,16 @@ class MelStatistics:
     def from_json(cls, record: dict[str, list[float]]) -> "MelStatistics":
         """The inverse of :meth:`to_json`."""
         return cls(mean=tuple(record["mean"]), deviation=tuple(record["deviation"]))
+
+    @classmethod
+    def load(cls, path: Path) -> "MelStatistics":
+        """Read ``mel.json``. Raises CheckpointError if it is absent or broken."""
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{path} holds no mel statistics ({error}): restore it from the checkpoint's source"
+            ) from error
 
     def to_json(self) -> dict[str, list[float]]:
         """A record for ``json.dumps``."""

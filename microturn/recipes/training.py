@@ -4,10 +4,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from microturn.errors import CheckpointError
-from microturn.features.mel import read_statistics
+from microturn.features.mel import MelStatistics
 from microturn.features.tokenizer import Tokenizer
-from microturn.model.checkpoint import load_weights, save_checkpoint
+from microturn.model import checkpoint
 from microturn.recipes import RECIPES
 from microturn.train.curves import draw_curves
 from microturn.train.trainer import Trainer
@@ -37,16 +39,16 @@ def run_training(
         run,
         shards,
         tokenizer.vocabulary,
-        read_statistics(prepared / "mel.json"),
+        MelStatistics.load(prepared / "mel.json"),
         validation_shards=validation,
-        init_from=load_weights(init_from) if init_from else None,
+        init_from=checkpoint.load(init_from).state_dict() if init_from else None,
     )
     if resume:
         trainer.resume()
     trainer.train()
     folder = run / "checkpoint"
     folder.mkdir(exist_ok=True)
-    save_checkpoint(trainer.model, folder)
+    checkpoint.save(trainer.model, folder, torch.bfloat16)
     for name in ("tokenizer.json", "mel.json"):
         shutil.copy(prepared / name, folder / name)
     draw_curves(run / "log.jsonl", run / "curves.png")
