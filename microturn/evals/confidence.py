@@ -23,7 +23,8 @@ def wilson(rate: float, count: int) -> Interval:
     centre = rate + _Z95**2 / (2 * count)
     half = _Z95 * math.sqrt(rate * (1 - rate) / count + _Z95**2 / (4 * count**2))
     scale = 1 + _Z95**2 / count
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    # At 0 and 1 the bound is the rate itself, but for rounding.
+    return min(rate, max(0.0, (centre - half) / scale)), max(rate, min(1.0, (centre + half) / scale))
 
 
 def of_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Interval:

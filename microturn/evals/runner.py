@@ -1,13 +1,13 @@
 """Runs suites: draws their cases, has the subject answer each case once, judges, and sums up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from microturn.evals.exchange import Case, Exchange, Verdict
-from microturn.evals.keeping import Draw, keep
+from microturn.evals.keeping import keep
 from microturn.evals.playbook import Play, Playbook, heldout_play
 from microturn.evals.report import Report, SuiteReport
 from microturn.evals.subject import Subject
@@ -26,7 +26,6 @@ def run_suites(
     data_dir: Path | None = None,
     out_dir: Path | None = None,
     play: Play | None = None,
-    draw: Draw | None = None,
     console: Console | None = None,
 ) -> Report:
     """Evaluates a subject.
@@ -39,7 +38,6 @@ def run_suites(
         data_dir: human recordings and recorded noises; without it, rows that need them are not run.
         out_dir: keeps every example here.
         play: plays scenarios, by default with held-out voices, phrasings and noises.
-        draw: draws the timeline of a kept example.
         console: where progress is shown; nowhere by default.
     """
     playbook = Playbook(play or heldout_play(data_dir), seed=seed, data_dir=data_dir)
@@ -60,7 +58,8 @@ def run_suites(
             reports[suite.name] = SuiteReport(metrics=suite.summarise(judged), controls=suite.controls(exchanges))
             progress.advance(judging)
     if out_dir is not None:
-        _keep_all(out_dir, answers, verdicts, draw)
+        for key, exchange in answers.items():
+            keep(out_dir / key, exchange, verdicts[key])
     settings = {"limit": limit, "seed": seed, "human recordings": "no" if data_dir is None else "yes"}
     return Report(model=subject.name, suites=reports, settings=settings)
 
@@ -94,13 +93,6 @@ def _answer_all(cases: Sequence[Case], subject: Subject, progress: Progress) -> 
             answers[case.key] = Exchange(case=case, outputs=outputs)
         progress.advance(task, len(batch))
     return answers
-
-
-def _keep_all(
-    out_dir: Path, answers: Mapping[str, Exchange], verdicts: Mapping[str, Mapping[str, Verdict]], draw: Draw | None
-) -> None:
-    for key, exchange in answers.items():
-        keep(out_dir / key, exchange, verdicts[key], draw)
 
 
 def _progress(console: Console | None) -> Progress:

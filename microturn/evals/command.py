@@ -1,0 +1,131 @@
+"""What ``microturn eval`` and ``microturn bench engine`` do, with plain arguments."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from microturn.evals.report import Report
+from microturn.evals.runner import named_suites, run_suites
+from microturn.evals.subject import AlwaysTalking, Silent, Subject
+
+SUBJECTS = ("silent", "always-talking")
+"""Names that ``--model`` takes beside folders."""
+
+
+def eval_command(
+    suites: Sequence[str] = (),
+    *,
+    model: str | None = None,
+    limit: int = 20,
+    seed: int = 0,
+    data: Path | None = None,
+    json_path: Path | None = None,
+    out: Path | None = None,
+    scenarios: Path | None = None,
+    console: Console | None = None,
+) -> Report:
+    """Measures a model, prints the table, writes the result file.
+
+    Args:
+        suites: names, or ``all``. May be empty where ``scenarios`` is given.
+        model: a checkpoint folder, ``silent`` or ``always-talking``; nano unless given.
+        limit: about how many examples a suite draws.
+        seed: draws other examples.
+        data: folder of human recordings.
+        json_path: where the result file goes.
+        out: keeps every example's sound, timeline and verdict here.
+        scenarios: a Python file with scenarios of one's own.
+        console: where the table goes, standard output by default. Progress goes to standard error.
+
+    Raises:
+        ValueError: an unknown suite, a limit below 1, or a scenario file that cannot be used.
+        MicroturnError: the model, the recordings or an optional package cannot be used.
+    """
+    if limit < 1:
+        raise ValueError(f"--limit {limit} leaves nothing to measure: give 1 or more")
+    chosen = named_suites(suites) if suites or scenarios is None else []
+    if scenarios is not None:
+        from microturn.evals.suites.own_scenarios import OwnScenarios, load_scenarios
+
+        chosen.append(OwnScenarios(load_scenarios(scenarios)))
+    report = run_suites(
+        chosen,
+        subject_of(model),
+        limit=limit,
+        seed=seed,
+        data_dir=data,
+        out_dir=out,
+        console=Console(stderr=True),
+    )
+    return _published(report, json_path, console)
+
+
+def bench_engine_command(
+    *,
+    model: str | None = None,
+    num_turns: int = 600,
+    num_starts: int = 3,
+    data: Path | None = None,
+    json_path: Path | None = None,
+    console: Console | None = None,
+) -> Report:
+    """Times micro-turns and cold starts, prints the table, writes the result file.
+
+    Args:
+        model: a checkpoint folder; nano unless given.
+        num_turns: length of the session that is timed.
+        num_starts: fresh processes.
+        data: folder of human recordings and noises, part of what the session hears.
+        json_path: where the result file goes.
+        console: where the table goes, standard output by default.
+
+    Raises:
+        ValueError: fewer turns or starts than can be timed.
+        MicroturnError: the model or an optional package cannot be used.
+    """
+    from microturn.engine.loading import load_checkpoint, nano_folder
+    from microturn.engine.runner import ModelRunner
+    from microturn.evals import bench
+    from microturn.evals.playbook import heldout_play
+
+    if num_turns < 2 * bench.NUM_WARM_UP_TURNS or num_starts < 1:
+        raise ValueError(
+            f"{num_turns} turns and {num_starts} starts are too few to time: give at least "
+            f"{2 * bench.NUM_WARM_UP_TURNS} turns and one start"
+        )
+    folder = Path(model) if model is not None else nano_folder()
+    checkpoint = load_checkpoint(folder)
+    runner = ModelRunner(checkpoint)
+    requests = bench.long_session(heldout_play(data), num_turns, checkpoint.tokenizer)
+    load_before = bench.load()
+    reports = bench.turn_reports(bench.bench_turns(runner, requests))
+    reports["start"] = bench.start_report(bench.cold_start_command(str(folder)), num_starts)
+    settings: dict[str, str | int | None] = {
+        "turns": num_turns,
+        "sessions": 1,
+        "replies": "prescribed and computed",
+        "load before": load_before,
+        "load after": bench.load(),
+    }
+    return _published(
+        Report(model=f"{folder.name} {runner.model_hash}", suites=reports, settings=settings), json_path, console
+    )
+
+
+def subject_of(model: str | None) -> Subject:
+    """Who ``--model`` names."""
+    if model == "silent":
+        return Silent()
+    if model == "always-talking":
+        return AlwaysTalking()
+    from microturn.evals.engine_subject import EngineSubject
+
+    return EngineSubject.load(None if model is None else Path(model))
+
+
+def _published(report: Report, json_path: Path | None, console: Console | None) -> Report:
+    report.print(console or Console())
+    if json_path is not None:
+        report.write(json_path)
+    return report
