@@ -2,8 +2,8 @@
 
 The trunk learns from what the synthesiser meant (pitch, filter) and from what it sounds like (spectra at three
 resolutions, the mel itself). The pulses come from the synthesiser while training, so that sound and target stay in
-step; evaluation uses the vocoder's own. The learning rate falls with the time spent, so a run fits the minutes that
-it is given; stopped early, the same command goes on from the last checkpoint.
+step; evaluation uses the vocoder's own. The learning rate falls with the processor time spent, so a run fits the
+minutes that it is given, however busy the machine; stopped early, the same command goes on from where it was.
 """
 
 import argparse
@@ -34,7 +34,7 @@ class VocoderTraining:
     """How to train."""
 
     max_minutes: float = 55.0
-    """Time over which the learning rate falls to nothing."""
+    """Processor time over which the learning rate falls to nothing."""
     learning_rate: float = 1.5e-3
     num_clips: int = 12
     """Crops in a batch."""
@@ -81,7 +81,7 @@ class Trainer:
 
     def step(self, batch: Batch) -> dict[str, float]:
         """One step; returns the terms of the loss."""
-        started = time.monotonic()
+        started = time.process_time()
         self._noise.manual_seed(self.training.seed * 1_000_003 + self.num_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
@@ -92,7 +92,7 @@ class Trainer:
         self.optimizer.step()
         self._follow()
         self.num_steps += 1
-        self.seconds += time.monotonic() - started
+        self.seconds += time.process_time() - started
         return {name: loss.item() for name, loss in losses.items()}
 
     def _learning_rate(self) -> float:
@@ -151,25 +151,27 @@ def train(data: Path, run: Path, training: VocoderTraining, config: VocoderConfi
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
     with Progress(*columns) as bar, (run / "log.jsonl").open("a", encoding="utf-8") as log:
         task = bar.add_task("vocoder", total=training.max_minutes * 60, loss="")
-        while not trainer.is_done:
-            if trainer.num_steps % training.steps_per_utterance == 0:
-                pool.add()
-            losses = trainer.step(pool.batch(training.num_clips, training.num_frames, config.lookahead_frames))
-            sums.update(losses)
-            bar.update(
-                task,
-                completed=trainer.seconds,
-                description=f"step {trainer.num_steps}",
-                loss=f"loss {sum(losses.values()):.3f}",
-            )
-            if trainer.num_steps % training.report_every == 0:
-                means = {name: round(total / training.report_every, 4) for name, total in sums.items()}
-                sums.clear()
-                record = {"step": trainer.num_steps, "seconds": round(trainer.seconds, 1), **means}
-                log.write(json.dumps(record | evaluate(trainer.average, teacher, held_out)) + "\n")
-                log.flush()
-                trainer.save(run)
-    trainer.save(run)
+        try:
+            while not trainer.is_done:
+                if trainer.num_steps % training.steps_per_utterance == 0:
+                    pool.add()
+                losses = trainer.step(pool.batch(training.num_clips, training.num_frames, config.lookahead_frames))
+                sums.update(losses)
+                bar.update(
+                    task,
+                    completed=trainer.seconds,
+                    description=f"step {trainer.num_steps}",
+                    loss=f"loss {sum(losses.values()):.3f}",
+                )
+                if trainer.num_steps % training.report_every == 0:
+                    means = {name: round(total / training.report_every, 4) for name, total in sums.items()}
+                    sums.clear()
+                    record = {"step": trainer.num_steps, "seconds": round(trainer.seconds, 1), **means}
+                    log.write(json.dumps(record | evaluate(trainer.average, teacher, held_out)) + "\n")
+                    log.flush()
+                    trainer.save(run)
+        finally:
+            trainer.save(run)
     return trainer.average
 
 
