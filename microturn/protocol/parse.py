@@ -1,5 +1,6 @@
 """From untrusted text to a client event, or to an error that names the remedy."""
 
+from collections import Counter
 from typing import Any
 
 from openai.types.live import Error, ErrorEvent
@@ -79,8 +80,9 @@ def _explain(error: ValidationError, text: str) -> ProtocolError:
             param="type",
             client_event_id=client_event_id,
         )
-    # A union reports every branch that it tried; the one that got furthest says what the sender meant.
-    problem = max(problems, key=lambda each: len(each["loc"]))
+    # A union reports every branch that it tried: of the deepest, the one with the fewest problems was meant.
+    branches = Counter(problem["loc"][:-1] for problem in problems)
+    problem = max(problems, key=lambda each: (len(each["loc"]), -branches[each["loc"][:-1]]))
     # Locations also name the branches of unions, which are classes; fields and indices are what the sender wrote.
     path = [str(part) for part in problem["loc"][1:]]
     param = ".".join(part for part in path if part.islower() or part.isdigit())

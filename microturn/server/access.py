@@ -45,7 +45,9 @@ class Access:
             )
 
         if self.key and not _SENDABLE_KEY.fullmatch(self.key):
-            raise ValueError("the key holds characters that browsers cannot send: use letters, digits, '-', '_' and '.'")
+            raise ValueError(
+                "the key holds characters that browsers cannot send: use letters, digits, '-', '_' and '.'"
+            )
 
     def refusal(self, connection: HTTPConnection) -> Refusal | None:
         """Why this connection is refused; None when it may come in."""

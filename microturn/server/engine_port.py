@@ -25,7 +25,11 @@ class EngineSession(Protocol):
         ...
 
     def push_text(self, event: TextEvent) -> None:
-        """Take in text, beside the next micro-turn's sound."""
+        """Take in text, beside the next micro-turn's sound.
+
+        Raises:
+            CapacityError, ValueError: more than the engine takes.
+        """
         ...
 
     def push_frame(self, frame: VideoFrame) -> None:
@@ -44,7 +48,7 @@ class EngineSession(Protocol):
 class Engine(Protocol):
     """Holds the model and its sessions."""
 
-    async def open(self, instructions: str | None, seed: int | None) -> EngineSession:
+    async def open(self, instructions: str | None = None, seed: int | None = None) -> EngineSession:
         """Begin a conversation.
 
         Raises:

@@ -22,7 +22,7 @@ from openai.types.live import (
 )
 
 from microturn.clock import Clock
-from microturn.errors import ProtocolError
+from microturn.errors import CapacityError, ProtocolError
 from microturn.protocol.extensions import CameraFrameEvent, ExtensionsEnabledEvent, ExtensionsEnableEvent
 from microturn.protocol.extensions import TextEvent as TypedTextEvent
 from microturn.protocol.live import ClientEvent, ContextAppendEvent
@@ -79,6 +79,17 @@ class Inbound:
                 error.client_event_id = event.event_id
                 self._wire.refuse(error)
 
+    def push_text(self, event: TextEvent) -> None:
+        """Hand text to the engine.
+
+        Raises:
+            ProtocolError: more than the engine takes at once.
+        """
+        try:
+            self._engine_session.push_text(event)
+        except (CapacityError, ValueError) as error:
+            raise ProtocolError(str(error), code="text_refused") from None
+
     async def feed(self) -> None:
         """Hand sound on to the engine, each chunk in its time, for ever."""
         while True:
@@ -98,7 +109,7 @@ class Inbound:
                 frame = await asyncio.to_thread(self.frames.decode, event.image, self.audio.media_ms)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
-                self._wire.fail(error.code, str(error))
+                self._wire.refuse(error)
             else:
                 self._engine_session.push_frame(frame)
 
@@ -110,7 +121,7 @@ class Inbound:
             case InputAudioMuteEvent() | InputAudioUnmuteEvent():
                 self._mute(event)
             case TypedTextEvent():
-                self._engine_session.push_text(TextEvent(role=Role.USER, text=event.text))
+                self.push_text(TextEvent(role=Role.USER, text=event.text))
             case CameraFrameEvent():
                 self._admit_frame(event)
             case ExtensionsEnableEvent():
@@ -197,7 +208,7 @@ class Inbound:
         else:
             text = TextEvent(role=Role.TOOL, text=f"note: {event.content}")
             answer = ThinkingAppendedEvent.model_validate({"type": "session.thinking.appended", **stamp})
-        self._engine_session.push_text(text)
+        self.push_text(text)
         self._wire.send(answer)
 
     def _admit_frame(self, event: CameraFrameEvent) -> None:

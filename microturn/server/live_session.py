@@ -13,6 +13,7 @@ from typing import Literal
 from openai.types.live import SessionClosedEvent
 
 from microturn.clock import Clock
+from microturn.errors import ProtocolError
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
 from microturn.server.limits import Limits
@@ -44,7 +45,6 @@ class LiveSession:
         self, wire: Wire, engine_session: EngineSession, setup: SessionSetup, limits: Limits, clock: Clock
     ) -> None:
         self._wire = wire
-        self._engine_session = engine_session
         self._setup = setup
         self._limits = limits
         self._inbound = Inbound(wire, engine_session, setup, limits, clock, on_close=self._close_requested)
@@ -53,8 +53,7 @@ class LiveSession:
 
     async def run(self) -> Ending:
         """Converse until something ends it. An error of the engine comes out as it is."""
-        for event in self._setup.history:
-            self._engine_session.push_text(event)
+        self._push_history()
         inbound, outbound = self._inbound, self._outbound
         works = [inbound.receive(), inbound.feed(), inbound.look_at_frames(), outbound.collect(), outbound.play()]
         async with asyncio.TaskGroup() as tasks:
@@ -96,6 +95,15 @@ class LiveSession:
             "dropped_turn_events": self._wire.num_dropped_turn_events,
             "refused_messages": self._wire.num_refused_messages,
         }
+
+    def _push_history(self) -> None:
+        """Hand earlier messages to the engine; what does not fit is named, and the session goes on without it."""
+        try:
+            for event in self._setup.history:
+                self._inbound.push_text(event)
+        except ProtocolError as error:
+            error.param = "session.input"
+            self._wire.refuse(error)
 
     async def _until_ending(self, work: Awaitable[None]) -> None:
         """Do one task's work; its regular end is the session's."""

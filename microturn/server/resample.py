@@ -1,7 +1,7 @@
 """Changes the sample rate of a stream, piece by piece, exactly as if it came whole.
 
 A polyphase windowed-sinc filter for rates in the ratio of small integers (24, 16 and 8 kHz here). It is causal: output
-lags by half the filter's length, one to four milliseconds, and no sample waits for the next piece.
+lags by half the filter's length, three milliseconds at most, and no sample waits for the next piece.
 """
 
 from math import gcd
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-_TAPS_PER_PHASE = 64
+_TAPS = 48
+"""Filter length in samples of the lower rate."""
 _KAISER_BETA = 8.0
 """About 80 dB of stop band."""
 _PASS_SHARE = 0.92
@@ -31,7 +32,7 @@ class StreamingResampler:
         divisor = gcd(from_hz, to_hz)
         self._up, self._down = to_hz // divisor, from_hz // divisor
         self._phases = _polyphase_filter(self._up, self._down)
-        self._memory = np.zeros(_TAPS_PER_PHASE - 1, dtype=np.float32)
+        self._memory = np.zeros(self._phases.shape[1] - 1, dtype=np.float32)
         self._next_position = 0
         """Position of the next output sample on the upsampled axis, relative to the first sample of the next piece."""
 
@@ -45,15 +46,16 @@ class StreamingResampler:
         self._memory = known[len(known) - len(self._memory) :]
         if not len(positions):
             return np.zeros(0, dtype=np.float32)
-        windows = sliding_window_view(known, _TAPS_PER_PHASE)[positions // self._up]
+        windows = sliding_window_view(known, self._phases.shape[1])[positions // self._up]
         return np.einsum("nt,nt->n", windows, self._phases[positions % self._up]).astype(np.float32)
 
 
 def _polyphase_filter(up: int, down: int) -> NDArray[np.float32]:
     """Filter taps by phase, (up, taps), oldest sample first, each phase with unit gain at rest."""
-    num_taps = up * _TAPS_PER_PHASE
+    taps_per_phase = -(-_TAPS * max(up, down) // up)
+    num_taps = up * taps_per_phase
     cutoff = _PASS_SHARE / max(up, down)
     time = np.arange(num_taps) - (num_taps - 1) / 2
     taps = np.sinc(time * cutoff) * np.kaiser(num_taps, _KAISER_BETA)
-    phases = taps.reshape(_TAPS_PER_PHASE, up).T[:, ::-1]
+    phases = taps.reshape(taps_per_phase, up).T[:, ::-1]
     return (phases / phases.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -94,9 +94,9 @@ function reactions(mine) {
       strip.add(turn);
     },
     "session.closed": () => mine === session && stop(mine.client.refusal),
-    close: async (refusal, wasClean) => {
+    close: async (refusal, isRegular) => {
       if (mine !== session) return;
-      stop(wasClean ? "" : refusal || (await reasonForLoss(mine.client.isStarted)));
+      stop(isRegular ? "" : refusal || (await reasonForLoss(mine.client.isStarted)));
     },
   };
 }

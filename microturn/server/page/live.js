@@ -3,7 +3,7 @@
 const MAX_UNSENT_BYTES = 600_000; // about eight seconds of sound: beyond it the network is gone, not slow
 
 export class LiveClient {
-  /** `on` maps names of server events to functions; "close" gets (message, wasClean). */
+  /** `on` maps names of server events to functions; "close" gets (why, isRegular). */
   constructor(on) {
     this.on = on;
     this.isStarted = false;
@@ -23,7 +23,7 @@ export class LiveClient {
         session: { model: "nano", audio: { format: { type: "audio/pcm", rate: 24000 } } },
       });
     this.socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
-    this.socket.onclose = ({ wasClean }) => this.on.close?.(this.refusal, wasClean && this.isStarted);
+    this.socket.onclose = ({ code }) => this.on.close?.(this.refusal, code === 1000);
   }
 
   receive(event) {
@@ -32,6 +32,8 @@ export class LiveClient {
       this.send({ type: "microturn.extensions.enable", turns: true, silence: "omit" });
     } else if (event.type === "error") {
       this.refusal = event.error.message;
+    } else if (event.type === "info" && event.code === "server_stopping") {
+      this.refusal = event.message;
     }
     this.on[event.type]?.(event);
   }

@@ -1,0 +1,70 @@
+"""A scripted engine with something to see: a user who asks it to count, a model that counts and is cut off."""
+
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import numpy as np
+
+from microturn.testing.scripted_engine import ScriptedEngine, ScriptedSession
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind
+from microturn.turns.timing import OUT_HZ, OUT_SAMPLES_PER_TURN
+from microturn.turns.trace import TurnTrace
+
+HEARD = {2: " count", 3: " to", 4: " ten", 22: " stop"}
+SAID = {6: " one", 9: " two", 12: " three", 15: " four", 18: " five", 21: " six"}
+CUT_OFF_AT = 23
+NOTE_AT = 26
+
+
+def answer(turn: MicroTurnInput) -> MicroTurnOutput:
+    """The same seven seconds for ever."""
+    at = turn.index % 36
+    is_speaking = 6 <= at < CUT_OFF_AT
+    time_s = np.arange(OUT_SAMPLES_PER_TURN) / OUT_HZ
+    tone = 0.2 * np.sin(2 * np.pi * 220 * time_s) * np.sin(np.pi * time_s / time_s[-1])
+    return MicroTurnOutput(
+        index=turn.index,
+        hear=HEARD.get(at, ""),
+        say=SAID.get(at, ""),
+        audio=tone.astype(np.float32) if is_speaking else None,
+        is_clear=at == CUT_OFF_AT,
+        pieces=(Piece(kind=PieceKind.TEXT, text="Stopped at six."),) if at == NOTE_AT else (),
+    )
+
+
+class _Session:
+    """A scripted session with believable costs."""
+
+    def __init__(self, session: ScriptedSession) -> None:
+        self._session = session
+        self.push_audio, self.push_text, self.push_frame = session.push_audio, session.push_text, session.push_frame
+        self.close = session.close
+        self.resume_token = session.resume_token
+
+    async def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
+        wobble = itertools.cycle([0.0, 2.1, 0.7, 3.4, 1.2, 9.0, 0.3])
+        async for output, trace in self._session.outputs():
+            extra_ms = next(wobble)
+            flow_ms, vocoder_ms = (24.0 + extra_ms, 8.5) if output.is_speaking else (0.0, 0.0)
+            yield (
+                output,
+                replace(
+                    trace,
+                    features_ms=0.6,
+                    prefill_ms=7.5 + extra_ms,
+                    decode_ms=4.0 * bool(output.hear or output.say),
+                    flow_ms=flow_ms,
+                    vocoder_ms=vocoder_ms,
+                ),
+            )
+
+
+class PageEngine:
+    """What the page is shown with."""
+
+    def __init__(self) -> None:
+        self.scripted = ScriptedEngine(answer)
+
+    async def open(self, instructions: str | None, seed: int | None) -> _Session:
+        return _Session(await self.scripted.open(instructions, seed))

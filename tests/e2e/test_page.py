@@ -1,0 +1,166 @@
+"""The page in a real browser, served by the real server: sound goes in, captions and micro-turns come out."""
+
+import asyncio
+import re
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from page_engine import PageEngine
+
+from microturn.server.serve import serve
+
+playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
+CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()), None)
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
+]
+
+BROWSER_ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+WITHIN_MS = 30_000
+
+
+@pytest.fixture
+def engine() -> PageEngine:
+    return PageEngine()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def url(engine: PageEngine) -> AsyncIterator[str]:
+    ready: asyncio.Queue[str] = asyncio.Queue()
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(engine, port=0, on_ready=ready.put_nowait, stop=stop))
+    yield await ready.get()
+    stop.set()
+    await serving
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(tmp_path_factory: pytest.TempPathFactory):
+    microphone = tmp_path_factory.mktemp("sound") / "microphone.wav"
+    with wave.open(str(microphone), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        tone = 9_000 * np.sin(2 * np.pi * 300 * np.arange(96_000) / 48_000)
+        file.writeframes(tone.astype("<i2").tobytes())
+    async with playwright.async_playwright() as tools:
+        launched = await tools.chromium.launch(
+            executable_path=str(CHROMIUM),
+            timeout=120_000,
+            args=[*BROWSER_ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"],
+        )
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser, url: str):
+    context = await browser.new_context(permissions=["microphone"])
+    page = await context.new_page()
+    page.set_default_timeout(WITHIN_MS)
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    await page.goto(url)
+    yield page
+    await context.close()
+    assert page.problems == []
+    assert all(each.startswith(url) for each in requests), "the page must not reach out of this machine"
+
+
+async def test_a_conversation(page, engine: PageEngine) -> None:
+    expect = playwright.expect
+    await page.get_by_role("button", name="Start").click()
+    await expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+    await expect(page.locator(".caption.you")).to_contain_text(["count to ten", "stop"], timeout=WITHIN_MS)
+    await expect(page.locator(".caption.model")).to_contain_text(["one two three four five six"], timeout=WITHIN_MS)
+    await expect(page.locator(".caption.model .mark-cut")).to_have_text("cut off")
+    await expect(page.locator(".caption.note")).to_contain_text("Stopped at six.", timeout=WITHIN_MS)
+    await expect(page.locator("#strip")).to_have_attribute("data-turns", re.compile("[3-9][0-9]"), timeout=WITHIN_MS)
+
+    # The keyboard walks the strip and reads each micro-turn out.
+    await page.locator("#strip").focus()
+    for _ in range(3):
+        await page.keyboard.press("ArrowLeft")
+    await expect(page.locator("#detail")).to_contain_text("% of its time")
+    await expect(page.locator("#follow")).to_have_text("Follow")
+
+    await page.get_by_label("Type to the model").fill("hello there")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".caption.you").last).to_contain_text("hello there")
+
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.locator("#status")).to_have_text("Stopped")
+    session = engine.scripted.sessions[0]
+    heard = np.concatenate([turn.audio for turn in session.inputs])
+    spectrum = np.abs(np.fft.rfft(heard[16_000:32_000]))
+    assert spectrum.argmax() == pytest.approx(300, abs=2), "the microphone's tone, resampled twice, is still itself"
+    assert [event.text for turn in session.inputs for event in turn.events] == ["hello there"]
+
+
+async def test_muted_means_silent(page, engine: PageEngine) -> None:
+    expect = playwright.expect
+    await page.get_by_role("button", name="Start").click()
+    mute = page.get_by_role("button", name="Mute", exact=True)
+    await expect(mute).to_be_enabled(timeout=WITHIN_MS)
+    await mute.click()
+    await expect(page.locator("#mute")).to_have_attribute("aria-pressed", "true")
+    session = engine.scripted.sessions[0]
+    num_turns = len(session.inputs)
+    await expect(page.locator("#strip")).to_have_attribute(
+        "data-turns", re.compile(f"^({'|'.join(str(num_turns + more) for more in range(4, 12))})$"), timeout=WITHIN_MS
+    )
+    assert not session.inputs[-1].audio.any()
+
+
+async def test_a_blocked_microphone_is_explained(browser, url: str) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    # The fake device's dialogue always agrees; this is what a browser answers when its user does not.
+    await page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
+    )
+    await page.goto(url)
+    await page.get_by_role("button", name="Start").click()
+    await playwright.expect(page.get_by_role("alert")).to_contain_text("The microphone is blocked", timeout=WITHIN_MS)
+    await playwright.expect(page.get_by_role("button", name="Start")).to_be_enabled()
+
+
+async def test_a_lost_server_is_explained(page, engine: PageEngine) -> None:
+    await page.get_by_role("button", name="Start").click()
+    await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+    engine.scripted.sessions[0].fail(RuntimeError("broken"))
+    await playwright.expect(page.get_by_role("alert")).to_contain_text("connect again", timeout=WITHIN_MS)
+    await playwright.expect(page.locator("#status")).to_have_text("Not connected")
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+async def test_nothing_overflows(browser, url: str, width: int) -> None:
+    context = await browser.new_context(viewport={"width": width, "height": 800})
+    page = await context.new_page()
+    await page.goto(url)
+    await playwright.expect(page.get_by_role("button", name="Start")).to_be_visible()
+    for name in ("control", "conversation", "try", "turns"):
+        box = await page.locator(f"section.{name}").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width

@@ -1,0 +1,117 @@
+"""A real server on a free port, around a scripted engine, in the test's own event loop."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from openai import AsyncOpenAI
+from websockets.asyncio.client import ClientConnection, connect
+
+from microturn.server.limits import Limits
+from microturn.server.serve import serve
+from microturn.testing.scripted_engine import Answer, ScriptedEngine, ScriptedSession
+from microturn.turns.micro_turn import MicroTurnOutput
+from microturn.turns.timing import OUT_SAMPLES_PER_TURN
+
+WITHIN_S = 20.0
+"""No condition takes this long unless something is broken."""
+
+TONE = (0.3 * np.sin(np.arange(OUT_SAMPLES_PER_TURN) / 8)).astype(np.float32)
+
+
+class WatchedEngine(ScriptedEngine):
+    """A scripted engine that says when a session was closed."""
+
+    def __init__(self, answer: Answer | None = None, *, max_sessions: int = 16) -> None:
+        super().__init__(answer, max_sessions=max_sessions)
+        self.closed: asyncio.Queue[ScriptedSession] = asyncio.Queue()
+
+    async def open(self, instructions: str | None = None, seed: int | None = None) -> ScriptedSession:
+        session = await super().open(instructions, seed)
+        close = session.close
+
+        async def close_and_tell() -> None:
+            await close()
+            self.closed.put_nowait(session)
+
+        session.close = close_and_tell
+        return session
+
+
+@dataclass(kw_only=True)
+class RunningServer:
+    url: str
+    engine: WatchedEngine
+    stop: asyncio.Event
+
+    @property
+    def live_url(self) -> str:
+        return self.url.partition("#")[0].replace("http", "ws") + "v1/live/sessions"
+
+    def client(self, key: str = "any") -> AsyncOpenAI:
+        return AsyncOpenAI(base_url=self.url.partition("#")[0] + "v1", api_key=key)
+
+
+@asynccontextmanager
+async def running_server(
+    engine: WatchedEngine | None = None, *, limits: Limits | None = None, key: str | None = None
+) -> AsyncIterator[RunningServer]:
+    engine = engine or WatchedEngine()
+    ready: asyncio.Queue[str] = asyncio.Queue()
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(engine, port=0, key=key, limits=limits, on_ready=ready.put_nowait, stop=stop))
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            yield RunningServer(url=await ready.get(), engine=engine, stop=stop)
+    finally:
+        stop.set()
+        await serving
+
+
+def says(index: int, text: str = "", **more: Any) -> MicroTurnOutput:
+    return MicroTurnOutput(index=index, say=text, audio=TONE, **more)
+
+
+def sound(ms: int = 200, hz: int = 24_000) -> str:
+    """Silence as a wire message's ``audio``."""
+    return base64.b64encode(bytes(2 * hz * ms // 1000)).decode()
+
+
+def message(kind: str, **fields: Any) -> str:
+    """A client event as it goes over the wire."""
+    return json.dumps({"type": kind, **fields})
+
+
+@asynccontextmanager
+async def raw_session(server: RunningServer, **session: Any) -> AsyncIterator[ClientConnection]:
+    """A session by hand, started."""
+    async with connect(server.live_url, max_size=None) as socket:
+        await socket.send(message("session.start", session={"model": "nano", **session}))
+        assert (await receive(socket))["type"] == "session.started"
+        yield socket
+
+
+async def receive(socket: ClientConnection) -> dict[str, Any]:
+    return json.loads(await socket.recv())
+
+
+async def receive_until(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    while (event := await receive(socket))["type"] != kind:
+        pass
+    return event
+
+
+async def send_turns(socket: ClientConnection, count: int) -> None:
+    for _ in range(count):
+        await socket.send(message("session.input_audio.append", audio=sound()))
+
+
+async def still_answers(socket: ClientConnection) -> bool:
+    """Whether a session goes on: its sound comes back."""
+    await send_turns(socket, 1)
+    return bool((await receive_until(socket, "session.output_audio.delta"))["delta"])

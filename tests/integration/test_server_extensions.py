@@ -1,0 +1,123 @@
+"""Our opt-in events, and what stays as it is without them."""
+
+import logging
+
+import httpx
+import pytest
+from server_harness import WatchedEngine, message, raw_session, receive, receive_until, running_server, says, send_turns
+
+from microturn.errors import MicroturnError
+from microturn.server.serve import serve
+from microturn.testing.scripted_engine import ScriptedEngine, script
+from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind, Role
+from microturn.turns.trace import TurnTrace
+
+
+async def test_turn_events_follow_and_silence_is_left_out() -> None:
+    piece = Piece(kind=PieceKind.TEXT, text="a note")
+    outputs = [
+        MicroTurnOutput(index=0, hear=" go"),
+        says(1, " one"),
+        MicroTurnOutput(index=2, is_clear=True, pieces=(piece,)),
+    ]
+    async with running_server(WatchedEngine(script(outputs))) as server, raw_session(server) as socket:
+        await socket.send(message("microturn.extensions.enable", silence="omit", event_id="x"))
+        enabled = await receive(socket)
+        assert (enabled["type"], enabled["client_event_id"]) == ("microturn.extensions.enabled", "x")
+        assert enabled["turn_ms"] == 200
+        events = []
+        for closes_turn in ("microturn.turn", "session.output_audio.delta", "microturn.turn"):
+            await send_turns(socket, 1)
+            while not events or events[-1]["type"] != closes_turn:
+                events.append(await receive(socket))
+            events.append({"type": "answered"})
+    turns = [event for event in events if event["type"] == "microturn.turn"]
+    assert [(turn["index"], turn["start_ms"], turn["end_ms"]) for turn in turns] == [
+        (0, 0, 200),
+        (1, 200, 400),
+        (2, 400, 600),
+    ]
+    assert [(turn["hear"], turn["say"], turn["speaking"], turn["clear"]) for turn in turns] == [
+        (" go", "", False, False),
+        ("", " one", True, False),
+        ("", "", False, True),
+    ]
+    assert turns[2]["pieces"] == [{"kind": "text", "text": "a note", "is_end": True}]
+    assert set(turns[0]["phases_ms"]) == {"features", "prefill", "decode", "flow", "vocoder"}
+    assert sum(event["type"] == "session.output_audio.delta" for event in events) == 1
+
+
+async def test_a_stock_client_sees_none_of_our_events() -> None:
+    async with running_server(WatchedEngine(script([says(1, " hi")]))) as server, raw_session(server) as socket:
+        await send_turns(socket, 3)
+        events = [await receive(socket) for _ in range(4)]
+    assert not [event for event in events if event["type"].startswith("microturn.")]
+
+
+async def test_typed_text_reaches_the_model() -> None:
+    async with running_server() as server, raw_session(server) as socket:
+        await socket.send(message("microturn.text", text="hello"))
+        await send_turns(socket, 1)
+        await receive_until(socket, "session.output_audio.delta")
+        (event,) = server.engine.sessions[0].inputs[0].events
+    assert (event.role, event.text) == (Role.USER, "hello")
+
+
+async def test_usage_comes_every_ten_seconds() -> None:
+    async with running_server() as server, raw_session(server) as socket:
+        session = server.engine.sessions[0]
+        # The engine may be ahead of the clock; only sound and words are paced.
+        for index in range(50):
+            session._answers.put_nowait((MicroTurnOutput(index=index), TurnTrace(index=index)))
+        assert (await receive_until(socket, "session.usage.updated"))["usage"] == {"seconds": 10.0}
+
+
+async def test_page_and_health() -> None:
+    async with running_server() as server, httpx.AsyncClient(base_url=server.url) as browser:
+        health = (await browser.get("/healthz")).json()
+        assert health == {"status": "ok", "sessions": 0, "model": "nano", "key_required": False}
+        page = await browser.get("/")
+        assert page.status_code == 200
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        for name in (
+            "app.js",
+            "audio.js",
+            "captions.js",
+            "live.js",
+            "strip.js",
+            "worklets.js",
+            "style.css",
+            "icon.svg",
+        ):
+            file = await browser.get(f"/{name}")
+            assert file.status_code == 200, name
+            assert "https://" not in file.text, f"{name} must not reach out of this machine"
+        assert (await browser.get("/../app.py")).status_code == 404
+
+
+async def test_the_log_holds_no_speech(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with running_server(WatchedEngine(script([says(0, " whispered", hear=" confided")]))) as server:
+        async with raw_session(server, instructions="a secret order") as socket:
+            await socket.send(message("microturn.text", text="a typed secret"))
+            await socket.send("garbage with a secret")
+            await send_turns(socket, 1)
+            await receive_until(socket, "session.output_audio.delta")
+        await server.engine.closed.get()
+    ours = [record for record in caplog.records if record.name.startswith("microturn")]
+    assert {record.getMessage() for record in ours} >= {"session started", "session ended"}
+    text = " ".join(f"{record.getMessage()} {record.__dict__.get('fields')}" for record in ours)
+    assert not [word for word in ("whispered", "confided", "secret") if word in text]
+
+
+async def test_a_taken_port_is_an_error_with_a_remedy() -> None:
+    async with running_server() as server:
+        port = int(server.url.rsplit(":", 1)[1].rstrip("/"))
+        with pytest.raises(MicroturnError, match="--port"):
+            await serve(ScriptedEngine(), port=port)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])
+async def test_beyond_loopback_a_key_is_required(host: str) -> None:
+    with pytest.raises(ValueError, match="MICROTURN_API_KEY"):
+        await serve(ScriptedEngine(), host=host, port=0)
