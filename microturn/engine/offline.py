@@ -1,0 +1,89 @@
+"""Sessions that need no clock: as fast as the machine allows, many in a batch. For files, evaluation and replay."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from microturn.engine.core import Forced, RowIn, RowOut, Runner
+from microturn.engine.journal import TurnRecord
+from microturn.engine.ladder import Budget
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.trace import TurnTrace
+
+
+def answer_stream(
+    runner: Runner, inputs: Iterable[MicroTurnInput], *, seed: int = 0, budget: Budget | None = None
+) -> Iterator[RowOut]:
+    """One session, lazily: each output as soon as its input is there."""
+    slot = runner.open(seed)
+    try:
+        for turn in inputs:
+            yield runner.step([RowIn(slot=slot, input=turn)], budget or Budget())[0]
+    finally:
+        runner.release(slot)
+
+
+def answer_sessions(
+    runner: Runner,
+    sessions: Sequence[Sequence[MicroTurnInput]],
+    *,
+    seed: int = 0,
+    batch_size: int = 8,
+    budget: Budget | None = None,
+) -> list[list[RowOut]]:
+    """Whole sessions, ``batch_size`` at a time: when one ends, the next takes its place.
+
+    Session i has the seed ``seed + i``, so what it says does not depend on the others.
+    """
+    results: list[list[RowOut]] = [[] for _ in sessions]
+    waiting = iter([number for number, session in enumerate(sessions) if session])
+    slots: dict[int, int] = {}
+    try:
+        while True:
+            while len(slots) < batch_size and (number := next(waiting, None)) is not None:
+                slots[number] = runner.open(seed + number)
+            if not slots:
+                return results
+            numbers = list(slots)
+            rows = [RowIn(slot=slots[n], input=sessions[n][len(results[n])]) for n in numbers]
+            for number, result in zip(numbers, runner.step(rows, budget or Budget()), strict=True):
+                results[number].append(result)
+                if len(results[number]) == len(sessions[number]):
+                    runner.release(slots.pop(number))
+    finally:
+        for slot in slots.values():
+            runner.release(slot)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplayedTurn:
+    """A micro-turn of a recording, run again."""
+
+    recorded: TurnRecord
+    output: MicroTurnOutput
+    """What was recorded, with mel and sound made anew."""
+    trace: TurnTrace
+
+    @property
+    def num_deviations(self) -> int:
+        """Tokens and patches that the model would not have made itself: bits that differ."""
+        return self.trace.num_deviations
+
+
+def replay(
+    runner: Runner, turns: Iterable[TurnRecord], *, seed: int, budget: Budget | None = None
+) -> Iterator[ReplayedTurn]:
+    """Runs a recording again, step by step as it was live, with its own tokens and patches forced.
+
+    Turns that were forced to silence when they were live are so again, and never deviate. With the same weights,
+    machine, threads and batch shape as then, nothing deviates.
+    """
+    slot = runner.open(seed)
+    try:
+        for turn in turns:
+            forced = Forced(tokens=turn.tokens, output=turn.output, is_checked=True)
+            if turn.trace.is_forced:
+                forced = Forced()
+            (result,) = runner.step([RowIn(slot=slot, input=turn.input, forced=forced)], budget or Budget())
+            yield ReplayedTurn(recorded=turn, output=result.output, trace=result.trace)
+    finally:
+        runner.release(slot)
