@@ -9,6 +9,7 @@ Legend: N patches, P values of a patch, D width of the condition, W width of the
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -115,7 +116,7 @@ class FlowHead(nn.Module):
         return point_NP
 
     def _modulations(self) -> list[Modulation]:
-        return [block.modulation for block in self.blocks] + [self.last_modulation]
+        return [*(cast(FlowBlock, block).modulation for block in self.blocks), self.last_modulation]
 
     def _time_parts(self, time_N: Tensor) -> tuple[Tensor, ...]:
         features = time_features(time_N, self.time_width).to(self.time_enter.weight.dtype)

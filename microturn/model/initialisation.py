@@ -9,12 +9,11 @@ RESIDUAL_OUTPUTS = ("attention.output.weight", "mlp.down.weight", "mlp.down_EDF"
 
 
 @torch.no_grad()
-def initialise(model: nn.Module) -> None:
+def initialise(model: nn.Module, num_layers: int) -> None:
     """Normal matrices of unit gain; residual outputs scaled down by depth. The rest keeps what its class set.
 
     Norms and scales are one, convolutions and the flow head's modulations and output zero: see there.
     """
-    num_layers = len(model.get_submodule("blocks")._modules)
     for name, parameter in model.named_parameters():
         if parameter.is_meta:
             continue

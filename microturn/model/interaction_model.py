@@ -34,7 +34,7 @@ class InteractionModel(nn.Module):
         if config.speech is not None:
             self.speech_in = SpeechEmbedding(config.speech, backbone.width, backbone.norm_eps)
             self.flow_head = FlowHead(config.speech, backbone.width)
-        initialise(self)
+        initialise(self, len(backbone.layers))
 
     def embed(self, segment: Segment) -> Tensor:
         """Each position's embedding by its kind: (B, T, D). Padding gets some token's."""

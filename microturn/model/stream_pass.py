@@ -3,7 +3,7 @@
 Projections, MLPs and convolutions run on all rows at once; attention runs row by row, over exactly the keys that the
 row has, in the row's own buffers.
 
-Legend: N rows, T positions (right-padded), C channels, H query heads, J key/value heads, X head width, R relative
+Legend: B rows, T positions (right-padded), C channels, H query heads, J key/value heads, X head width, R relative
 width, E extent, L taps, U layers; within a row, Q new positions and K keys.
 """
 
@@ -46,67 +46,67 @@ class StreamPass:
         self.config, self.backbone, self.state = config, config.backbone, state
         self.lengths = segment.lengths()
         self.rows = [
-            _plan(config, row, segment.turn_BT[n, :length], segment.is_text_BT[n, :length]) if length else None
-            for n, (row, length) in enumerate(zip(state.rows, self.lengths, strict=True))
+            _plan(config, row, segment.turn_BT[b, :length], segment.is_text_BT[b, :length]) if length else None
+            for b, (row, length) in enumerate(zip(state.rows, self.lengths, strict=True))
         ]
-        self.tails_NULC = _joined([row.tails_ULC for row in state.rows])
+        self.tails_BULC = _joined([row.tails_ULC for row in state.rows])
         # After a ragged step, each row's tail ends with its own last position.
-        self.tail_NL = None
+        self.tail_BL = None
         if min(self.lengths) < segment.kind_BT.shape[1]:
             taps = torch.arange(self.backbone.conv_taps - 1)
-            self.tail_NL = torch.tensor(self.lengths)[:, None] + taps
-        self.tau_N1T1 = None
+            self.tail_BL = torch.tensor(self.lengths)[:, None] + taps
+        self.tau_B1T1 = None
         if self.backbone.log_scaling_floor is not None:
-            first_N1 = torch.tensor([[row.position] for row in state.rows])
-            self.tau_N1T1 = position_scale(self.backbone, first_N1 + torch.arange(segment.kind_BT.shape[1]))
+            first_B1 = torch.tensor([[row.position] for row in state.rows])
+            self.tau_B1T1 = position_scale(self.backbone, first_B1 + torch.arange(segment.kind_BT.shape[1]))
         kinds = self.backbone.layers
         self.layer_of_kind = [kinds[:layer].count(kind) for layer, kind in enumerate(kinds)]
 
-    def convolve(self, convolution: ShortConvolution, x_NTC: Tensor, layer: int, place: Place) -> Tensor:
+    def convolve(self, convolution: ShortConvolution, x_BTC: Tensor, layer: int, place: Place) -> Tensor:
         """See ``Pass``."""
         kv_width, width = self.state.rows[0].kv_width, self.backbone.width
         start = (0, kv_width, 2 * kv_width, 2 * kv_width + width)[place]
-        tail_NLC = self.tails_NULC[:, layer, :, start : start + x_NTC.shape[2]]
-        history = torch.cat([tail_NLC, x_NTC], dim=1)
-        if self.tail_NL is None:
-            tail_NLC.copy_(history[:, -tail_NLC.shape[1] :])
+        tail_BLC = self.tails_BULC[:, layer, :, start : start + x_BTC.shape[2]]
+        history = torch.cat([tail_BLC, x_BTC], dim=1)
+        if self.tail_BL is None:
+            tail_BLC.copy_(history[:, -tail_BLC.shape[1] :])
         else:
-            tail_NLC.copy_(history.gather(1, self.tail_NL[:, :, None].expand_as(tail_NLC)))
+            tail_BLC.copy_(history.gather(1, self.tail_BL[:, :, None].expand_as(tail_BLC)))
         return convolution.after(history)
 
     def logit_scale(self, kind: AttentionKind) -> Tensor | None:
         """See ``Pass``."""
-        return self.tau_N1T1 if kind == "global" else None
+        return self.tau_B1T1 if kind == "global" else None
 
     def attend(
-        self, query_NHTX: Tensor, key_NJTX: Tensor, value_NJTX: Tensor, relative_NHTR: Tensor, profile_RE: Tensor,
+        self, query_BHTX: Tensor, key_BJTX: Tensor, value_BJTX: Tensor, relative_BHTR: Tensor, profile_RE: Tensor,
         layer: int,
     ) -> Tensor:  # fmt: skip
         """See ``Pass``."""
-        mixed_NHTX = query_NHTX if len(self.rows) == 1 else torch.zeros_like(query_NHTX)
+        mixed_BHTX = query_BHTX if len(self.rows) == 1 else torch.zeros_like(query_BHTX)
         index, attend = self.layer_of_kind[layer], self._attend_sliding
         if self.backbone.layers[layer] == "global":
             attend = self._attend_global
-        for n, row in enumerate(self.rows):
+        for b, row in enumerate(self.rows):
             if row is None:
                 continue
             new = slice(0, row.length)
-            query_HQX, relative_HQR = query_NHTX[n, :, new], relative_NHTR[n, :, new]
+            query_HQX, relative_HQR = query_BHTX[b, :, new], relative_BHTR[b, :, new]
             mixed_HQX = attend(
-                row, query_HQX, key_NJTX[n, :, new], value_NJTX[n, :, new], relative_HQR, profile_RE, index
+                row, query_HQX, key_BJTX[b, :, new], value_BJTX[b, :, new], relative_HQR, profile_RE, index
             )
-            if len(self.rows) == 1 and row.length == query_NHTX.shape[2]:
+            if len(self.rows) == 1 and row.length == query_BHTX.shape[2]:
                 return mixed_HQX[None]
-            mixed_NHTX[n, :, new] = mixed_HQX
-        return mixed_NHTX
+            mixed_BHTX[b, :, new] = mixed_HQX
+        return mixed_BHTX
 
     def finish(self) -> None:
         """The new positions are in: the rows advance."""
-        for n, row in enumerate(self.rows):
+        for b, row in enumerate(self.rows):
             if row is None:
                 continue
             if len(self.rows) > 1:
-                row.state.tails_ULC.copy_(self.tails_NULC[n])
+                row.state.tails_ULC.copy_(self.tails_BULC[b])
             row.state.advance(row.length, row.last_turn, row.last_rank)
 
     def _attend_sliding(
