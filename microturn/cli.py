@@ -70,9 +70,7 @@ def data_make(
     """Render training shards; can be interrupted and goes on where it stopped."""
     from microturn.data.make import make_shards
 
-    make_shards(
-        out, num_shards, tokenizer, data, per_shard=per_shard, num_workers=workers, first_shard=first_shard
-    )
+    make_shards(out, num_shards, tokenizer, data, per_shard=per_shard, num_workers=workers, first_shard=first_shard)
 
 
 @data_app.command("inspect")
@@ -87,6 +85,97 @@ def data_inspect(
     from microturn.data.inspect import inspect_episode
 
     inspect_episode(scenario, seed, part, out, data)
+
+
+@app.command("run")
+def run(
+    file: Annotated[Path, typer.Argument(help="A recording: wav, mp3, ogg, flac, mp4, mkv, webm, …")],
+    text: Annotated[Path | None, typer.Option("--text", help="Text events, one JSON object a line.")] = None,
+    model: ModelDir = None,
+    fast: Annotated[bool, typer.Option("--fast", help="As fast as this machine allows, not in real time.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for reply.wav, mix.wav, turns.jsonl, timeline.html.")] = Path("out"),
+) -> None:
+    """Play a recording to the model, and keep what it answers with a picture of every micro-turn."""
+    from microturn.running import run_file
+
+    run_file(file, text_path=text, model=model, is_fast=fast, out=out)
+
+
+@app.command("serve")
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8710,
+    model: ModelDir = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="MICROTURN_API_KEY", help="What clients must show; needed beyond this machine.")
+    ] = None,
+    record: Annotated[Path | None, typer.Option(help="Keep sessions in this folder, to resume and replay.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of the model; all cores unless given.")] = None,
+) -> None:
+    """The live server and its page."""
+    from microturn.serving import run_server
+
+    run_server(host=host, port=port, model=model, key=key, record=record, num_threads=threads)
+
+
+@app.command("eval")
+def evaluate(
+    suites: Annotated[list[str] | None, typer.Argument(help="Suites, or 'all'.")] = None,
+    model: Annotated[str | None, typer.Option(help="A checkpoint folder, silent or always-talking.")] = None,
+    limit: Annotated[int, typer.Option(help="About how many examples a suite draws.")] = 20,
+    seed: Annotated[int, typer.Option(help="Draws other examples.")] = 0,
+    data: DataDir = None,
+    json_path: JsonPath = None,
+    out: Annotated[Path | None, typer.Option(help="Keep every example's sound, timeline and verdict here.")] = None,
+    scenarios: Annotated[Path | None, typer.Option(help="A Python file with scenarios of your own.")] = None,
+) -> None:
+    """Measure what a model can do, on voices and phrasings that training never saw."""
+    from microturn.evals.command import eval_command
+
+    eval_command(
+        suites or ([] if scenarios else ["all"]),
+        model=model,
+        limit=limit,
+        seed=seed,
+        data=data,
+        json_path=json_path,
+        out=out,
+        scenarios=scenarios,
+    )
+
+
+@bench_app.command("engine")
+def bench_engine(
+    model: Annotated[str | None, typer.Option(help="A checkpoint folder; nano unless given.")] = None,
+    turns: Annotated[int, typer.Option(help="Length of the session that is timed.")] = 600,
+    starts: Annotated[int, typer.Option(help="Cold starts in fresh processes.")] = 3,
+    data: DataDir = None,
+    json_path: JsonPath = None,
+) -> None:
+    """What a micro-turn costs on this machine, by phase, listening and speaking, and a cold start."""
+    from microturn.evals.command import bench_engine_command
+
+    bench_engine_command(model=model, num_turns=turns, num_starts=starts, data=data, json_path=json_path)
+
+
+@app.command("plan")
+def plan(
+    geometry: Annotated[str, typer.Argument(help="nano or small.")],
+    device: Annotated[str, typer.Option(help="Name of a device, such as cpu-2-cores, h100, h200.")],
+    count: Annotated[int, typer.Option(help="How many of them hold the model together.")] = 1,
+    sessions: Annotated[int, typer.Option(help="Sessions at once.")] = 1,
+) -> None:
+    """Whether a geometry fits 200 ms on a device, from counted operations and bytes."""
+    from microturn.engine.plan import DEVICES, table
+    from microturn.engine.plan import plan as make_plan
+    from microturn.recipes import GEOMETRIES
+
+    if geometry not in GEOMETRIES:
+        raise typer.BadParameter(f"{geometry!r}: choose one of {', '.join(GEOMETRIES)}", param_hint="GEOMETRY")
+    if device not in DEVICES:
+        raise typer.BadParameter(f"{device!r}: choose one of {', '.join(DEVICES)}", param_hint="--device")
+    result = make_plan(geometry, GEOMETRIES[geometry](), DEVICES[device], num_devices=count, num_sessions=sessions)
+    Console().print(table(result))
 
 
 @app.command("train")
@@ -121,6 +210,9 @@ def main() -> None:
     except Exception as error:
         from click import ClickException
 
+        if isinstance(error, ValueError):
+            console.print(f"[bold red]error:[/] {error}", highlight=False)
+            sys.exit(2)
         if not isinstance(error, ClickException):
             raise
         error.show()

@@ -2,10 +2,18 @@
 
 from collections.abc import Callable
 
-from microturn.recipes.geometries import nano, small
+from microturn.model.config import ModelConfig
+from microturn.recipes import geometries
 from microturn.recipes.nano import nano_cpu, nano_gpu
 from microturn.train.trainer import TrainConfig
 
-RECIPES: dict[str, Callable[[int], TrainConfig]] = {"nano": nano_cpu, "nano-gpu": nano_gpu}
+NANO_VOCABULARY = 1050
+"""Rows of nano's embedding: 1,024 text tokens, the special ones and the seconds."""
 
-__all__ = ["RECIPES", "nano", "nano_cpu", "nano_gpu", "small"]
+RECIPES: dict[str, Callable[[int], TrainConfig]] = {"nano": nano_cpu, "nano-gpu": nano_gpu}
+GEOMETRIES: dict[str, Callable[[], ModelConfig]] = {
+    "nano": lambda: geometries.nano(NANO_VOCABULARY),
+    "small": geometries.small,
+}
+
+__all__ = ["GEOMETRIES", "RECIPES"]

@@ -1,0 +1,61 @@
+"""`microturn serve`: a checkpoint, an engine with its journal, and the server around them."""
+
+import asyncio
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from microturn.engine.engine import Engine
+from microturn.engine.journal import Journal, NullJournal, SqliteJournal
+from microturn.engine.loading import load_checkpoint
+from microturn.engine.runner import ModelRunner
+from microturn.errors import JournalError
+from microturn.server.log import log_to_stderr
+from microturn.server.serve import serve
+
+JOURNAL_NAME = "sessions.sqlite"
+
+
+def run_server(
+    *, host: str, port: int, model: Path | None, key: str | None, record: Path | None, num_threads: int | None = None
+) -> None:
+    """Serve until a signal.
+
+    Args:
+        host, port: where to listen.
+        model: a checkpoint folder; nano unless given.
+        key: what clients must show; needed beyond this machine.
+        record: folder of the journal, from which sessions resume and replay; None keeps nothing.
+        num_threads: threads of the model; all cores unless given.
+
+    Raises:
+        ValueError: a host beyond this machine without a key.
+        MicroturnError: the model, the journal or the address cannot be used.
+    """
+    if num_threads is not None:
+        torch.set_num_threads(num_threads)
+    checkpoint = load_checkpoint(model)
+    name = model.name if model else "nano"
+    console = Console(stderr=True)
+    log_to_stderr()
+
+    def on_ready(url: str) -> None:
+        console.print(f"[bold]{name}[/] listens. Open [bold cyan]{url}[/] and allow the microphone. Ctrl-C stops.")
+
+    async def run() -> None:
+        async with Engine(ModelRunner(checkpoint), open_journal(record)) as engine:
+            await serve(engine, host=host, port=port, key=key, model=name, on_ready=on_ready)
+
+    asyncio.run(run())
+
+
+def open_journal(folder: Path | None) -> Journal:
+    """The journal in a folder, made if need be; without a folder, one that keeps nothing."""
+    if folder is None:
+        return NullJournal()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"{folder} cannot hold recordings ({error.strerror}): give another --record") from error
+    return SqliteJournal(folder / JOURNAL_NAME)
