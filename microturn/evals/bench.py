@@ -3,7 +3,7 @@
 One session runs through held-out scenarios, turn after turn, as fast as it can. ``turn_ms`` is the time of the runner's
 step: features, model, flow head and vocoder, without journal and network. The replies are prescribed, the scenarios'
 own, and checked: at every position the model computes what it would have said, and then reads what is prescribed. So
-the work is as in a live session, and the same whatever a model has learnt. A turn with sound in its output counts to
+the work is as in a live session, and the same whatever a model has learnt. A turn with speech in its output counts to
 ``speaking``, any other to ``listening``. The first turns, which fill caches, are left out.
 """
 
@@ -58,7 +58,7 @@ def bench_turns(runner: Runner, requests: Sequence[Request], budget: Budget | No
             start_s = time.perf_counter()
             done = runner.step([RowIn(slot=slot, input=turn, forced=forced)], budget)[0]
             turn_ms = (time.perf_counter() - start_s) * 1000
-            costs.append(TurnCost(turn_ms=turn_ms, is_speaking=done.output.is_speaking, trace=done.trace))
+            costs.append(TurnCost(turn_ms=turn_ms, is_speaking=done.output.mel is not None, trace=done.trace))
     finally:
         runner.release(slot)
     return costs[min(NUM_WARM_UP_TURNS, len(costs) // 2) :]

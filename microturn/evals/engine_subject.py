@@ -1,42 +1,51 @@
 """A model on this machine as a subject: the engine's runner, many sessions in a batch, faster than real time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from microturn.engine.core import RowIn, Runner
+from microturn.engine.core import Runner
 from microturn.engine.ladder import Budget
 from microturn.engine.loading import load_checkpoint, nano_folder
-from microturn.engine.runner import ModelRunner
-from microturn.evals.subject import Session
+from microturn.engine.offline import answer_sessions
+from microturn.engine.runner import ModelRunner, RunnerSettings
+from microturn.engine.voice import Voice
+from microturn.errors import CheckpointError
+from microturn.evals.subject import BATCH_SESSIONS, Session
+from microturn.features.vocoder import Vocoder
 from microturn.turns.micro_turn import MicroTurnOutput
 
 
 class EngineSubject:
     """Sessions run side by side, turn by turn; each is independent of its neighbours (see the streaming tests)."""
 
-    def __init__(self, runner: Runner, name: str, budget: Budget | None = None) -> None:
+    def __init__(
+        self, runner: Runner, name: str, *, vocoder: Vocoder | None = None, budget: Budget | None = None
+    ) -> None:
         """``runner`` needs a free slot for each session that is answered at once."""
         self.name = name
         self._runner = runner
-        self._budget = budget or Budget()
+        self._vocoder = vocoder
+        self._budget = budget
 
     @classmethod
     def load(cls, folder: Path | None = None) -> "EngineSubject":
         """The model of a checkpoint folder, nano unless one is given. Raises CheckpointError."""
         folder = folder or nano_folder()
-        runner = ModelRunner(load_checkpoint(folder))
-        return cls(runner, f"{folder.name} {runner.model_hash}")
+        checkpoint = load_checkpoint(folder)
+        runner = ModelRunner(checkpoint, RunnerSettings(num_slots=BATCH_SESSIONS))
+        return cls(runner, f"{folder.name} {runner.model_hash}", vocoder=checkpoint.vocoder)
 
     def answer(self, sessions: Sequence[Session]) -> list[list[MicroTurnOutput]]:
-        slots = [self._runner.open(seed=0) for _ in sessions]
-        outputs: list[list[MicroTurnOutput]] = [[] for _ in sessions]
-        try:
-            for k in range(max(map(len, sessions), default=0)):
-                going = [i for i, session in enumerate(sessions) if k < len(session)]
-                rows = [RowIn(slot=slots[i], input=sessions[i][k]) for i in going]
-                for i, row in zip(going, self._runner.step(rows, self._budget), strict=True):
-                    outputs[i].append(row.output)
-        finally:
-            for slot in slots:
-                self._runner.release(slot)
-        return outputs
+        answers = answer_sessions(self._runner, sessions, batch_size=BATCH_SESSIONS, budget=self._budget)
+        return [[row.output for row in rows] for rows in answers]
+
+    def give_sound(self, outputs: Sequence[MicroTurnOutput]) -> list[MicroTurnOutput]:
+        """The same reply with samples that the model's own vocoder makes of its mel."""
+        if self._vocoder is None:
+            raise CheckpointError(f"{self.name} has no vocoder: give a checkpoint that has one")
+        voice, state, sounding = Voice(self._vocoder), None, list[MicroTurnOutput]()
+        for output in outputs:
+            ((audio, state),) = voice.speak([(output.mel, state)])
+            sounding.append(replace(output, audio=audio))
+        return sounding

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from microturn.data.episode import Episode
+from microturn.evals.spoken import speaks
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import TURN_MS
 
@@ -83,6 +84,6 @@ def response_latency_ms(exchange: Exchange) -> float | None:
         return None
     for k, output in enumerate(exchange.outputs):
         latency_ms = (k + 1) * TURN_MS - end_ms
-        if output.is_speaking and latency_ms >= 0:
+        if speaks(output) and latency_ms >= 0:
             return latency_ms if latency_ms <= LONGEST_LATENCY_MS else None
     return None

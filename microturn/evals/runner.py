@@ -10,11 +10,8 @@ from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.keeping import keep
 from microturn.evals.playbook import Play, Playbook, heldout_play
 from microturn.evals.report import Report, SuiteReport
-from microturn.evals.subject import Subject
+from microturn.evals.subject import BATCH_SESSIONS, Subject
 from microturn.evals.suites import SUITES, Suite
-
-BATCH_SESSIONS = 8
-"""Sessions that a subject is given at once."""
 
 
 def run_suites(
@@ -55,7 +52,9 @@ def run_suites(
             judged = [suite.judge(exchange) for exchange in exchanges]
             for verdict in judged:
                 verdicts.setdefault(verdict.key, {})[suite.name] = verdict
-            reports[suite.name] = SuiteReport(metrics=suite.summarise(judged), controls=suite.controls(exchanges))
+            reports[suite.name] = SuiteReport(
+                metrics=suite.summarise(judged), controls=suite.controls(exchanges, subject)
+            )
             progress.advance(judging)
     if out_dir is not None:
         for key, exchange in answers.items():

@@ -1,7 +1,7 @@
 """Who is evaluated: anything that answers sessions of micro-turns. Here the protocol and the controls."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from microturn.turns.micro_turn import MEL_BANDS, MicroTurnInput, MicroTurnOutpu
 from microturn.turns.timing import MEL_FRAMES_PER_TURN
 
 Session = Sequence[MicroTurnInput]
+
+BATCH_SESSIONS = 8
+"""Sessions that a subject is given at once."""
 
 
 class Subject(Protocol):
@@ -24,6 +27,15 @@ class Subject(Protocol):
 
         Speech comes as samples (``audio``) where the subject has a voice, else as ``mel`` alone.
         """
+        ...
+
+
+@runtime_checkable
+class Voiced(Protocol):
+    """A subject whose vocoder can be borrowed: how intelligible would perfect mel be?"""
+
+    def give_sound(self, outputs: Sequence[MicroTurnOutput]) -> list[MicroTurnOutput]:
+        """A reply's outputs with samples made of their mel."""
         ...
 
 

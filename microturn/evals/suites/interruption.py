@@ -17,6 +17,7 @@ from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.follow import STOP_WITHIN_MS, Followed, follow
 from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook
+from microturn.evals.spoken import ring_ms, speaks
 from microturn.evals.suites.suite import Suite, added, by_kind, pooled
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import TURN_MS, turn_start_ms
@@ -102,8 +103,9 @@ def stopping(episode: Episode, stop: Stop, outputs: Sequence[MicroTurnOutput], f
     """Measures one "stop"."""
     resumed_ms = [e.from_ms for e in episode.expectations if e.from_ms + WINDOW_EARLY_MS > stop.word_end_ms]
     until_ms = min([stop.quiet_until_ms, *resumed_ms])
-    speaking = [k for k, output in enumerate(outputs) if output.is_speaking and turn_start_ms(k) < until_ms]
-    sound_end_ms = turn_start_ms(speaking[-1] + 1) + TURN_MS if speaking else 0.0
+    speaking = [k for k, output in enumerate(outputs) if speaks(output) and turn_start_ms(k) < until_ms]
+    end_turn = speaking[-1] + 1 if speaking else 0
+    sound_end_ms = turn_start_ms(end_turn) + ring_ms(outputs, end_turn) + TURN_MS if speaking else 0.0
     return Stopping(
         stop_ms=max(0.0, sound_end_ms - stop.word_end_ms),
         was_at_work=_has_met(followed, before_ms=stop.word_end_ms),

@@ -12,6 +12,7 @@ from microturn.evals import metric
 from microturn.evals.exchange import Case, Exchange, Verdict, response_latency_ms
 from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook, split
+from microturn.evals.spoken import speaks
 from microturn.evals.suites.suite import Suite, added
 from microturn.turns.timing import TURN_MS, turn_start_ms
 
@@ -35,7 +36,7 @@ class SilenceSuite(Suite):
 
     def judge(self, exchange: Exchange) -> Verdict:
         turns = quiet_turns(exchange.case.episode)
-        broken = [k for k in turns if exchange.outputs[k].is_speaking]
+        broken = [k for k in turns if speaks(exchange.outputs[k])]
         is_answered = response_latency_ms(exchange) is not None
         problems = [f"spoke at {turn_start_ms(k) / 1000:.1f} s" for k in broken[:3]]
         if is_asked := exchange.case.kind == ASKED:

@@ -1,8 +1,9 @@
 """``speech``: an independent recogniser understands what the model says, from its own sound.
 
 ``wer`` compares the recogniser's transcript of the reply's samples with the words that the reply announced and gave
-sound to. A model that says nothing has no value here, rather than a good one. The control ``shuffled`` compares each
-transcript with another reply's words.
+sound to. A model that says nothing has no value here, rather than a good one. The control ``reference`` is the
+scenarios' own speech through the model's vocoder: what perfect mel would score. ``shuffled`` compares each transcript
+with another reply's words.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +15,8 @@ from microturn.evals import metric
 from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook, split
-from microturn.evals.spoken import sounds, spoken_words
+from microturn.evals.spoken import ring_ms, sounds, spoken_words
+from microturn.evals.subject import Subject, Voiced
 from microturn.evals.suites.suite import ControlValues, Suite, headline_values
 from microturn.evals.suites.time import is_undisturbed
 from microturn.evals.wer import WordErrors, count_edits, normal_words
@@ -59,13 +61,17 @@ class SpeechSuite(Suite):
         words = [v.figures["words"] for v in verdicts]
         return {"wer": metric.ratio(edits, words)}
 
-    def controls(self, exchanges: Sequence[Exchange]) -> ControlValues:
+    def controls(self, exchanges: Sequence[Exchange], subject: Subject) -> ControlValues:
+        judged: dict[str, list[Verdict]] = {}
+        if isinstance(subject, Voiced):
+            judged["reference"] = [self.judge(_with_sound(exchange.case, subject)) for exchange in exchanges]
         speaking = [(e, words) for e in exchanges if (words := [word.text for word in spoken_words(e.outputs)])]
-        if len(speaking) < 2:
-            return {}
-        others = [*speaking[1:], *speaking[:1]]
-        verdicts = [_verdict(e, words, self._hear(e)) for (e, _), (_, words) in zip(speaking, others, strict=True)]
-        return {"shuffled": headline_values(self.summarise(verdicts), self.headline)}
+        if len(speaking) > 1:
+            others = [*speaking[1:], *speaking[:1]]
+            judged["shuffled"] = [
+                _verdict(e, words, self._hear(e)) for (e, _), (_, words) in zip(speaking, others, strict=True)
+            ]
+        return {name: headline_values(self.summarise(verdicts), self.headline) for name, verdicts in judged.items()}
 
     def _hear(self, exchange: Exchange) -> list[str]:
         if exchange.case.key not in self._transcripts:
@@ -90,8 +96,17 @@ def speech_samples(outputs: Sequence[MicroTurnOutput]) -> NDArray[np.float32]:
                 raise ValueError(f"turn {output.index} speaks without samples: let the subject run its vocoder")
             parts.append(output.audio)
         end_ms = turn_start_ms(sound.end_turn)
+        if ring_ms(outputs, sound.end_turn) and (ring := outputs[sound.end_turn].audio) is not None:
+            parts.append(ring)
+            end_ms += TURN_MS
     parts.append(np.zeros(out_samples(TURN_MS), np.float32))
     return np.concatenate(parts)
+
+
+def _with_sound(case: Case, subject: Voiced) -> Exchange:
+    """The case's own reply, spoken by the subject's vocoder."""
+    reply = Case(key=f"{case.key} reference", kind=case.kind, episode=case.episode)
+    return Exchange(case=reply, outputs=subject.give_sound(case.episode.outputs))
 
 
 def _verdict(exchange: Exchange, words: Sequence[str], heard: Sequence[str]) -> Verdict:

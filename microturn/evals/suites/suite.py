@@ -32,11 +32,12 @@ class Suite(ABC):
     def summarise(self, verdicts: Sequence[Verdict]) -> Metrics:
         """The suite's figures, headline first."""
 
-    def controls(self, exchanges: Sequence[Exchange]) -> ControlValues:
+    def controls(self, exchanges: Sequence[Exchange], subject: Subject) -> ControlValues:
         """The headline figures of those who must not score, and of the reference that must: no score is free.
 
         ``reference`` is the episodes' own reply; ``shuffled`` are the subject's answers to other cases.
         """
+        del subject  # its answers are in the exchanges
         cases = [exchange.case for exchange in exchanges]
         answers = {
             "reference": [reference(case) for case in cases],

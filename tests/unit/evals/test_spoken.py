@@ -1,8 +1,12 @@
 """Words of a reply and their times."""
 
+from dataclasses import replace
+
+import numpy as np
 from hand_made import reply
 
 from microturn.evals.spoken import sounds, spoken_words, texts_by_turn, wordless_sounds
+from microturn.turns.timing import OUT_SAMPLES_PER_TURN, out_samples
 
 
 def timed(outputs) -> list[tuple[str, float]]:
@@ -39,6 +43,18 @@ def test_sounds_are_stretches_of_speaking_turns_played_a_turn_later() -> None:
     first, second = sounds(reply({}, [range(3, 5), range(7, 8)]))
     assert (first.playback_start_ms, first.playback_end_ms) == (800, 1200)
     assert (second.playback_start_ms, second.playback_end_ms) == (1600, 1800)
+
+
+def test_a_ring_is_no_speech_but_sound_without_mel_is() -> None:
+    ringing, speaking = np.zeros((2, OUT_SAMPLES_PER_TURN), np.float32)
+    ringing[: out_samples(25)] = 0.1
+    speaking[: out_samples(150)] = 0.1
+    outputs = reply({5: " two", 7: " three"}, [range(5, 6), range(7, 9)])
+    outputs[6] = replace(outputs[6], audio=ringing)
+    assert timed(outputs) == [("two", 1000), ("three", 1400)], "three opens a stretch of its own"
+    assert len(sounds(outputs)) == 2
+    outputs[6] = replace(outputs[6], audio=speaking)
+    assert len(sounds(outputs)) == 1
 
 
 def test_sound_that_nobody_announced_is_found() -> None:

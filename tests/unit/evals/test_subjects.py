@@ -58,7 +58,7 @@ def test_sessions_of_unlike_length_are_answered_side_by_side() -> None:
     answers = EngineSubject(runner, "echo").answer([session(2, 0.1), session(4, 0.2), session(0), session(3, 0.3)])
     assert [len(outputs) for outputs in answers] == [2, 4, 0, 3]
     assert [outputs[-1].say for outputs in answers if outputs] == [" 0.1", " 0.2", " 0.3"]
-    assert runner.batch_sizes == [3, 3, 2, 1]
+    assert runner.batch_sizes == [3, 3, 2, 1], "the empty one takes no part"
     assert not runner.open_slots
 
 

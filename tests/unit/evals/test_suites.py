@@ -8,8 +8,9 @@ from hand_made import episode, exchange, expect, reply, words
 from mute import play_mute
 
 from microturn.data.episode import Quiet, Stop
-from microturn.evals.exchange import Exchange, reference
+from microturn.evals.exchange import Case, Exchange, reference
 from microturn.evals.playbook import Playbook
+from microturn.evals.subject import Silent
 from microturn.evals.suites import SUITES, Suite
 from microturn.evals.suites.interruption import InterruptionSuite, kind_of
 from microturn.evals.suites.own_scenarios import OwnScenarios, load_scenarios
@@ -18,7 +19,7 @@ from microturn.evals.suites.speech import SpeechSuite, speech_samples
 from microturn.evals.suites.time import TimeSuite
 from microturn.evals.suites.transcript import SYNTHETIC, TranscriptSuite
 from microturn.turns.micro_turn import MicroTurnOutput
-from microturn.turns.timing import OUT_SAMPLES_PER_TURN
+from microturn.turns.timing import OUT_SAMPLES_PER_TURN, out_samples
 
 BEHAVIOUR = ("time", "interruption", "repeat", "silence", "transcript")
 
@@ -53,7 +54,7 @@ def test_the_reference_reply_is_perfect(name: str, playbook: Playbook) -> None:
 @pytest.mark.parametrize("name", BEHAVIOUR)
 def test_no_control_scores(name: str, playbook: Playbook) -> None:
     suite = SUITES[name]()
-    controls = suite.controls([reference(case) for case in suite.draw(playbook, 12)])
+    controls = suite.controls([reference(case) for case in suite.draw(playbook, 12)], Silent())
     for control in ("silent", "always-talking", "shuffled"):
         for metric, value in controls[control].items():
             if metric == "wer":
@@ -151,6 +152,14 @@ def test_what_is_asked_after_the_stop_must_be_done() -> None:
     assert (silent_after["stop_rate"], silent_after["success"]) == (1.0, 0.0)
 
 
+def test_what_rings_on_after_the_last_turn_is_counted_to_the_millisecond() -> None:
+    outputs = reply(SAYS, [range(5, 7), range(10, 16)])
+    ring = np.zeros(OUT_SAMPLES_PER_TURN, np.float32)
+    ring[: out_samples(25)] = 0.1
+    outputs[16] = replace(outputs[16], audio=ring)
+    assert scores(InterruptionSuite(), [exchange(STOPPED, outputs)])["stop_ms"] == 325.0
+
+
 # --- the others ---------------------------------------------------------------------------------------------------
 
 
@@ -193,6 +202,25 @@ def test_speech_is_judged_by_what_the_recogniser_makes_of_its_sound() -> None:
     assert clips == [len(speech_samples(says.outputs))]
 
 
+def test_speech_is_set_beside_perfect_mel_and_beside_the_wrong_words() -> None:
+    class WithVocoder(Silent):
+        def give_sound(self, outputs):
+            return [
+                replace(o, audio=np.zeros(OUT_SAMPLES_PER_TURN, np.float32) if o.is_speaking else None) for o in outputs
+            ]
+
+    reference_reply = [replace(output, audio=None) for output in reply({5: " one"}, [range(5, 8)])]
+    asked = replace(episode(heard=(), said=()), outputs=reference_reply)
+    exchanges = [
+        Exchange(case=Case(key=word, kind="by-hand", episode=asked), outputs=reply({5: f" {word}"}, [range(5, 8)]))
+        for word in ("one", "two", "six")
+    ]
+    suite = SpeechSuite(lambda *_: "one")
+    assert scores(suite, exchanges)["wer"] == pytest.approx(2 / 3)
+    assert suite.controls(exchanges, WithVocoder()) == {"reference": {"wer": 0.0}, "shuffled": {"wer": 0.6667}}
+    assert "reference" not in suite.controls(exchanges, Silent()), "a subject without a vocoder has no such bound"
+
+
 def test_who_says_nothing_has_no_word_error_rate() -> None:
     mute = exchange(episode(heard=(), said=()), reply({}, []))
     metric = SpeechSuite(lambda *_: "one").summarise([SpeechSuite().judge(mute)])["wer"]
@@ -233,7 +261,7 @@ def test_a_scenario_file_goes_through_the_same_scorers(tmp_path) -> None:
     cases = suite.draw(Playbook(play_mute), 3)
     exchanges = [reference(case) for case in cases]
     assert scores(suite, exchanges) == {"accuracy": 1.0, "accuracy/moo-right": 1.0, "wer": 0.0}
-    assert suite.controls(exchanges)["silent"] == {"accuracy": 0.0}
+    assert suite.controls(exchanges, Silent())["silent"] == {"accuracy": 0.0}
 
 
 @pytest.mark.parametrize(
