@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from microturn.errors import CheckpointError
-from microturn.features.mel import NUM_BANDS
+from microturn.features.mel import NUM_BANDS, SILENT_LOG_MEL
 from microturn.turns.timing import MEL_HOP_SAMPLES, OUT_HZ
 
 WINDOW_SAMPLES = 2 * MEL_HOP_SAMPLES
@@ -151,22 +151,28 @@ class Vocoder(nn.Module):
         return (self.config.lookahead_frames + 1) * MEL_HOP_SAMPLES
 
     def initial_state(self, num_rows: int) -> VocoderState:
-        """The state of streams that have said nothing yet."""
+        """The state of streams that have been silent for ever."""
         weight = self.enter.weight
-        config = self.config
-        tail = config.kernel_frames - 1
-        silent = (math.log(1e-4) + _MEL_SHIFT) * _MEL_SCALE
         return VocoderState(
-            convs=(
-                weight.new_full((num_rows, NUM_BANDS, tail), silent),
-                *(weight.new_zeros(num_rows, config.width, tail) for _ in self.blocks),
-            ),
+            convs=tuple(tail.repeat(num_rows, 1, 1) for tail in self._silent_tails()),
             pitch_hz_B=weight.new_zeros(num_rows),
             phase_B=weight.new_zeros(num_rows, dtype=torch.float64),
             hop_B=weight.new_zeros(num_rows, dtype=torch.int64),
             source_B2S=weight.new_zeros(num_rows, 2, MEL_HOP_SAMPLES),
             overlap_BS=weight.new_zeros(num_rows, MEL_HOP_SAMPLES),
         )
+
+    @torch.no_grad()
+    def _silent_tails(self) -> list[Tensor]:
+        # In endless silence each layer's input is one frame, over and over.
+        num_tail = self.config.kernel_frames - 1
+        silence = self.enter.weight.new_full((1, NUM_BANDS, 1), (SILENT_LOG_MEL + _MEL_SHIFT) * _MEL_SCALE)
+        tails = [silence.repeat(1, 1, num_tail)]
+        x_BCT = self.enter(silence.repeat(1, 1, num_tail + 1))
+        for block in self.blocks:
+            tails.append(x_BCT.repeat(1, 1, num_tail))
+            x_BCT, _ = block(x_BCT, tails[-1])
+        return tails
 
     def forward(self, mel_BTM: Tensor, state: VocoderState | None = None) -> Tensor:
         """A whole utterance: (B, T, 80) plain log mel -> (B, 300 T) samples, ``latency_samples`` late."""

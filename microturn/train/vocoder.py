@@ -147,7 +147,7 @@ def train(data: Path, run: Path, training: VocoderTraining, config: VocoderConfi
     while pool.num_frames < training.first_pool_seconds * _FRAMES_PER_SECOND:
         pool.add()
 
-    sums: Counter[str] = Counter()
+    recent: Counter[str] = Counter()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
     with Progress(*columns) as bar, (run / "log.jsonl").open("a", encoding="utf-8") as log:
         task = bar.add_task("vocoder", total=training.max_minutes * 60, loss="")
@@ -156,7 +156,7 @@ def train(data: Path, run: Path, training: VocoderTraining, config: VocoderConfi
                 if trainer.num_steps % training.steps_per_utterance == 0:
                     pool.add()
                 losses = trainer.step(pool.batch(training.num_clips, training.num_frames, config.lookahead_frames))
-                sums.update(losses)
+                recent.update(losses)
                 bar.update(
                     task,
                     completed=trainer.seconds,
@@ -164,11 +164,14 @@ def train(data: Path, run: Path, training: VocoderTraining, config: VocoderConfi
                     loss=f"loss {sum(losses.values()):.3f}",
                 )
                 if trainer.num_steps % training.report_every == 0:
-                    means = {name: round(total / training.report_every, 4) for name, total in sums.items()}
-                    sums.clear()
-                    record = {"step": trainer.num_steps, "seconds": round(trainer.seconds, 1), **means}
-                    log.write(json.dumps(record | evaluate(trainer.average, teacher, held_out)) + "\n")
-                    log.flush()
+                    record = {
+                        "step": trainer.num_steps,
+                        "seconds": round(trainer.seconds, 1),
+                        **{name: round(total / training.report_every, 4) for name, total in recent.items()},
+                        **evaluate(trainer.average, teacher, held_out),
+                    }
+                    recent.clear()
+                    print(json.dumps(record), file=log, flush=True)
                     trainer.save(run)
         finally:
             trainer.save(run)

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from microturn.errors import CheckpointError
+from microturn.features.mel import SILENT_LOG_MEL
 from microturn.features.vocoder import Vocoder, VocoderConfig, pitch_of, pulses
 
 SMALL = VocoderConfig(width=32, hidden=48, num_blocks=2, noise_hops=8)
@@ -76,6 +77,13 @@ def test_is_causal_and_leaves_the_state_it_was_given_alone() -> None:
     once, _ = made.step(mel, state)
     again, _ = made.step(mel, state)
     torch.testing.assert_close(once, again, atol=0, rtol=0)
+
+
+def test_a_fresh_stream_is_one_that_was_silent_all_along() -> None:
+    made = vocoder()
+    _, waited = made.step(torch.full((1, 64, 80), SILENT_LOG_MEL), made.initial_state(1))
+    for fresh, settled in zip(made.initial_state(1).convs, waited.convs, strict=True):
+        torch.testing.assert_close(fresh, settled, atol=TOLERANCE, rtol=0)
 
 
 def test_a_turn_is_exactly_a_turn_and_latency_is_declared() -> None:
