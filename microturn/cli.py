@@ -40,9 +40,26 @@ def data_scenarios() -> None:
 @data_app.command("install")
 def data_install() -> None:
     """Install the speech synthesisers that rendering uses (system packages and voice packs)."""
-    from microturn.data.voices import install_voices
+    from microturn.data.voices.install import install_voices
 
-    install_voices()
+    table = Table("source", "", "what to do")
+    for source in install_voices():
+        table.add_row(source.source, "ready" if source.is_present else "[red]absent[/]", source.remedy)
+    Console().print(table)
+
+
+@data_app.command("align")
+def data_align(
+    data: DataDir = None,
+    part: Annotated[str, typer.Option(help="train or heldout.")] = "train",
+    workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+) -> None:
+    """Find when each word of the human recordings sounds; kept in the cache, goes on where it stopped."""
+    from microturn.data.human import measure
+
+    if data is None:
+        raise typer.BadParameter("which recordings? Name their folder", param_hint="--data or MICROTURN_DATA")
+    measure(part, data, num_workers=workers)
 
 
 @data_app.command("prepare")

@@ -1,0 +1,63 @@
+"""Packed episodes survive a shard, and a shard that was damaged says so."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microturn.data.corpus import MuteVoice
+from microturn.data.packed import LETTERS, PackedEpisode, letters, pack
+from microturn.data.scenarios import SCENARIOS
+from microturn.data.shards import list_shards, read_all, read_episode, read_index, write_shard
+from microturn.data.stage import Cast, Stage
+from microturn.data.voices import SpokenWord
+from microturn.errors import MediaError
+from microturn.features.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def packed() -> PackedEpisode:
+    voice = MuteVoice()
+    stage = Stage(np.random.default_rng(3), Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part="train"))
+    end_ms = SCENARIOS["repeat-after-me"].play(stage, 300.0)
+    rng = np.random.default_rng(0)
+    noisy = stage.render("repeat-after-me", 3, end_ms, lambda s, _: s + 0.1 * rng.standard_normal(len(s)))
+    return pack(noisy, Tokenizer.train([" repeat after me"] * 9, 300))
+
+
+def test_what_is_read_is_what_was_written(tmp_path: Path, packed: PackedEpisode) -> None:
+    write_shard(tmp_path / "00000.tar", [("a", "repeat-after-me", packed), ("b", "repeat-after-me", packed)])
+    read = list(read_all(tmp_path))
+    assert [entry.key for entry, _ in read] == ["a", "b"]
+    for entry, episode in read:
+        assert entry.num_positions == packed.num_positions
+        assert np.array_equal(episode.letter_N, packed.letter_N)
+        for field in fields(packed.run):
+            got, want = getattr(episode.run, field.name), getattr(packed.run, field.name)
+            assert got.dtype == want.dtype
+            np.testing.assert_allclose(got, want, atol=0.01 if field.name == "speech_NP" else 0)
+
+
+def test_an_unfinished_shard_is_not_listed(tmp_path: Path, packed: PackedEpisode) -> None:
+    def interrupted():
+        yield "a", "x", packed
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_shard(tmp_path / "00000.tar", interrupted())
+    assert list_shards(tmp_path) == []
+
+
+def test_a_damaged_shard_names_its_remedy(tmp_path: Path, packed: PackedEpisode) -> None:
+    shard = tmp_path / "00000.tar"
+    write_shard(shard, [("a", "x", packed)])
+    shard.write_bytes(shard.read_bytes()[:-12_000])
+    with pytest.raises(MediaError, match="render it again"):
+        read_episode(shard, read_index(shard)[0])
+
+
+def test_letters_follow_the_words_a_tenth_of_a_second_late() -> None:
+    words = [SpokenWord(text="ten", start_ms=100, end_ms=399), SpokenWord(text="a", start_ms=500, end_ms=540)]
+    spelt = "".join(("-" + LETTERS)[c] for c in letters(words, 16))
+    assert spelt == "----tteenn--a---"
