@@ -61,6 +61,7 @@ the remedy. After too many bad messages in a row, or above the message rate, the
 
 Events named `microturn.*` are ours and opt-in: after `session.started`, send `microturn.extensions.enable`. A client
 that draws the micro-turns should also honour `clear` in `microturn.turn`: it empties the playback buffer at once.
+A session whose client enabled them and then lost its connection is kept for a while, and can be resumed.
 """
 
 

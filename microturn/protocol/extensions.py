@@ -5,6 +5,7 @@ A stock client never sees one: the server sends them only after ``microturn.exte
 
 from typing import Annotated, Literal
 
+from openai.types.live import SessionConfig
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_TEXT_CHARS = 2_000
@@ -49,6 +50,22 @@ class CameraFrameEvent(ExtensionEvent):
     """Base64-encoded JPEG."""
 
 
+class ResumeEvent(ExtensionEvent):
+    """Comes in place of ``session.start`` and goes on with a session whose connection was lost.
+
+    Media time, what was said and what the model knows go on; sound starts at the next micro-turn. The answer is
+    ``session.started``, or an error with the code ``session_not_resumable``. Enable the extensions again afterwards.
+    """
+
+    type: Literal["microturn.session.resume"]
+    event_id: str | None = None
+    """Optional client identifier, returned in the answer."""
+    resume_token: Annotated[str, Field(min_length=1, max_length=512)]
+    """From ``microturn.extensions.enabled``."""
+    session: SessionConfig
+    """As in ``session.start``; only the audio format is read."""
+
+
 class ExtensionsEnabledEvent(ExtensionEvent):
     """Acknowledges ``microturn.extensions.enable`` with the settings in force."""
 
@@ -63,6 +80,8 @@ class ExtensionsEnabledEvent(ExtensionEvent):
     """Whether silent audio deltas are sent."""
     turn_ms: int
     """Length of a micro-turn in milliseconds."""
+    resume_token: str
+    """With it, ``microturn.session.resume`` goes on with this session after a lost connection. Secret."""
 
 
 class TurnPiece(ExtensionEvent):

@@ -37,6 +37,7 @@ from microturn.protocol.extensions import (
     CameraFrameEvent,
     ExtensionsEnabledEvent,
     ExtensionsEnableEvent,
+    ResumeEvent,
     TextEvent,
     TurnEvent,
 )
@@ -55,6 +56,7 @@ ClientEvent = (
     | ThinkingAppendEvent
     | CommentaryAppendEvent
     | ExtensionsEnableEvent
+    | ResumeEvent
     | TextEvent
     | CameraFrameEvent
 )

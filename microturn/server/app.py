@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from microturn.server.access import Access, Refusal
-from microturn.server.connection import LiveServer
+from microturn.server.connection import hold_connection
+from microturn.server.live_server import LiveServer
 from microturn.server.log import log_event
 
 LIVE_PATH = "/v1/live/sessions"
@@ -42,7 +43,7 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
             log_event("connection refused", code=refusal.code)
             await websocket.send_denial_response(_denial(refusal))
             return
-        await live.hold(websocket)
+        await hold_connection(live, websocket)
 
     async def report_health(request: Request) -> JSONResponse:
         return JSONResponse(

@@ -6,20 +6,19 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import count
 
 from openai.types.live import SessionStartedEvent, SessionStartEvent
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from microturn.clock import Clock, SystemClock
-from microturn.errors import CapacityError, ProtocolError
+from microturn.errors import CapacityError, JournalError, ProtocolError, SessionClosedError
+from microturn.protocol.extensions import ResumeEvent
 from microturn.server.access import chosen_subprotocol
-from microturn.server.engine_port import Engine
-from microturn.server.limits import Limits
+from microturn.server.engine_port import EngineSession
+from microturn.server.live_server import LiveServer
 from microturn.server.live_session import Ending, LiveSession
 from microturn.server.log import log_event
-from microturn.server.session_setup import Offer, SessionSetup, resolve_setup
+from microturn.server.session_setup import SessionSetup, resolve_setup
 from microturn.server.wire import (
     GOING_AWAY,
     NORMAL,
@@ -31,146 +30,155 @@ from microturn.server.wire import (
     Wire,
 )
 
+Opening = SessionStartEvent | ResumeEvent
+"""The two messages that can come first."""
+
 _FLUSH_WITHIN_MS = 2_000
 """Time for a client to take the last events before its connection is cut."""
 _MAX_SHOWN_CHARS = 400
 
 
-@dataclass(kw_only=True)
-class LiveServer:
-    """What all connections share: the engine, the rules, and who is here."""
-
-    engine: Engine
-    offer: Offer
-    limits: Limits = field(default_factory=Limits)
-    clock: Clock = field(default_factory=SystemClock)
-    num_connections: int = 0
-    sessions: set[LiveSession] = field(default_factory=set[LiveSession])
-    is_stopping: bool = False
-    _is_empty: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def wait_until_empty(self) -> None:
-        """Wait until no connection is left."""
-        while self.num_connections:
-            self._is_empty.clear()
-            await self._is_empty.wait()
-
-    def stop(self) -> None:
-        """Tell every session that the server goes away."""
-        self.is_stopping = True
-        for session in self.sessions:
-            session.end(Ending(reason="close_requested", detail="server_stopping"))
-
-    async def hold(self, websocket: WebSocket) -> None:
-        """Serve one connection until it ends."""
+async def hold_connection(live: LiveServer, websocket: WebSocket) -> None:
+    """Serve one connection until it ends."""
+    live.connect()
+    try:
         await websocket.accept(subprotocol=chosen_subprotocol(websocket))
-        session_id = f"live_{uuid.uuid4().hex}"
-        wire = Wire(websocket, self.limits, self.clock, _event_ids(session_id))
-        self.num_connections += 1
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                sender = tasks.create_task(wire.run_sender())
-                status = await self._converse(wire, session_id)
-                wire.finish()
-                await asyncio.wait({sender}, timeout=_FLUSH_WITHIN_MS / 1000)
-                sender.cancel()
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # It may have closed already.
-                await websocket.close(status)
-        finally:
-            self.num_connections -= 1
-            self._is_empty.set()
+        connection = Connection(live, websocket)
+        async with asyncio.TaskGroup() as tasks:
+            sender = tasks.create_task(connection.wire.run_sender())
+            status = await connection.converse()
+            connection.wire.finish()
+            await asyncio.wait({sender}, timeout=_FLUSH_WITHIN_MS / 1000)
+            sender.cancel()
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # It may have closed already.
+            await websocket.close(status)
+    finally:
+        live.disconnect()
 
-    async def _converse(self, wire: Wire, session_id: str) -> int:
-        """The conversation; returns the WebSocket status to close with."""
+
+class Connection:
+    """One client, and the one session that it may have."""
+
+    def __init__(self, live: LiveServer, websocket: WebSocket) -> None:
+        self._live = live
+        self._limits = live.limits
+        self._session_id = f"live_{uuid.uuid4().hex}"
+        self.wire = Wire(websocket, live.limits, live.clock, _event_ids(self._session_id))
+
+    async def converse(self) -> int:
+        """Hold the session; returns the WebSocket status to close with."""
         try:
-            return await self._start_and_run(wire, session_id)
+            opening, setup, engine_session = await self._begin()
+            return await self._run(opening, setup, engine_session)
         except (ClientGoneError, ClientMisbehavesError) as error:
-            log_event("connection ended before its session", session=session_id, why=str(error))
-            return POLICY_VIOLATION
-        except TimeoutError:
-            wire.fail(
-                "session_start_timeout",
-                f"no session.start within {self.limits.start_within_ms} ms: send it right after connecting",
-            )
+            log_event("connection ended without a session", session=self._session_id, why=type(error).__name__)
             return POLICY_VIOLATION
         except CapacityError as error:
-            log_event("session refused: no capacity", session=session_id)
-            wire.fail("capacity_exceeded", f"{error}: try again when another session has ended")
+            log_event("session refused: no capacity", session=self._session_id)
+            self.wire.fail("capacity_exceeded", f"{error}: try again when another session has ended")
             return TRY_AGAIN_LATER
         except Exception as error:  # The session's edge: whatever broke, the others go on.
-            log_event("session failed", level=logging.ERROR, session=session_id, error=_names_of(error))
+            log_event("session failed", level=logging.ERROR, session=self._session_id, error=_names_of(error))
             logging.getLogger(__name__).debug("session failed", exc_info=error)
-            wire.fail("internal_error", "the server failed in this session: connect again; its log names the error")
+            self.wire.fail("internal_error", "the server failed in this session: connect again; its log has more")
             return SERVER_ERROR
 
-    async def _start_and_run(self, wire: Wire, session_id: str) -> int:
-        async with asyncio.timeout(self.limits.start_within_ms / 1000):
-            start, setup = await self._await_start(wire, session_id)
-        engine_session = await self.engine.open(setup.instructions, None)
-        try:
-            session = LiveSession(wire, engine_session, setup, self.limits, self.clock)
-            self._greet(wire, start, setup)
-            log_event("session started", session=session_id, encoding=setup.codec.encoding, rate_hz=setup.codec.rate_hz)
-            ending = await self._run(session)
-        finally:
-            await engine_session.close()
-        log_event("session ended", session=session_id, reason=ending.reason, detail=ending.detail, **session.counters())
-        return self._say_goodbye(wire, session, ending)
-
-    async def _run(self, session: LiveSession) -> Ending:
-        self.sessions.add(session)
-        try:
-            if self.is_stopping:
-                session.end(Ending(reason="close_requested", detail="server_stopping"))
-            return await session.run()
-        finally:
-            self.sessions.discard(session)
-
-    async def _await_start(self, wire: Wire, session_id: str) -> tuple[SessionStartEvent, SessionSetup]:
-        """Read messages until one starts the session; the others are refused."""
+    async def _begin(self) -> tuple[Opening, SessionSetup, EngineSession]:
+        """Read messages until one opens a session; the others are refused."""
         while True:
-            event = await wire.receive()
             try:
-                if not isinstance(event, SessionStartEvent):
+                async with asyncio.timeout(self._limits.start_within_ms / 1000):
+                    event = await self.wire.receive()
+            except TimeoutError:
+                self.wire.fail(
+                    "session_start_timeout",
+                    f"no session.start within {self._limits.start_within_ms} ms: send it right after connecting",
+                )
+                raise ClientMisbehavesError from None
+            try:
+                if not isinstance(event, Opening):
                     raise ProtocolError(
                         f"{event.type} came before the session: send session.start and wait for session.started",
                         code="session_not_started",
-                        client_event_id=event.event_id,
                     )
-                expires_at_s = int(time.time() + self.limits.max_session_ms / 1000)
-                return event, resolve_setup(
+                setup = resolve_setup(
                     event.session,
-                    offer=self.offer,
-                    limits=self.limits,
-                    session_id=session_id,
-                    expires_at_s=expires_at_s,
+                    offer=self._live.offer,
+                    limits=self._limits,
+                    session_id=self._session_id,
+                    expires_at_s=int(time.time() + self._limits.max_session_ms / 1000),
                 )
+                return event, setup, await self._open(event, setup)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
-                wire.refuse(error)
+                self.wire.refuse(error)
 
-    def _greet(self, wire: Wire, start: SessionStartEvent, setup: SessionSetup) -> None:
-        wire.send(
+    async def _open(self, opening: Opening, setup: SessionSetup) -> EngineSession:
+        if isinstance(opening, SessionStartEvent):
+            return await self._live.engine.open(setup.instructions, None)
+        try:
+            return await self._live.engine.resume(opening.resume_token)
+        except (JournalError, SessionClosedError):
+            raise ProtocolError(
+                "this session cannot be resumed, it was closed or too long ago: send session.start for a new one",
+                code="session_not_resumable",
+                param="resume_token",
+            ) from None
+
+    async def _run(self, opening: Opening, setup: SessionSetup, engine_session: EngineSession) -> int:
+        is_parked = False
+        try:
+            session = LiveSession(self.wire, engine_session, setup, self._limits, self._live.clock)
+            self._greet(opening, setup)
+            if isinstance(opening, SessionStartEvent):
+                session.push_history()
+            codec = setup.codec
+            log_event(
+                "session started",
+                session=self._session_id,
+                is_resumed=isinstance(opening, ResumeEvent),
+                encoding=codec.encoding,
+                rate_hz=codec.rate_hz,
+            )
+            self._live.enter(session)
+            try:
+                ending = await session.run()
+            finally:
+                self._live.leave(session)
+            is_parked = session.is_resumable and ending.detail in ("client_gone", "server_stopping")
+        finally:
+            await (engine_session.park() if is_parked else engine_session.close())
+        log_event(
+            "session ended",
+            session=self._session_id,
+            reason=ending.reason,
+            detail=ending.detail,
+            is_parked=is_parked,
+            **session.counters(),
+        )
+        return self._say_goodbye(session, ending)
+
+    def _greet(self, opening: Opening, setup: SessionSetup) -> None:
+        self.wire.send(
             SessionStartedEvent(
                 type="session.started",
-                event_id=wire.new_event_id(),
-                client_event_id=start.event_id,
+                event_id=self.wire.new_event_id(),
+                client_event_id=opening.event_id,
                 session=setup.resource,
             )
         )
         if setup.replaced:
             names = ", ".join(setup.replaced)[:_MAX_SHOWN_CHARS]
-            wire.inform("settings_replaced", f"not as asked for: {names}; session.started holds what is in force")
+            self.wire.inform("settings_replaced", f"not as asked for: {names}; session.started holds what is in force")
 
-    def _say_goodbye(self, wire: Wire, session: LiveSession, ending: Ending) -> int:
-        if ending.detail == "server_stopping":
-            wire.inform("server_stopping", "the server goes away: connect again when it is back")
-        elif ending.detail == "engine_ended":
-            wire.fail("engine_ended", "the engine closed this session: connect again")
-        try:
-            wire.send(session.closed_event(ending))
-        except ClientGoneError:
+    def _say_goodbye(self, session: LiveSession, ending: Ending) -> int:
+        if ending.detail == "client_gone":
             return POLICY_VIOLATION
+        if ending.detail == "server_stopping":
+            self.wire.inform("server_stopping", "the server goes away: connect again when it is back")
+        elif ending.detail == "engine_ended":
+            self.wire.fail("engine_ended", "the engine closed this session: connect again")
+        self.wire.send(session.closed_event(ending))
         statuses = {"misbehaviour": POLICY_VIOLATION, "engine_ended": SERVER_ERROR, "server_stopping": GOING_AWAY}
         return statuses.get(ending.detail, NORMAL)
 

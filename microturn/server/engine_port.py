@@ -17,7 +17,12 @@ class EngineSession(Protocol):
 
     @property
     def resume_token(self) -> str:
-        """Names the session in the journal."""
+        """Lets a client come back to the session. Secret."""
+        ...
+
+    @property
+    def next_sample(self) -> int:
+        """Where the client's sound starts, or goes on, on the media time (at the input rate)."""
         ...
 
     def push_audio(self, chunk: PcmChunk) -> None:
@@ -40,6 +45,10 @@ class EngineSession(Protocol):
         """The micro-turns in order, each as soon as it may be released. Ends when the session is closed."""
         ...
 
+    async def park(self) -> None:
+        """End the outputs, but keep the state for a client that comes back with the token."""
+        ...
+
     async def close(self) -> None:
         """Free the slot and finish the journal. Closing twice does nothing."""
         ...
@@ -52,6 +61,15 @@ class Engine(Protocol):
         """Begin a conversation.
 
         Raises:
+            CapacityError: no slot is left.
+        """
+        ...
+
+    async def resume(self, resume_token: str) -> EngineSession:
+        """Go on with a conversation that lost its client.
+
+        Raises:
+            JournalError, SessionClosedError: no such session, or it has ended.
             CapacityError: no slot is left.
         """
         ...

@@ -23,7 +23,7 @@ from openai.types.live import (
 
 from microturn.clock import Clock
 from microturn.errors import CapacityError, ProtocolError
-from microturn.protocol.extensions import CameraFrameEvent, ExtensionsEnabledEvent, ExtensionsEnableEvent
+from microturn.protocol.extensions import CameraFrameEvent, ExtensionsEnabledEvent, ExtensionsEnableEvent, ResumeEvent
 from microturn.protocol.extensions import TextEvent as TypedTextEvent
 from microturn.protocol.live import ClientEvent, ContextAppendEvent
 from microturn.server.engine_port import EngineSession
@@ -57,7 +57,7 @@ class Inbound:
         self._limits = limits
         self._clock = clock
         self._on_close = on_close
-        self.audio = AudioIngest(setup.codec, limits)
+        self.audio = AudioIngest(setup.codec, limits, first_sample=engine_session.next_sample)
         self.frames = FrameIngest(limits)
         # One frame waits while another is decoded; a third is dropped: old pictures are not worth a queue.
         self._audio_came = asyncio.Event()
@@ -130,7 +130,7 @@ class Inbound:
                 self._on_close(event.event_id)
             case SessionUpdateEvent():
                 self._update(event)
-            case SessionStartEvent():
+            case SessionStartEvent() | ResumeEvent():
                 raise ProtocolError(
                     "the session has started already: open another connection for another session",
                     code="session_already_started",
@@ -160,6 +160,7 @@ class Inbound:
                 turns=event.turns,
                 silence=event.silence,
                 turn_ms=TURN_MS,
+                resume_token=self._engine_session.resume_token,
             )
         )
 

@@ -29,11 +29,11 @@ class AudioIngest:
     Sound that comes late passes at once, to catch up; sound that runs ahead (a file sent in one go) waits here.
     """
 
-    def __init__(self, codec: AudioCodec, limits: Limits) -> None:
+    def __init__(self, codec: AudioCodec, limits: Limits, first_sample: int = 0) -> None:
         self._codec = codec
         self._limits = limits
         self._resampler = StreamingResampler(codec.rate_hz, IN_HZ)
-        self._num_samples = 0
+        self._num_samples = first_sample
         self._held: deque[PcmChunk] = deque()
         self._credit_ms = float(_FIRST_CREDIT_MS)
         """Sound that may pass now: grows with time, shrinks with what passes."""
@@ -42,7 +42,7 @@ class AudioIngest:
 
     @property
     def media_ms(self) -> float:
-        """Sound received so far."""
+        """Media time at the end of the sound received so far."""
         return self._num_samples * 1000 / IN_HZ
 
     @property

@@ -53,7 +53,6 @@ class LiveSession:
 
     async def run(self) -> Ending:
         """Converse until something ends it. An error of the engine comes out as it is."""
-        self._push_history()
         inbound, outbound = self._inbound, self._outbound
         works = [inbound.receive(), inbound.feed(), inbound.look_at_frames(), outbound.collect(), outbound.play()]
         async with asyncio.TaskGroup() as tasks:
@@ -83,6 +82,11 @@ class LiveSession:
             client_event_id=ending.client_event_id,
         )
 
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the client has the token with which it can come back."""
+        return self._inbound.extensions is not None
+
     def counters(self) -> dict[str, int]:
         """Everything that was dropped or refused, for the log."""
         playout = self._outbound.playout
@@ -96,7 +100,7 @@ class LiveSession:
             "refused_messages": self._wire.num_refused_messages,
         }
 
-    def _push_history(self) -> None:
+    def push_history(self) -> None:
         """Hand earlier messages to the engine; what does not fit is named, and the session goes on without it."""
         try:
             for event in self._setup.history:

@@ -23,7 +23,15 @@ from microturn.server.resample import StreamingResampler
 from microturn.server.session_setup import SessionSetup
 from microturn.server.wire import Wire
 from microturn.turns.micro_turn import MicroTurnOutput
-from microturn.turns.timing import HEAR_LAG_MS, OUT_HZ, OUT_SAMPLES_PER_TURN, TURN_MS, ms_of_ns, turn_start_ms
+from microturn.turns.timing import (
+    HEAR_LAG_MS,
+    IN_SAMPLES_PER_TURN,
+    OUT_HZ,
+    OUT_SAMPLES_PER_TURN,
+    TURN_MS,
+    ms_of_ns,
+    turn_start_ms,
+)
 from microturn.turns.trace import TurnTrace
 
 USAGE_EVERY_TURNS = 50
@@ -54,7 +62,7 @@ class Outbound:
         self._resampler = StreamingResampler(OUT_HZ, setup.codec.rate_hz)
         self.playout = Playout(limits.max_waiting_turns)
         self._playout_changed = asyncio.Event()
-        self.num_turns = 0
+        self.num_turns = engine_session.next_sample // IN_SAMPLES_PER_TURN
 
     @property
     def usage(self) -> SessionUsage:

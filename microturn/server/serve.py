@@ -11,9 +11,9 @@ import uvicorn
 from microturn.errors import MicroturnError
 from microturn.server.access import Access
 from microturn.server.app import create_app
-from microturn.server.connection import LiveServer
 from microturn.server.engine_port import Engine
 from microturn.server.limits import Limits
+from microturn.server.live_server import LiveServer
 from microturn.server.session_setup import Offer
 
 DEFAULT_HOST = "127.0.0.1"

@@ -1,6 +1,7 @@
 """One WebSocket as a stream of checked client events in, and a bounded outbox of server events out."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from openai.types.live import InfoEvent
@@ -102,8 +103,9 @@ class Wire:
         self.send(InfoEvent(type="info", event_id=self.new_event_id(), code=code, message=message))
 
     def fail(self, code: str, message: str) -> None:
-        """Send an error that is not the client's fault."""
-        self.send(error_event(ProtocolError(message, code=code), event_id=self.new_event_id(), kind="server_error"))
+        """Send an error that ends the session, if the client still reads."""
+        with contextlib.suppress(ClientGoneError):
+            self.send(error_event(ProtocolError(message, code=code), event_id=self.new_event_id(), kind="server_error"))
 
     def finish(self) -> None:
         """Let the sender end once the outbox is empty."""

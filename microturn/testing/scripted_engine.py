@@ -8,6 +8,7 @@ from microturn.errors import CapacityError, SessionClosedError
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, TextEvent
 from microturn.turns.pcm import PcmChunk
 from microturn.turns.slicer import Slicer
+from microturn.turns.timing import IN_SAMPLES_PER_TURN
 from microturn.turns.trace import TurnTrace
 from microturn.turns.video import VideoFrame
 
@@ -32,6 +33,11 @@ class ScriptedSession:
         self._answer = answer
         self._slicer = Slicer()
         self._answers: asyncio.Queue[tuple[MicroTurnOutput, TurnTrace] | Exception | None] = asyncio.Queue()
+
+    @property
+    def next_sample(self) -> int:
+        """Where a resumed client's sound starts on the media time."""
+        return len(self.inputs) * IN_SAMPLES_PER_TURN
 
     def push_audio(self, chunk: PcmChunk) -> None:
         """Takes sound in, and answers every turn that it completes."""
@@ -75,6 +81,7 @@ class ScriptedSession:
     def reopen(self) -> None:
         """Begins the outputs anew, after ``park``."""
         self._answers = asyncio.Queue()
+        self._slicer = Slicer(first_index=len(self.inputs))
 
     def _check_open(self) -> None:
         if self.is_closed:

@@ -12,7 +12,7 @@ from microturn.turns.timing import OUT_HZ, OUT_SAMPLES_PER_TURN
 from microturn.turns.trace import TurnTrace
 
 HEARD = {2: " count", 3: " to", 4: " ten", 22: " stop"}
-SAID = {6: " one", 9: " two", 12: " three", 15: " four", 18: " five", 21: " six"}
+SAID = {6: " one", 8: " two", 10: " three", 13: " four", 15: " five", 17: " six"}
 CUT_OFF_AT = 23
 NOTE_AT = 26
 
@@ -39,8 +39,8 @@ class _Session:
     def __init__(self, session: ScriptedSession) -> None:
         self._session = session
         self.push_audio, self.push_text, self.push_frame = session.push_audio, session.push_text, session.push_frame
-        self.close = session.close
-        self.resume_token = session.resume_token
+        self.close, self.park = session.close, session.park
+        self.resume_token, self.next_sample = session.resume_token, session.next_sample
 
     async def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
         wobble = itertools.cycle([0.0, 2.1, 0.7, 3.4, 1.2, 9.0, 0.3])
@@ -66,5 +66,8 @@ class PageEngine:
     def __init__(self) -> None:
         self.scripted = ScriptedEngine(answer)
 
-    async def open(self, instructions: str | None, seed: int | None) -> _Session:
+    async def open(self, instructions: str | None = None, seed: int | None = None) -> _Session:
         return _Session(await self.scripted.open(instructions, seed))
+
+    async def resume(self, resume_token: str) -> _Session:
+        return _Session(await self.scripted.resume(resume_token))

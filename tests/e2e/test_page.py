@@ -34,6 +34,7 @@ BROWSER_ARGUMENTS = [
     "--use-fake-ui-for-media-stream",
 ]
 WITHIN_MS = 30_000
+THIRTY_OR_MORE = re.compile(r"^([3-9]\d|\d{3,})$")
 
 
 @pytest.fixture
@@ -91,11 +92,15 @@ async def test_a_conversation(page, engine: PageEngine) -> None:
     expect = playwright.expect
     await page.get_by_role("button", name="Start").click()
     await expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
-    await expect(page.locator(".caption.you")).to_contain_text(["count to ten", "stop"], timeout=WITHIN_MS)
-    await expect(page.locator(".caption.model")).to_contain_text(["one two three four five six"], timeout=WITHIN_MS)
-    await expect(page.locator(".caption.model .mark-cut")).to_have_text("cut off")
-    await expect(page.locator(".caption.note")).to_contain_text("Stopped at six.", timeout=WITHIN_MS)
-    await expect(page.locator("#strip")).to_have_attribute("data-turns", re.compile("[3-9][0-9]"), timeout=WITHIN_MS)
+    await expect(page.locator(".caption.you").first).to_contain_text("count to ten", timeout=WITHIN_MS)
+    await expect(page.locator("#level-model")).to_have_attribute(
+        "aria-valuenow", re.compile("[1-9]"), timeout=WITHIN_MS
+    )
+    await expect(page.locator(".caption.model").first).to_contain_text("one two three four five six", timeout=WITHIN_MS)
+    await expect(page.locator(".caption.you").nth(1)).to_contain_text("stop", timeout=WITHIN_MS)
+    await expect(page.locator(".caption.model .mark-cut").first).to_have_text("cut off", timeout=WITHIN_MS)
+    await expect(page.locator(".caption.note").first).to_contain_text("Stopped at six.", timeout=WITHIN_MS)
+    await expect(page.locator("#strip")).to_have_attribute("data-turns", THIRTY_OR_MORE, timeout=WITHIN_MS)
 
     # The keyboard walks the strip and reads each micro-turn out.
     await page.locator("#strip").focus()
@@ -145,12 +150,26 @@ async def test_a_blocked_microphone_is_explained(browser, url: str) -> None:
     await playwright.expect(page.get_by_role("button", name="Start")).to_be_enabled()
 
 
-async def test_a_lost_server_is_explained(page, engine: PageEngine) -> None:
+async def test_a_failed_session_is_explained(page, engine: PageEngine) -> None:
     await page.get_by_role("button", name="Start").click()
     await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
     engine.scripted.sessions[0].fail(RuntimeError("broken"))
-    await playwright.expect(page.get_by_role("alert")).to_contain_text("connect again", timeout=WITHIN_MS)
+    # It tries to go on, is told that this session is over, and says so.
+    await playwright.expect(page.get_by_role("alert")).to_contain_text("conversation was lost", timeout=WITHIN_MS)
     await playwright.expect(page.locator("#status")).to_have_text("Not connected")
+
+
+async def test_a_lost_connection_comes_back_by_itself(page, engine: PageEngine) -> None:
+    sockets = []
+    await page.route_web_socket("**/v1/live/sessions", lambda route: sockets.append(route) or route.connect_to_server())
+    await page.reload()
+    await page.get_by_role("button", name="Start").click()
+    await playwright.expect(page.locator(".caption.you").first).to_contain_text("count", timeout=WITHIN_MS)
+    await sockets[0].close(code=4000)
+    await playwright.expect(page.locator(".caption.model").first).to_contain_text("six", timeout=WITHIN_MS)
+    await playwright.expect(page.locator("#status")).to_have_text("Listening")
+    (session,) = engine.scripted.sessions
+    assert [turn.index for turn in session.inputs] == list(range(len(session.inputs)))
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

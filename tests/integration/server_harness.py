@@ -25,11 +25,12 @@ TONE = (0.3 * np.sin(np.arange(OUT_SAMPLES_PER_TURN) / 8)).astype(np.float32)
 
 
 class WatchedEngine(ScriptedEngine):
-    """A scripted engine that says when a session was closed."""
+    """A scripted engine that says when a session was closed or parked."""
 
     def __init__(self, answer: Answer | None = None, *, max_sessions: int = 16) -> None:
         super().__init__(answer, max_sessions=max_sessions)
         self.closed: asyncio.Queue[ScriptedSession] = asyncio.Queue()
+        self.parked: asyncio.Queue[ScriptedSession] = asyncio.Queue()
 
     async def open(self, instructions: str | None = None, seed: int | None = None) -> ScriptedSession:
         session = await super().open(instructions, seed)
@@ -39,7 +40,13 @@ class WatchedEngine(ScriptedEngine):
             await close()
             self.closed.put_nowait(session)
 
-        session.close = close_and_tell
+        park = session.park
+
+        async def park_and_tell() -> None:
+            await park()
+            self.parked.put_nowait(session)
+
+        session.close, session.park = close_and_tell, park_and_tell
         return session
 
 

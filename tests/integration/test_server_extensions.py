@@ -5,6 +5,7 @@ import logging
 import httpx
 import pytest
 from server_harness import WatchedEngine, message, raw_session, receive, receive_until, running_server, says, send_turns
+from websockets.asyncio.client import connect
 
 from microturn.errors import MicroturnError
 from microturn.server.serve import serve
@@ -70,6 +71,37 @@ async def test_usage_comes_every_ten_seconds() -> None:
         for index in range(50):
             session._answers.put_nowait((MicroTurnOutput(index=index), TurnTrace(index=index)))
         assert (await receive_until(socket, "session.usage.updated"))["usage"] == {"seconds": 10.0}
+
+
+async def test_a_lost_connection_is_taken_up_again() -> None:
+    async with running_server(WatchedEngine(script([says(2, " three")]))) as server:
+        async with raw_session(server) as socket:
+            await socket.send(message("microturn.extensions.enable"))
+            token = (await receive_until(socket, "microturn.extensions.enabled"))["resume_token"]
+            await send_turns(socket, 2)
+            while (await receive_until(socket, "microturn.turn"))["index"] < 1:
+                pass
+            socket.transport.abort()
+            assert await server.engine.parked.get() is server.engine.sessions[0]
+        async with connect(server.live_url) as socket:
+            await socket.send(message("microturn.session.resume", resume_token=token, session={"model": "nano"}))
+            assert (await receive(socket))["type"] == "session.started"
+            await send_turns(socket, 1)
+            caption = await receive_until(socket, "session.output_transcript.delta")
+            assert (caption["delta"], caption["start_ms"]) == (" three", 600)
+            await socket.send(message("session.close"))
+            assert (await receive_until(socket, "session.closed"))["usage"]["seconds"] == pytest.approx(0.6)
+    (session,) = server.engine.sessions
+    assert [turn.index for turn in session.inputs] == [0, 1, 2]
+    assert [turn.num_missing_samples for turn in session.inputs] == [0, 0, 0]
+
+
+async def test_what_cannot_be_resumed_says_so_and_a_new_session_may_start() -> None:
+    async with running_server() as server, connect(server.live_url) as socket:
+        await socket.send(message("microturn.session.resume", resume_token="nonsense", session={"model": "nano"}))
+        assert (await receive(socket))["error"]["code"] == "session_not_resumable"
+        await socket.send(message("session.start", session={"model": "nano"}))
+        assert (await receive(socket))["type"] == "session.started"
 
 
 async def test_page_and_health() -> None:

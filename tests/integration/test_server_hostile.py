@@ -1,6 +1,7 @@
 """Garbage, floods, giants, strangers and the dead: a clear error each, and nobody else notices."""
 
 import base64
+import contextlib
 import io
 import json
 from typing import Any
@@ -152,6 +153,19 @@ async def test_a_client_that_vanishes_frees_its_slot() -> None:
             assert await server.engine.closed.get() is server.engine.sessions[0]
         async with raw_session(server) as successor:
             assert await still_answers(successor)
+
+
+async def test_a_client_that_does_not_read_is_taken_as_gone() -> None:
+    limits = Limits(max_outbox_events=8, max_messages_per_s=1e6, max_message_burst=1_000_000)
+    async with running_server(limits=limits) as server, connect(server.live_url, max_queue=1) as socket:
+        # Every answer repeats the instructions, so that a few hundred fill what the network holds.
+        await socket.send(message("session.start", session={"model": "nano", "instructions": "x" * 30_000}))
+        update = message("session.update", session={"delegation": {"type": "client"}})
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(2_000):
+                await socket.send(update)
+        assert await server.engine.closed.get() is server.engine.sessions[0]
+        socket.transport.abort()
 
 
 async def test_a_full_engine_says_so() -> None:

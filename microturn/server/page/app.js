@@ -15,12 +15,15 @@ const strip = new Strip({ scroller: find("strip"), detail: find("detail"), follo
 const STATES = {
   idle: { status: "Ready", label: "Start" },
   connecting: { status: "Connecting", label: "Stop" },
+  reconnecting: { status: "Reconnecting", label: "Stop" },
   live: { status: "Listening", label: "Stop" },
   stopped: { status: "Stopped", label: "Start" },
   failed: { status: "Not connected", label: "Start" },
 };
 
-let session = null; // { audio, client }: what Start opened
+const RETRY_AFTER_MS = [0, 500, 1000, 2000, 4000, 8000];
+
+let session = null; // { audio, client, … }: what Start opened
 
 function show(state, problem = "") {
   document.body.dataset.state = state;
@@ -56,7 +59,7 @@ function setMuted(isMuted) {
 }
 
 async function start() {
-  const mine = (session = { audio: null, client: null, timeMs: 0 });
+  const mine = (session = { audio: null, client: null, timeMs: 0, resumeToken: null, numRetries: 0 });
   show("connecting");
   captions.reset();
   strip.reset();
@@ -74,13 +77,21 @@ async function start() {
     return;
   }
   if (mine !== session) return void mine.audio.close(); // stopped while the browser was asking
+  connect(mine);
+}
+
+function connect(mine) {
   mine.client = new LiveClient(reactions(mine));
-  mine.client.connect(new URLSearchParams(location.hash.slice(1)).get("key"));
+  mine.client.connect(new URLSearchParams(location.hash.slice(1)).get("key"), mine.resumeToken);
 }
 
 function reactions(mine) {
   return {
-    "session.started": () => show("live"),
+    "session.started": () => {
+      mine.numRetries = 0;
+      show("live");
+    },
+    "microturn.extensions.enabled": ({ resume_token }) => (mine.resumeToken = resume_token),
     "session.output_audio.delta": ({ delta }) => mine.audio.play(samplesOf(delta)),
     "session.input_transcript.delta": (event) => captions.add("you", event),
     "session.output_transcript.delta": (event) => captions.add("model", event),
@@ -93,12 +104,24 @@ function reactions(mine) {
       for (const piece of turn.pieces) if (piece.kind === "text") captions.addWhole("note", piece.text, turn.end_ms);
       strip.add(turn);
     },
-    "session.closed": () => mine === session && stop(mine.client.refusal),
+    error: ({ error }) => {
+      if (mine === session && error.code === "session_not_resumable") stop("The conversation was lost. Press Start to begin again.");
+    },
     close: async (refusal, isRegular) => {
       if (mine !== session) return;
-      stop(isRegular ? "" : refusal || (await reasonForLoss(mine.client.isStarted)));
+      if (isRegular) return stop();
+      if (mine.resumeToken && mine.numRetries < RETRY_AFTER_MS.length) return reconnect(mine);
+      const reason = refusal || (await reasonForLoss(mine.client.isStarted));
+      if (mine === session) stop(reason);
     },
   };
+}
+
+/** The conversation goes on where it was when the connection is back. */
+function reconnect(mine) {
+  show("reconnecting");
+  mine.audio.clear();
+  setTimeout(() => mine === session && connect(mine), RETRY_AFTER_MS[mine.numRetries++]);
 }
 
 /** Why a WebSocket failed; browsers do not say, the health check does. */

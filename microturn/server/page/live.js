@@ -10,18 +10,21 @@ export class LiveClient {
     this.refusal = "";
   }
 
-  connect(key) {
+  /** Opens a session, or goes on with the one that the token stands for. */
+  connect(key, resumeToken) {
     const url = new URL("v1/live/sessions", location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     url.hash = "";
     const protocols = ["microturn.v1"];
     if (key) protocols.push(`openai-insecure-api-key.${key}`);
     this.socket = new WebSocket(url, protocols);
+    const session = { model: "nano", audio: { format: { type: "audio/pcm", rate: 24000 } } };
     this.socket.onopen = () =>
-      this.send({
-        type: "session.start",
-        session: { model: "nano", audio: { format: { type: "audio/pcm", rate: 24000 } } },
-      });
+      this.send(
+        resumeToken
+          ? { type: "microturn.session.resume", resume_token: resumeToken, session }
+          : { type: "session.start", session },
+      );
     this.socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
     this.socket.onclose = ({ code }) => this.on.close?.(this.refusal, code === 1000);
   }
@@ -32,8 +35,6 @@ export class LiveClient {
       this.send({ type: "microturn.extensions.enable", turns: true, silence: "omit" });
     } else if (event.type === "error") {
       this.refusal = event.error.message;
-    } else if (event.type === "info" && event.code === "server_stopping") {
-      this.refusal = event.message;
     }
     this.on[event.type]?.(event);
   }
@@ -49,7 +50,8 @@ export class LiveClient {
   }
 
   close() {
-    this.send({ type: "session.close" });
+    if (this.isStarted) this.send({ type: "session.close" });
+    else this.socket?.close();
   }
 }
 

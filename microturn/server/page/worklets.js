@@ -16,7 +16,7 @@ class Resampler {
     this.memory = new Float32Array(2 * this.half);
     this.position = this.half; // of the next output sample, in `memory` followed by the next piece
     // The kernel, sampled finely: one look-up instead of a sine and a cosine per tap.
-    this.fine = 64;
+    this.fine = 256;
     this.kernel = new Float32Array(this.half * this.fine + 1);
     for (let i = 0; i < this.kernel.length; i++) {
       const t = i / this.fine;

@@ -1,0 +1,55 @@
+"""What all connections of one server share: the engine, the rules, and who is here."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from microturn.clock import Clock, SystemClock
+from microturn.server.engine_port import Engine
+from microturn.server.limits import Limits
+from microturn.server.live_session import Ending, LiveSession
+from microturn.server.session_setup import Offer
+
+
+@dataclass(kw_only=True)
+class LiveServer:
+    """The state of a running server."""
+
+    engine: Engine
+    offer: Offer
+    limits: Limits = field(default_factory=Limits)
+    clock: Clock = field(default_factory=SystemClock)
+    num_connections: int = 0
+    sessions: set[LiveSession] = field(default_factory=set[LiveSession])
+    is_stopping: bool = False
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def enter(self, session: LiveSession) -> None:
+        """Count a session in; one that comes while the server stops ends at once."""
+        self.sessions.add(session)
+        if self.is_stopping:
+            session.end(Ending(reason="close_requested", detail="server_stopping"))
+
+    def leave(self, session: LiveSession) -> None:
+        """Count a session out."""
+        self.sessions.discard(session)
+
+    def connect(self) -> None:
+        """Count a connection in."""
+        self.num_connections += 1
+
+    def disconnect(self) -> None:
+        """Count a connection out."""
+        self.num_connections -= 1
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Tell every session that the server goes away."""
+        self.is_stopping = True
+        for session in self.sessions:
+            session.end(Ending(reason="close_requested", detail="server_stopping"))
+
+    async def wait_until_empty(self) -> None:
+        """Wait until no connection is left."""
+        while self.num_connections:
+            self._changed.clear()
+            await self._changed.wait()
