@@ -12,6 +12,8 @@ from microturn.errors import MediaError
 _MAX_DATA_BYTES = 2**32 - 4096
 """The format counts its bytes in 32 bits."""
 
+_HEADER_BYTES = 44
+
 
 class WavWriter:
     """A 16-bit WAV file that grows; a context manager. Its header is right once it is closed.
@@ -59,6 +61,15 @@ class WavWriter:
             self._file.writeframesraw(data)
         except OSError as error:
             raise MediaError(f"{self._path} cannot be written ({error.strerror}): make room on the disk") from error
+
+
+def read_wav(path: Path) -> NDArray[np.int16]:
+    """Samples (num_samples, num_channels) of a file by ``WavWriter``, read from the disk as they are used."""
+    with wave.open(str(path)) as file:
+        num_channels, num_samples = file.getnchannels(), file.getnframes()
+    if not num_samples:
+        return np.zeros((0, num_channels), np.int16)
+    return np.memmap(path, "<i2", mode="r", offset=_HEADER_BYTES, shape=(num_samples, num_channels))
 
 
 def pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:

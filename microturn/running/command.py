@@ -1,0 +1,108 @@
+"""The logic of `microturn run`, apart from its command line."""
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from microturn.clock import Clock, SystemClock
+from microturn.engine.core import Runner
+from microturn.engine.offline import answer_stream
+from microturn.media.reading import Recording, open_recording
+from microturn.media.text_events import TimedText, read_text_events
+from microturn.running.display import RunDisplay, print_summary
+from microturn.running.keeping import Keeper, keeping
+from microturn.running.pump import RecordingPump, paced
+from microturn.turns.micro_turn import MicroTurnInput
+from microturn.turns.timing import ms_of_ns
+
+
+def run_file(
+    file: Path, *, text_path: Path | None = None, model: Path | None = None, is_fast: bool = False, out: Path
+) -> None:
+    """Plays a recording to a model.
+
+    Args:
+        file: any container of sound, video or both.
+        text_path: text events, one JSON object a line.
+        model: a checkpoint folder; nano unless given.
+        is_fast: as fast as the machine allows, not in real time.
+        out: folder for what is kept.
+
+    Raises:
+        MediaError: a file that cannot be used; nothing has been written then.
+        CheckpointError: a model that does not load.
+    """
+    recording = open_recording(file)  # what costs nothing is checked first
+    events = read_text_events(text_path) if text_path is not None else []
+
+    from microturn.engine.loading import load_checkpoint
+    from microturn.engine.runner import ModelRunner, RunnerSettings
+
+    runner = ModelRunner(load_checkpoint(model), RunnerSettings(num_slots=1))
+    name = model.name if model else "nano"
+    run_recording(recording, events, runner, is_fast=is_fast, out=out, model_name=name)
+
+
+def run_recording(
+    recording: Recording,
+    events: list[TimedText],
+    runner: Runner,
+    *,
+    is_fast: bool,
+    out: Path,
+    model_name: str = "nano",
+    console: Console | None = None,
+    clock: Clock | None = None,
+) -> Keeper:
+    """Plays an open recording to a runner, shows it, and keeps it. Ctrl-C ends the recording there, and keeps that.
+
+    Raises:
+        MediaError: a file that can no longer be read, or a folder that cannot be written to.
+    """
+    console = console or Console(stderr=True)
+    clock = clock or SystemClock()
+    pump = RecordingPump(recording, events)
+    start_ns = clock.now_ns()
+    display = RunDisplay(recording.path.name, pump.num_recorded_turns, console)
+    with keeping(out, title=recording.path.name, note=f"{model_name} · microturn run") as keeper:
+        with display:
+            is_whole = _converse(pump, runner, keeper, display, None if is_fast else clock)
+        wall_s = ms_of_ns(clock.now_ns() - start_ns) / 1000
+        if console.is_terminal:
+            console.print("Drawing the timeline …", end="\r")
+    warnings = _warnings(recording, is_whole)
+    print_summary(console, keeper.summaries, out, wall_s=wall_s, warnings=warnings)
+    return keeper
+
+
+def _converse(pump: RecordingPump, runner: Runner, keeper: Keeper, display: RunDisplay, pace_by: Clock | None) -> bool:
+    """Runs every micro-turn; False if it was interrupted, which is no error once a turn has been kept."""
+    asked: list[MicroTurnInput] = []
+
+    def inputs():
+        for turn in pump.turns() if pace_by is None else paced(pump.turns(), clock=pace_by, sleep_s=time.sleep):
+            asked.append(turn)
+            yield turn
+
+    try:
+        for result in answer_stream(runner, inputs()):
+            pump.note(result.output)
+            keeper.add(asked.pop(), result.output, result.trace)
+            display.show(keeper.summaries[-1])
+    except KeyboardInterrupt:
+        if not keeper.summaries:
+            raise
+        return False
+    return True
+
+
+def _warnings(recording: Recording, is_whole: bool) -> list[str]:
+    warnings: list[str] = []
+    if not is_whole:
+        warnings.append("interrupted: what follows in the recording was not played")
+    if recording.damage.num_packets:
+        warnings.append(f"{recording.damage.num_packets} packets of the recording are damaged and were skipped")
+    if not recording.has_sound:
+        warnings.append("the recording has no sound: the model heard silence")
+    return warnings
