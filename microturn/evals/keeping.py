@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from microturn.evals.exchange import Exchange, Verdict
 from microturn.media.mixing import ConversationWriter
 from microturn.timeline.drawing import draw_timeline
-from microturn.timeline.record import TurnRecord
+from microturn.timeline.summary import TurnSummary
 from microturn.turns.micro_turn import MicroTurnOutput
 
 
@@ -41,12 +41,12 @@ def keep(folder: Path, exchange: Exchange, verdicts: Mapping[str, Verdict]) -> N
     (folder / "timeline.html").write_text(page, encoding="utf-8")
 
 
-def _records(exchange: Exchange, outputs: Sequence[MicroTurnOutput]) -> list[TurnRecord]:
+def _records(exchange: Exchange, outputs: Sequence[MicroTurnOutput]) -> list[TurnSummary]:
     inputs = exchange.case.episode.inputs
-    return [TurnRecord.of(turn, output) for turn, output in zip(inputs, outputs, strict=True)]
+    return [TurnSummary.of(turn, output) for turn, output in zip(inputs, outputs, strict=True)]
 
 
-def _write_lines(path: Path, turns: Sequence[TurnRecord]) -> None:
+def _write_lines(path: Path, turns: Sequence[TurnSummary]) -> None:
     path.write_text("".join(turn.to_json() + "\n" for turn in turns), encoding="utf-8")
 
 
