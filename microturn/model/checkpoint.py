@@ -6,7 +6,7 @@ the model as it was.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ def _read_tensors(paths: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(path: Path) -> Generator[None]:
     try:
         yield
     except FileNotFoundError as error:

@@ -22,11 +22,11 @@ class ShortConvolution(nn.Module):
     def after(self, history_BSC: Tensor) -> Tensor:
         """The same for the last ``S - (L - 1)`` positions of a history that starts L - 1 positions before them."""
         taps = self.weight_CL.shape[1]
+        weight_CL, x_BTC = self.weight_CL.float(), history_BSC[:, taps - 1 :]
+        if x_BTC.shape[1] == 1:
+            return x_BTC + (history_BSC * weight_CL.T).sum(1, keepdim=True)
+        # As an image of height 1 whose channels lie innermost: the one layout with a fast depthwise kernel on CPU.
+        image_BC1S = history_BSC.unsqueeze(1).permute(0, 3, 1, 2)
         with torch.autocast(history_BSC.device.type, enabled=False):
-            weight_CL, x_BTC = self.weight_CL.float(), history_BSC[:, taps - 1 :]
-            if x_BTC.shape[1] == 1:
-                return x_BTC + (history_BSC * weight_CL.T).sum(1, keepdim=True)
-            # As an image of height 1 whose channels lie innermost: the one layout with a fast depthwise kernel on CPU.
-            image_BC1S = history_BSC.unsqueeze(1).permute(0, 3, 1, 2)
             mixed_BC1T = F.conv2d(image_BC1S, weight_CL[:, None, None], groups=weight_CL.shape[0])
-            return x_BTC + mixed_BC1T.permute(0, 2, 3, 1).squeeze(1)
+        return x_BTC + mixed_BC1T.permute(0, 2, 3, 1).squeeze(1)

@@ -24,17 +24,17 @@ SLACK = 256
 class KeyValueBuffer:
     """Keys and values of all layers of one kind, in order of position. Live entries are [start, end)."""
 
-    def __init__(self, config: BackboneConfig, kind: AttentionKind, dtype: torch.dtype) -> None:
+    def __init__(self, config: BackboneConfig, kind: AttentionKind, dtype: torch.dtype, device: torch.device) -> None:
         heads = config.heads(kind)
         self.shape = (config.layers.count(kind), heads.num_kv_heads, 0, heads.head_width)
-        self.dtype = dtype
+        self.dtype, self.device = dtype, device
         self.clear()
 
     def clear(self) -> None:
         """Forget everything, and give the memory back."""
         with torch.inference_mode(False):
-            self.key_YJSX = torch.zeros(self.shape, dtype=self.dtype)
-            self.value_YJSX = torch.zeros(self.shape, dtype=self.dtype)
+            self.key_YJSX = torch.zeros(self.shape, dtype=self.dtype, device=self.device)
+            self.value_YJSX = torch.zeros(self.shape, dtype=self.dtype, device=self.device)
         self.start = self.end = 0
 
     @property
@@ -59,13 +59,14 @@ class KeyValueBuffer:
 class GlobalEntries:
     """What the global layers' entries are: where, from which turn, whether text, and of which rank."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
         with torch.inference_mode(False):
-            self.fields_4S = torch.zeros(4, 0, dtype=torch.int32)
+            self.fields_4S = torch.zeros(4, 0, dtype=torch.int32, device=self.device)
         self.num_contiguous = 0
         """Entries at the end whose positions follow one another."""
 
@@ -78,7 +79,7 @@ class GlobalEntries:
         """Follow the buffer's own ``move``."""
         entries = self.fields_4S[:, kept]
         with torch.inference_mode(False):
-            self.fields_4S = torch.zeros(4, capacity, dtype=torch.int32)
+            self.fields_4S = torch.zeros(4, capacity, dtype=torch.int32, device=self.device)
         self.fields_4S[:, : entries.shape[1]] = entries
         self.num_contiguous = _trailing_run(entries[0])
 
@@ -100,16 +101,18 @@ class Mark:
 class RowState:
     """One row: a session."""
 
-    def __init__(self, config: ModelConfig, dtype: torch.dtype = torch.float32) -> None:
-        backbone = config.backbone
+    def __init__(
+        self, config: ModelConfig, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> None:
+        backbone, device = config.backbone, torch.device(device)
         self.config = config
-        self.sliding = KeyValueBuffer(backbone, "sliding", dtype)
-        self.globals = KeyValueBuffer(backbone, "global", dtype)
-        self.entries = GlobalEntries()
+        self.sliding = KeyValueBuffer(backbone, "sliding", dtype, device)
+        self.globals = KeyValueBuffer(backbone, "global", dtype, device)
+        self.entries = GlobalEntries(device)
         self.kv_width = max(h.num_kv_heads * h.head_width for h in (backbone.sliding_heads, backbone.global_heads))
         channels = 2 * self.kv_width + 2 * backbone.width
         with torch.inference_mode(False):
-            self.tails_ULC = torch.zeros(len(backbone.layers), backbone.conv_taps - 1, channels)
+            self.tails_ULC = torch.zeros(len(backbone.layers), backbone.conv_taps - 1, channels, device=device)
         self.generation = 0
         self._rewind_counters()
 
@@ -156,7 +159,10 @@ class RowState:
         if eviction_turns is None or end == 0:
             return slice(0, end)
         _, turn, rank, is_text = self.entries.live(end)
-        now_turn, now_rank = torch.tensor([self.turn]), torch.tensor([self.rank])
+        now_turn, now_rank = (
+            torch.tensor([self.turn], device=turn.device),
+            torch.tensor([self.rank], device=turn.device),
+        )
         kept = is_kept(
             now_turn, now_rank, turn, rank, is_text,
             eviction_turns=eviction_turns, max_kept_text=self.config.max_kept_text,
@@ -212,10 +218,14 @@ class RowState:
 
     @classmethod
     def from_tensors(
-        cls, config: ModelConfig, tensors: dict[str, Tensor], dtype: torch.dtype = torch.float32
+        cls,
+        config: ModelConfig,
+        tensors: dict[str, Tensor],
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
     ) -> "RowState":
         """The row that ``to_tensors`` gave. Raises CheckpointError if it is not one of this configuration."""
-        row = cls(config, dtype)
+        row = cls(config, dtype, device)
         try:
             row.position, row.turn, row.rank = tensors["counters"].tolist()
             row.tails_ULC.copy_(tensors["tails"])

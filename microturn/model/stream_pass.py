@@ -44,6 +44,7 @@ class StreamPass:
         if len(state) != segment.num_rows:
             raise ValueError(f"a segment of {segment.num_rows} rows for a state of {len(state)}: select the rows first")
         self.config, self.backbone, self.state = config, config.backbone, state
+        device = segment.kind_BT.device
         self.lengths = segment.lengths()
         self.rows = [
             _plan(config, row, segment.turn_BT[b, :length], segment.is_text_BT[b, :length]) if length else None
@@ -53,12 +54,14 @@ class StreamPass:
         # After a ragged step, each row's tail ends with its own last position.
         self.tail_BL = None
         if min(self.lengths) < segment.kind_BT.shape[1]:
-            taps = torch.arange(self.backbone.conv_taps - 1)
-            self.tail_BL = torch.tensor(self.lengths)[:, None] + taps
+            taps = torch.arange(self.backbone.conv_taps - 1, device=device)
+            self.tail_BL = torch.tensor(self.lengths, device=device)[:, None] + taps
         self.tau_B1T1 = None
         if self.backbone.log_scaling_floor is not None:
-            first_B1 = torch.tensor([[row.position] for row in state.rows])
-            self.tau_B1T1 = position_scale(self.backbone, first_B1 + torch.arange(segment.kind_BT.shape[1]))
+            first_B1 = torch.tensor([[row.position] for row in state.rows], device=device)
+            self.tau_B1T1 = position_scale(
+                self.backbone, first_B1 + torch.arange(segment.kind_BT.shape[1], device=device)
+            )
         kinds = self.backbone.layers
         self.layer_of_kind = [kinds[:layer].count(kind) for layer, kind in enumerate(kinds)]
 
@@ -149,7 +152,7 @@ def _plan(config: ModelConfig, row: RowState, turn_Q: Tensor, is_text_Q: Tensor)
             turn_Q, rank_Q, turn_K, rank_K, is_text_K,
             eviction_turns=config.eviction_turns, max_kept_text=config.max_kept_text,
         )  # fmt: skip
-        hidden_QK = torch.zeros(kept_QK.shape).masked_fill_(~kept_QK, HIDDEN)
+        hidden_QK = torch.zeros(kept_QK.shape, device=kept_QK.device).masked_fill_(~kept_QK, HIDDEN)
     return RowPlan(row, length, last_turn, last_rank, distance_QK, hidden_QK)
 
 

@@ -20,9 +20,15 @@ class StreamState:
         self.rows = rows
 
     @classmethod
-    def new(cls, config: ModelConfig, num_rows: int, dtype: torch.dtype = torch.float32) -> "StreamState":
+    def new(
+        cls,
+        config: ModelConfig,
+        num_rows: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> "StreamState":
         """Rows at the start of their sessions. ``dtype`` is that of keys and values."""
-        return cls(config, [RowState(config, dtype) for _ in range(num_rows)])
+        return cls(config, [RowState(config, dtype, device) for _ in range(num_rows)])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -45,4 +51,5 @@ class StreamState:
 
     def load_row(self, row: int, tensors: dict[str, Tensor]) -> None:
         """Put a row's copy in its place. Raises CheckpointError if it is of another configuration."""
-        self.rows[row] = RowState.from_tensors(self.config, tensors, self.rows[row].globals.dtype)
+        buffer = self.rows[row].globals
+        self.rows[row] = RowState.from_tensors(self.config, tensors, buffer.dtype, buffer.device)

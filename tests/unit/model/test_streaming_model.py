@@ -49,10 +49,10 @@ def streamed(
 
 
 @given(seed=st.integers(0, 10_000), num_rows=st.integers(1, 3), max_chunk=st.integers(1, 12))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 def test_streaming_equals_whole_among_strangers(seed: int, num_rows: int, max_chunk: int) -> None:
     model = random_model(seed=1)
-    segment = random_segment(model.config, num_rows, 90, seed)
+    segment = random_segment(model.config, num_rows, 60, seed)
     hidden = streamed(model, segment, random.Random(seed), max_chunk)
     torch.testing.assert_close(hidden, whole(model, segment), rtol=0, atol=TOLERANCE)
 
