@@ -76,6 +76,10 @@ class Runner(Protocol):
         """Forgets the state."""
         ...
 
+    def fit(self, frames: tuple[VideoFrame, ...]) -> tuple[VideoFrame, ...]:
+        """Frames at the size at which the model sees them: no more than that is journaled."""
+        ...
+
     def step(self, rows: Sequence[RowIn], budget: Budget) -> list[RowOut]:
         """One micro-turn of some sessions. If it raises, no state has changed."""
         ...
@@ -325,8 +329,8 @@ class EngineCore:
         for row, session in zip(batch.rows, rows, strict=True):
             with session.lock:
                 turn = session.slicer.cut()
-            if turn.index % batch.budget.video_every_turns:
-                turn = replace(turn, frames=())
+            is_seen = turn.index % batch.budget.video_every_turns == 0
+            turn = replace(turn, frames=self._runner.fit(turn.frames) if is_seen else ())
             turns.append(RowIn(slot=session.slot, input=turn, forced=Forced() if row.is_forced else None))
         results = self._step(rows, turns, batch.budget)
         done = [(session, turn, result) for session, turn, result in zip(rows, turns, results, strict=True) if result]

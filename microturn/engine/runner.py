@@ -42,6 +42,7 @@ from microturn.model.interaction_model import InteractionModel
 from microturn.turns.micro_turn import MicroTurnInput
 from microturn.turns.timing import MAX_TEXT_TOKENS_PER_TURN, PATCHES_PER_TURN
 from microturn.turns.trace import TurnTrace
+from microturn.turns.video import VideoFrame
 
 MAX_OPENERS = 2 * MAX_TEXT_TOKENS_PER_TURN + 8
 """Tokens of an output beside its text: every text token could stand in a piece of its own."""
@@ -118,6 +119,12 @@ class ModelRunner:
         """A slot with a captured state. Raises CapacityError, or ValueError for bytes that do not load."""
         return self.pool.restore(state, seed)
 
+    def fit(self, frames: tuple[VideoFrame, ...]) -> tuple[VideoFrame, ...]:
+        """Frames letterboxed to the size at which the model sees them. A repeated one stays the same object."""
+        width, height = self.settings.frame_width, self.settings.frame_height
+        fitted = {id(f): replace(f, pixels=letterbox(f.pixels, width=width, height=height)) for f in frames}
+        return tuple(fitted[id(frame)] for frame in frames)
+
     @torch.inference_mode()
     def step(self, rows: Sequence[RowIn], budget: Budget) -> list[RowOut]:
         """One micro-turn of some sessions, each slot at most once. If it raises, no state has changed."""
@@ -176,9 +183,8 @@ class ModelRunner:
     def _see(self, turn: MicroTurnInput) -> NDArray[np.float32] | None:
         if not turn.frames:
             return None
-        width, height = self.settings.frame_width, self.settings.frame_height
-        older, newer = (letterbox(frame.pixels, width=width, height=height) for frame in turn.frames)
-        return pair_patches(older, newer)
+        older, newer = self.fit(turn.frames)
+        return pair_patches(older.pixels, newer.pixels)
 
     def _read(self, rows: Sequence[Row], runs: Sequence[Run]) -> None:
         """One forward: each row reads its run, and holds the hidden state of the last position."""

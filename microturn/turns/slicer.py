@@ -41,7 +41,7 @@ class SlicerLimits:
     """Uncut turns held; past it the oldest become one gap turn."""
     max_frame_age_ms: int = 1_000
     """How long a frame stands in for those that do not come."""
-    max_frames: int = 64
+    max_frames: int = 16
     """Frames held; past it the oldest is skipped."""
     max_events: int = 64
     """Text events held; past it ``push_text`` refuses."""

@@ -9,6 +9,7 @@ from microturn.engine.ladder import Budget
 from microturn.errors import CapacityError
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.trace import TurnTrace
+from microturn.turns.video import VideoFrame
 
 
 @dataclass
@@ -29,6 +30,9 @@ class CountingRunner:
 
     def release(self, slot: int) -> None:
         del self.heard[slot]
+
+    def fit(self, frames: tuple[VideoFrame, ...]) -> tuple[VideoFrame, ...]:
+        return frames
 
     def step(self, rows: Sequence[RowIn], budget: Budget) -> list[RowOut]:
         self.on_step(rows)
