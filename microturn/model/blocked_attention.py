@@ -71,7 +71,7 @@ class BlockedAttention(torch.autograd.Function):
         delta_ZT1 = (grad_ZTX * output_ZTX).sum(-1, keepdim=True)
         d_query, d_relative = torch.empty_like(query_ZTX), torch.empty_like(relative_ZTR)
         d_key, d_value = torch.zeros_like(key_ZTX), torch.zeros_like(value_ZTX)
-        d_profile = torch.zeros_like(profile_RL, dtype=torch.float32)
+        d_profile = torch.zeros_like(profile_RL, dtype=torch.promote_types(profile_RL.dtype, torch.float32))
         for weight_ZQK, (queries, keys, columns) in zip(weights, spans(query_ZTX.shape[1], ctx.window), strict=True):
             grad_ZQX = grad_ZTX[:, queries]
             d_value[:, keys] += weight_ZQK.mT @ grad_ZQX

@@ -48,9 +48,13 @@ class InteractionModel(nn.Module):
             if values.shape[0]:
                 where = (segment.kind_BT == kind).flatten().nonzero().squeeze(1)
                 if len(where) != len(values):
-                    raise ValueError(f"{len(values)} {kind.name} values for {len(where)} positions of that kind")
+                    raise ValueError(f"{len(values)} {kind.name} values for {len(where)} positions: give one for each")
                 embedded = getattr(self, name)(values).to(x_BTD.dtype)
                 x_BTD = x_BTD.flatten(0, 1).index_copy(0, where, embedded).view(x_BTD.shape)
+        num_given = sum(values.shape[0] for _, values, _ in parts)
+        num_due = int(((segment.kind_BT != Kind.TEXT) & (segment.kind_BT != Kind.PAD)).sum())
+        if num_given != num_due:
+            raise ValueError(f"{num_given} values for {num_due} positions that are not text: give one for each")
         return x_BTD
 
     def forward(self, segment: Segment, state: StreamState | None = None) -> Tensor:

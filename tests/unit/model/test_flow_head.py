@@ -1,0 +1,71 @@
+"""The flow head learns a distribution that depends on its condition, and samples it the same way every time."""
+
+import pytest
+import torch
+from model_examples import randomise
+
+from microturn.model.config import SpeechConfig
+from microturn.model.flow_head import FlowHead
+
+CONFIG = SpeechConfig(patch_width=6, in_width=8, head_width=32, time_width=8, num_blocks=2)
+
+
+def random_head(seed: int) -> FlowHead:
+    head = FlowHead(CONFIG, condition_width=5)
+    randomise(head, seed)
+    return head
+
+
+def test_it_starts_from_nothing() -> None:
+    """A fresh head's velocity is zero: its sample is the noise, its loss that of guessing the mean."""
+    head = FlowHead(CONFIG, condition_width=5)
+    noise = torch.randn(3, 6)
+    assert torch.equal(head.sample(torch.randn(3, 5), noise, num_steps=4), noise)
+
+
+def test_loss_is_one_number_a_patch_and_repeats_with_its_generator() -> None:
+    head = random_head(0)
+    target, condition = torch.randn(7, 6), torch.randn(7, 5)
+    first = head.loss(target, condition, torch.Generator().manual_seed(1))
+    again = head.loss(target, condition, torch.Generator().manual_seed(1))
+    other = head.loss(target, condition, torch.Generator().manual_seed(2))
+    assert first.shape == (7,)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@torch.no_grad()
+def test_a_sample_follows_the_velocity() -> None:
+    head = random_head(1)
+    condition, point = torch.randn(2, 5), torch.randn(2, 6)
+    sampled = head.sample(condition, point, num_steps=3)
+    for step in range(3):
+        point = point + head.velocity(point, torch.full((2,), step / 3), condition) / 3
+    torch.testing.assert_close(sampled, point, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_schedule_made_once_and_strangers_change_nothing() -> None:
+    head = random_head(2)
+    condition, noise = torch.randn(4, 5), torch.randn(4, 6)
+    whole = head.sample(condition, noise, schedule=head.schedule(5))
+    torch.testing.assert_close(head.sample(condition[1:2], noise[1:2], num_steps=5), whole[1:2], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("num_steps", [4, 8])
+def test_it_learns_what_the_condition_says(num_steps: int) -> None:
+    torch.manual_seed(0)
+    head = FlowHead(CONFIG, condition_width=5)
+    centres = 2.0 * torch.randn(3, 6)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=3e-3)
+    for _ in range(200):
+        which = torch.randint(0, 3, (96,))
+        target = centres[which] + 0.1 * torch.randn(96, 6)
+        loss = head.loss(target, torch.nn.functional.one_hot(which, 5).float()).mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    with torch.no_grad():
+        sampled = head.sample(torch.eye(5)[:3].repeat(20, 1), torch.randn(60, 6), num_steps=num_steps)
+    error = (sampled - centres.repeat(20, 1)).square().mean().sqrt()
+    assert error < 0.5, error
