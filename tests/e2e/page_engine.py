@@ -23,13 +23,14 @@ def answer(turn: MicroTurnInput) -> MicroTurnOutput:
     is_speaking = 6 <= at < CUT_OFF_AT
     time_s = np.arange(OUT_SAMPLES_PER_TURN) / OUT_HZ
     tone = 0.2 * np.sin(2 * np.pi * 220 * time_s) * np.sin(np.pi * time_s / time_s[-1])
+    notes = [f"You typed: {event.text}" for event in turn.events] + ["Stopped at six."] * (at == NOTE_AT)
     return MicroTurnOutput(
         index=turn.index,
         hear=HEARD.get(at, ""),
         say=SAID.get(at, ""),
         audio=tone.astype(np.float32) if is_speaking else None,
         is_clear=at == CUT_OFF_AT,
-        pieces=(Piece(kind=PieceKind.TEXT, text="Stopped at six."),) if at == NOTE_AT else (),
+        pieces=tuple(Piece(kind=PieceKind.TEXT, text=text) for text in notes),
     )
 
 
