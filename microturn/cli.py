@@ -99,7 +99,7 @@ def data_inspect(
     data: DataDir = None,
 ) -> None:
     """Play and draw one episode."""
-    from microturn.data.inspect import inspect_episode
+    from microturn.inspecting import inspect_episode
 
     inspect_episode(scenario, seed, part, out, data)
 
@@ -113,7 +113,7 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for reply.wav, mix.wav, turns.jsonl, timeline.html.")] = Path("out"),
 ) -> None:
     """Play a recording to the model, and keep what it answers with a picture of every micro-turn."""
-    from microturn.running import run_file
+    from microturn.running.command import run_file
 
     run_file(file, text_path=text, model=model, is_fast=fast, out=out)
 

@@ -230,6 +230,7 @@ class Stage:
         for k in range(num_turns):
             inputs.append(MicroTurnInput(index=k, audio=user[k * IN_SAMPLES_PER_TURN : (k + 1) * IN_SAMPLES_PER_TURN]))
             speech = frames[k * MEL_FRAMES_PER_TURN : (k + 1) * MEL_FRAMES_PER_TURN]
+            sound = reply[k * OUT_SAMPLES_PER_TURN : (k + 1) * OUT_SAMPLES_PER_TURN]
             outputs.append(
                 MicroTurnOutput(
                     index=k,
@@ -237,6 +238,7 @@ class Stage:
                     is_clear=k in self._clears,
                     say=said.get(k, ""),
                     mel=speech if self._model.is_speaking[k] else None,
+                    audio=sound if self._model.is_speaking[k] else None,
                 )
             )
         last_ms = num_turns * TURN_MS

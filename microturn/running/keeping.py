@@ -30,7 +30,7 @@ class Keeper:
         self._conversation = conversation
         self._lines = lines
 
-    def add(self, turn: MicroTurnInput, output: MicroTurnOutput, trace: TurnTrace) -> None:
+    def add(self, turn: MicroTurnInput, output: MicroTurnOutput, trace: TurnTrace | None = None) -> None:
         """Keep a micro-turn."""
         summary = TurnSummary.of(turn, output, trace)
         self.summaries.append(summary)
