@@ -3,6 +3,9 @@
 Legend: B rows, T positions, D width, V vocabulary.
 """
 
+from collections.abc import Callable, Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -10,12 +13,15 @@ from microturn.model.blocks import Block
 from microturn.model.config import ModelConfig
 from microturn.model.embeddings import AudioEmbedding, ImageEmbedding, SpeechEmbedding, TextEmbedding
 from microturn.model.flow_head import FlowHead
+from microturn.model.fused import FusedBlock
 from microturn.model.initialisation import initialise
 from microturn.model.normalisation import RmsNorm
 from microturn.model.passes import Pass, WholePass
 from microturn.model.segment import Kind, Segment
 from microturn.model.stream_pass import StreamPass
 from microturn.model.stream_state import StreamState
+
+Layer = Callable[[Tensor, Pass], Tensor]
 
 
 class InteractionModel(nn.Module):
@@ -34,7 +40,13 @@ class InteractionModel(nn.Module):
         if config.speech is not None:
             self.speech_in = SpeechEmbedding(config.speech, backbone.width, backbone.norm_eps)
             self.flow_head = FlowHead(config.speech, backbone.width)
+        self._fused: list[FusedBlock] = []
         initialise(self, len(backbone.layers))
+
+    def fuse(self) -> "InteractionModel":
+        """Make streaming faster, at the price of a second copy of the layers' weights, which must not change after."""
+        self._fused = [FusedBlock(self.config.backbone, cast(Block, block)) for block in self.blocks]
+        return self
 
     def embed(self, segment: Segment) -> Tensor:
         """Each position's embedding by its kind: (B, T, D). Padding gets some token's."""
@@ -65,15 +77,15 @@ class InteractionModel(nn.Module):
         Hidden states at padding mean nothing.
         """
         if state is None:
-            return self._run(self.embed(segment), WholePass(self.config, segment))
+            return self._run(self.blocks, self.embed(segment), WholePass(self.config, segment))
         with torch.no_grad():
             history = StreamPass(self.config, segment, state)
-            hidden_BTD = self._run(self.embed(segment), history)
+            hidden_BTD = self._run(self._fused or self.blocks, self.embed(segment), history)
             history.finish()
         return hidden_BTD
 
-    def _run(self, x_BTD: Tensor, history: Pass) -> Tensor:
-        for block in self.blocks:
+    def _run(self, blocks: Iterable[Layer], x_BTD: Tensor, history: Pass) -> Tensor:
+        for block in blocks:
             x_BTD = block(x_BTD, history)
         return self.norm(x_BTD)
 

@@ -35,7 +35,12 @@ class KeyValueBuffer:
         with torch.inference_mode(False):
             self.key_YJSX = torch.zeros(self.shape, dtype=self.dtype, device=self.device)
             self.value_YJSX = torch.zeros(self.shape, dtype=self.dtype, device=self.device)
+        self._split()
         self.start = self.end = 0
+
+    def _split(self) -> None:
+        self.layers = list(zip(self.key_YJSX.unbind(0), self.value_YJSX.unbind(0), strict=True))
+        """Each layer's keys and values, (J, S, X), as views."""
 
     @property
     def capacity(self) -> int:
@@ -53,6 +58,7 @@ class KeyValueBuffer:
                 new = old if capacity == old.shape[2] else old.new_zeros(*old.shape[:2], capacity, old.shape[3])
             new[:, :, :count] = entries.clone() if new is old else entries
             setattr(self, name, new)
+        self._split()
         self.start, self.end = 0, count
 
 
@@ -113,6 +119,7 @@ class RowState:
         channels = 2 * self.kv_width + 2 * backbone.width
         with torch.inference_mode(False):
             self.tails_ULC = torch.zeros(len(backbone.layers), backbone.conv_taps - 1, channels, device=device)
+        self._tail_views: dict[tuple[int, int, int], Tensor] = {}
         self.generation = 0
         self._rewind_counters()
 
@@ -177,6 +184,13 @@ class RowState:
         torch.arange(self.position, self.position + length, out=fields_4T[0])
         fields_4T[1], fields_4T[2], fields_4T[3] = turn_T, rank_T, is_text_T
         return rank_T
+
+    def tail(self, layer: int, start: int, channels: int) -> Tensor:
+        """The tail of one of a layer's convolutions, (1, L - 1, C), as a view."""
+        key = (layer, start, channels)
+        if key not in self._tail_views:
+            self._tail_views[key] = self.tails_ULC[layer, None, :, start : start + channels]
+        return self._tail_views[key]
 
     def advance(self, length: int, last_turn: int, last_rank: int) -> None:
         """The next positions are in."""

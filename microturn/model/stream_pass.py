@@ -50,7 +50,8 @@ class StreamPass:
             _plan(config, row, segment.turn_BT[b, :length], segment.is_text_BT[b, :length]) if length else None
             for b, (row, length) in enumerate(zip(state.rows, self.lengths, strict=True))
         ]
-        self.tails_BULC = _joined([row.tails_ULC for row in state.rows])
+        # Several rows' tails are joined for the pass; a single row's are used in place.
+        self.tails_BULC = torch.stack([row.tails_ULC for row in state.rows]) if len(state) > 1 else None
         # After a ragged step, each row's tail ends with its own last position.
         self.tail_BL = None
         if min(self.lengths) < segment.kind_BT.shape[1]:
@@ -67,9 +68,13 @@ class StreamPass:
 
     def convolve(self, convolution: ShortConvolution, x_BTC: Tensor, layer: int, place: Place) -> Tensor:
         """See ``Pass``."""
+        # Values follow their own layer's keys; a layer of fewer heads leaves a gap before what comes next.
         kv_width, width = self.state.rows[0].kv_width, self.backbone.width
-        start = (0, kv_width, 2 * kv_width, 2 * kv_width + width)[place]
-        tail_BLC = self.tails_BULC[:, layer, :, start : start + x_BTC.shape[2]]
+        start = (0, x_BTC.shape[2], 2 * kv_width, 2 * kv_width + width)[place]
+        if self.tails_BULC is None:
+            tail_BLC = self.state.rows[0].tail(layer, start, x_BTC.shape[2])
+        else:
+            tail_BLC = self.tails_BULC[:, layer, :, start : start + x_BTC.shape[2]]
         history = torch.cat([tail_BLC, x_BTC], dim=1)
         if self.tail_BL is None:
             tail_BLC.copy_(history[:, -tail_BLC.shape[1] :])
@@ -108,7 +113,7 @@ class StreamPass:
         for b, row in enumerate(self.rows):
             if row is None:
                 continue
-            if len(self.rows) > 1:
+            if self.tails_BULC is not None:
                 row.state.tails_ULC.copy_(self.tails_BULC[b])
             row.state.advance(row.length, row.last_turn, row.last_rank)
 
@@ -161,9 +166,10 @@ def _append(
 ) -> tuple[Tensor, Tensor]:
     """Write the new keys and values; returns all from entry ``first`` on: (J, K, X) each."""
     old, new = buffer.end, buffer.end + key_JQX.shape[1]
-    buffer.key_YJSX[index, :, old:new] = key_JQX
-    buffer.value_YJSX[index, :, old:new] = value_JQX
-    return buffer.key_YJSX[index, :, first:new], buffer.value_YJSX[index, :, first:new]
+    key_JSX, value_JSX = buffer.layers[index]
+    key_JSX[:, old:new] = key_JQX
+    value_JSX[:, old:new] = value_JQX
+    return key_JSX[:, first:new], value_JSX[:, first:new]
 
 
 def _attend(query_HQX: Tensor, key_JKX: Tensor, value_JKX: Tensor, bias_HQK: Tensor) -> Tensor:
@@ -177,8 +183,3 @@ def _attend(query_HQX: Tensor, key_JKX: Tensor, value_JKX: Tensor, bias_HQK: Ten
         alpha=1.0 / head_width,
     )
     return torch.bmm(logits.softmax(-1), value_JKX).reshape(query_HQX.shape).to(query_HQX.dtype)
-
-
-def _joined(tails: list[Tensor]) -> Tensor:
-    """The rows' tails, one after the other; a single row's own memory."""
-    return tails[0][None] if len(tails) == 1 else torch.stack(tails)

@@ -57,6 +57,15 @@ def test_streaming_equals_whole_among_strangers(seed: int, num_rows: int, max_ch
     torch.testing.assert_close(hidden, whole(model, segment), rtol=0, atol=TOLERANCE)
 
 
+@given(seed=st.integers(0, 10_000), num_rows=st.integers(1, 3), max_chunk=st.integers(1, 12))
+@settings(max_examples=5, deadline=None, derandomize=True)
+def test_fused_layers_equal_whole(seed: int, num_rows: int, max_chunk: int) -> None:
+    model = random_model(seed=1)
+    segment = random_segment(model.config, num_rows, 60, seed)
+    hidden = streamed(model.fuse(), segment, random.Random(seed), max_chunk)
+    torch.testing.assert_close(hidden, whole(model, segment), rtol=0, atol=TOLERANCE)
+
+
 def test_eviction_and_text_limit_are_at_work(model: InteractionModel) -> None:
     """The tests above would also pass without a mask on either side: it must change what comes out."""
     segment = random_segment(model.config, 1, 90, seed=3)
