@@ -59,8 +59,8 @@ class Inbound:
         self._on_close = on_close
         self.audio = AudioIngest(setup.codec, limits, first_sample=engine_session.next_sample)
         self.frames = FrameIngest(limits)
-        # One frame waits while another is decoded; a third is dropped: old pictures are not worth a queue.
         self._audio_came = asyncio.Event()
+        # One frame waits while another is decoded; a third is dropped: old pictures are not worth a queue.
         self._undecoded: asyncio.Queue[CameraFrameEvent] = asyncio.Queue(1)
         self.extensions: ExtensionsEnableEvent | None = None
         """What the client opted into."""
