@@ -51,8 +51,8 @@ class FlowBlock(nn.Module):
     def forward(self, x_NW: Tensor, modulation_NV: Tensor) -> Tensor:
         """(N, W), (N, 3 W) -> (N, W)."""
         shift, scale, gate = modulation_NV.chunk(3, dim=-1)
-        y = F.layer_norm(x_NW, x_NW.shape[-1:]) * (1 + scale) + shift
-        return x_NW + gate * self.leave(F.silu(self.enter(y)))
+        y = torch.addcmul(shift, F.layer_norm(x_NW, x_NW.shape[-1:]), 1 + scale)
+        return torch.addcmul(x_NW, gate, self.leave(F.silu(self.enter(y))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,11 @@ class FlowHead(nn.Module):
         """Follow the velocity from noise to a patch in Euler steps: (N, D), (N, P) -> (N, P)."""
         schedule = schedule or self.schedule(num_steps)
         condition = self._condition_parts(cond_ND)
+        modulations = [t[:, None] + c for t, c in zip(schedule.modulations, condition, strict=True)]
         point_NP = noise_NP
         for step in range(schedule.num_steps):
-            parts = [t[step] + c for t, c in zip(schedule.modulations, condition, strict=True)]
-            point_NP = point_NP + self._network(point_NP, parts) / schedule.num_steps
+            velocity_NP = self._network(point_NP, [modulation[step] for modulation in modulations])
+            point_NP = point_NP + velocity_NP / schedule.num_steps
         return point_NP
 
     def _modulations(self) -> list[Modulation]:
