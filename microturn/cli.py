@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from microturn.errors import MicroturnError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The open stack for interaction models.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The open stack for interaction models.",
+)
 data_app = typer.Typer(no_args_is_help=True, help="Scenarios, shards, a look inside.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure compute on this machine.")
 app.add_typer(data_app, name="data")
@@ -213,27 +219,15 @@ def train(
 
 
 def main() -> None:
-    """Entry point: run-time conditions are one line on stderr, never a traceback."""
+    """Entry point: run-time conditions and wrong values are one line on stderr, never a traceback."""
     try:
-        app(standalone_mode=False)
+        app()
     except MicroturnError as error:
-        console.print(f"[bold red]error:[/] {error}", highlight=False)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        console.print("interrupted")
-        sys.exit(130)
-    except Exception as error:
-        from click import ClickException
-
-        if isinstance(error, ValueError):
-            console.print(f"[bold red]error:[/] {error}", highlight=False)
-            sys.exit(2)
-        if not isinstance(error, ClickException):
-            raise
-        error.show()
-        sys.exit(error.exit_code)
+    except ValueError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2)
 
 
 if __name__ == "__main__":
