@@ -230,7 +230,7 @@ def test_who_says_nothing_has_no_word_error_rate() -> None:
 
 def test_pauses_are_shortened_for_the_recogniser() -> None:
     samples = speech_samples(reply({}, [range(5, 7), range(30, 31)]))
-    assert len(samples) == (2 + 2 + 2 + 1 + 1) * OUT_SAMPLES_PER_TURN  # pause, 2 turns, pause, 1 turn, tail
+    assert len(samples) == (4 + 2 + 4 + 1 + 1) * OUT_SAMPLES_PER_TURN  # pause, 2 turns, pause, 1 turn, tail
 
 
 def test_speech_without_samples_is_refused() -> None:
