@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 
 Released = tuple[MicroTurnOutput, TurnTrace]
 
+MAX_WAITING_EVENT_TOKENS = 4_096
+"""Of text events that have not entered a turn yet; while there are more, no text is taken in."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forced:
@@ -125,6 +128,7 @@ class Session:
     has_ended: bool = False
     is_aligned: bool = False
     """Whether its phase group follows from its own sound."""
+    num_waiting_event_tokens: int = 0
     last_turn: int = -1
     last_snapshot_turn: int = -1
     parked_ns: int | None = None
@@ -143,6 +147,10 @@ class Session:
             slicer.push_frame(frame)
 
     def push_text(self, event: TextEvent) -> None:
+        if self.num_waiting_event_tokens > MAX_WAITING_EVENT_TOKENS:
+            raise CapacityError(
+                f"{self.num_waiting_event_tokens} tokens of earlier texts wait: send more once turns have passed"
+            )
         with self._open_slicer() as slicer:
             slicer.push_text(event)
 
@@ -352,6 +360,7 @@ class EngineCore:
             session = self.sessions.get(record.session_id)
             if session is not None:
                 session.last_turn = record.input.index
+                session.num_waiting_event_tokens = record.trace.num_waiting_event_tokens
                 session.deliver((record.output, record.trace))
                 if session.last_turn - session.last_snapshot_turn >= self.settings.snapshot_every_turns:
                     self._save_snapshot(session)

@@ -9,6 +9,7 @@ that choose a token. What is not: dMel, patching and the vocoder, which run besi
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from rich.table import Table
@@ -74,13 +75,15 @@ class Load:
 
     @property
     def num_input_positions(self) -> int:
-        """The last turn's end, what is heard and what is seen."""
-        return 1 + AUDIO_TOKENS_PER_TURN + (self.num_image_tokens + 1 if self.num_image_tokens else 0)
+        """The last turn's end (its last patch too, if it spoke), what is heard and what is seen."""
+        return (
+            1 + self.is_speaking + AUDIO_TOKENS_PER_TURN + (self.num_image_tokens + 1 if self.num_image_tokens else 0)
+        )
 
     @property
     def num_steps(self) -> int:
-        """Forwards of one position after the first: tokens, and patches but for the one that needs none."""
-        return self.num_text_tokens + (PATCHES_PER_TURN + 1 if self.is_speaking else 0)
+        """Forwards of one position after the first: tokens, what opens the speech, and all patches but the last."""
+        return self.num_text_tokens + (PATCHES_PER_TURN if self.is_speaking else 0)
 
     @property
     def num_positions(self) -> int:
@@ -148,6 +151,7 @@ class _Geometry:
     flow_head: int
 
     @classmethod
+    @cache
     def count(cls, config: ModelConfig) -> "_Geometry":
         with torch.device("meta"):
             model = InteractionModel(config)

@@ -97,11 +97,12 @@ class ModelRunner:
         self._model = checkpoint.model.eval()
         self._tokenizer, self._statistics = checkpoint.tokenizer, checkpoint.statistics
         self._vocabulary = checkpoint.tokenizer.vocabulary
-        self._grammar = Grammar(self._vocabulary)
+        self._device = checkpoint.model.unembedding.weight.device
+        self._grammar = Grammar(self._vocabulary, self._device)
         self._voice = Voice(checkpoint.vocoder) if checkpoint.vocoder is not None else None
         self._schedules: dict[int, FlowSchedule] = {}
         self.model_hash = checkpoint.model_hash
-        self.pool = StatePool(checkpoint.model.config, self._vocabulary, self.settings.num_slots)
+        self.pool = StatePool(checkpoint.model.config, self._vocabulary, self.settings.num_slots, self._device)
 
     def open(self, seed: int) -> int:
         """A slot for a session that begins. Raises CapacityError when none is free."""
@@ -188,7 +189,7 @@ class ModelRunner:
 
     def _read(self, rows: Sequence[Row], runs: Sequence[Run]) -> None:
         """One forward: each row reads its run, and holds the hidden state of the last position."""
-        segment = segment_of(runs, self._vocabulary, self._statistics)
+        segment = segment_of(runs, self._vocabulary, self._statistics).to(self._device)
         hidden_BTD = self._model(segment, self.pool.stream.select(row.request.slot for row in rows))
         for row, run, hidden_TD in zip(rows, runs, hidden_BTD, strict=True):
             row.hidden_D = hidden_TD[len(run) - 1]
@@ -229,8 +230,9 @@ class ModelRunner:
         if num_steps not in self._schedules:
             self._schedules[num_steps] = head.schedule(num_steps)
         noise_NP = np.stack([flow_noise(r.state.seed, r.turn, len(r.speech), PATCH_VALUES) for r in rows])
-        normal_NP = head.sample(_hidden(rows), torch.from_numpy(noise_NP), schedule=self._schedules[num_steps])
-        plain_NP = self._statistics.denormalise(normal_NP.view(-1, NUM_BANDS)).view(-1, PATCH_VALUES).numpy()
+        noise = torch.from_numpy(noise_NP).to(self._device)
+        normal_NP = head.sample(_hidden(rows), noise, schedule=self._schedules[num_steps]).float().cpu().numpy()
+        plain_NP = self._statistics.denormalise(normal_NP.reshape(-1, NUM_BANDS)).reshape(-1, PATCH_VALUES)
         for row, patch_P in zip(rows, plain_NP, strict=True):
             prescribed_P = row.prescribed_patch()
             if prescribed_P is not None:
@@ -253,6 +255,7 @@ class ModelRunner:
             index=row.turn,
             batch_size=batch_size,
             num_input_positions=row.num_input_positions,
+            num_waiting_event_tokens=len(row.events.tokens),
             num_text_tokens=len(row.tokens),
             is_cut_short=row.grammar.is_full,
             is_forced=row.request.forced is not None,

@@ -43,10 +43,13 @@ class StatePool:
         config: Of the model.
         vocabulary: Of its tokenizer.
         num_slots: Sessions at once.
+        device: Of the model.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: Vocabulary, num_slots: int) -> None:
-        self.stream = StreamState.new(config, num_slots)
+    def __init__(
+        self, config: ModelConfig, vocabulary: Vocabulary, num_slots: int, device: torch.device | str = "cpu"
+    ) -> None:
+        self.stream = StreamState.new(config, num_slots, device=device)
         """What the model remembers, one row a slot."""
         self._vocabulary = vocabulary
         self._sessions: list[SessionState | None] = [None] * num_slots
@@ -78,14 +81,14 @@ class StatePool:
     def capture(self, slot: int) -> Callable[[], bytes]:
         """Copies a slot's state; calling the result, in any thread, makes safetensors of it."""
         session = self[slot]
-        tensors = {f"model.{name}": tensor for name, tensor in self.stream.to_tensors(slot).items()}
+        tensors = {f"model.{name}": tensor.cpu() for name, tensor in self.stream.to_tensors(slot).items()}
         tensors["ears"] = torch.from_numpy(session.ears.copy())
         tensors["events"] = torch.tensor(list(session.events.tokens), dtype=torch.int32)
         if session.unread is not None:
             tensors["unread.speech"] = torch.from_numpy(session.unread.speech_NP.copy())
             tensors["unread.turn"] = torch.from_numpy(session.unread.turn_T[:1].copy())
         if session.voice is not None:
-            tensors |= {f"voice.{name}": tensor.clone() for name, tensor in _voice_tensors(session.voice).items()}
+            tensors |= {f"voice.{name}": tensor.cpu().clone() for name, tensor in _voice_tensors(session.voice).items()}
         return lambda: save(tensors)
 
     def restore(self, state: bytes, seed: int) -> int:

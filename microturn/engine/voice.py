@@ -25,7 +25,7 @@ Spoken = tuple[NDArray[np.float32] | None, VocoderState | None]
 
 
 class Voice:
-    """A vocoder for many sessions."""
+    """A vocoder for many sessions. It runs on the CPU, where its few operations cost less than moving them."""
 
     def __init__(self, vocoder: Vocoder) -> None:
         self._vocoder = vocoder
@@ -51,6 +51,7 @@ class Voice:
     def _run(self, mels: list[NDArray[np.float32]], states: list[VocoderState]) -> list[Spoken]:
         if not mels:
             return []
-        samples_BS, state = self._vocoder.step(torch.from_numpy(np.stack(mels)), join_voices(states))
+        mel_BTM = torch.from_numpy(np.stack(mels))
+        samples_BS, state = self._vocoder.step(mel_BTM, join_voices(states))
         sounds_BS = np.clip(np.rint(samples_BS.numpy() * 32768), -32768, 32767).astype(np.float32) / 32768
         return [(sound, state.rows(torch.tensor([i]))) for i, sound in enumerate(sounds_BS)]

@@ -47,6 +47,8 @@ class SlicerLimits:
     """Text events held; past it ``push_text`` refuses."""
     max_event_chars: int = 16_384
     """Length of one text event."""
+    max_waiting_chars: int = 65_536
+    """Length of all text events held; past it ``push_text`` refuses."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -153,7 +155,8 @@ class Slicer:
             raise ValueError(
                 f"a text event of {len(event.text)} characters is longer than {self.limits.max_event_chars}: split it"
             )
-        if len(self._events) >= self.limits.max_events:
+        num_chars = sum(len(waiting.text) for _, waiting in self._events) + len(event.text)
+        if len(self._events) >= self.limits.max_events or num_chars > self.limits.max_waiting_chars:
             self.counts.num_refused_events += 1
             raise CapacityError(f"{len(self._events)} text events wait already: send more once turns have passed")
         newest_turn = self._end_sample // IN_SAMPLES_PER_TURN

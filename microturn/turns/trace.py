@@ -20,6 +20,8 @@ class TurnTrace:
     """From the moment the turn could run until its output was released; 0 outside a live engine."""
     num_input_positions: int = 0
     """Positions that the input took in the sequence."""
+    num_waiting_event_tokens: int = 0
+    """Of text events: they enter later turns, a few at a time."""
     num_text_tokens: int = 0
     """Sampled text tokens of the output, openers included."""
     overload_rung: int = 0

@@ -21,6 +21,8 @@ class CountingRunner:
     heard: dict[int, int] = field(default_factory=dict)
     """Turns so far, by slot."""
     batches: list[list[RowIn]] = field(default_factory=list)
+    waiting_tokens: int = 0
+    """Characters of text events so far, less 32 a turn."""
     budgets: list[Budget] = field(default_factory=list)
     on_step: Callable[[Sequence[RowIn]], None] = lambda rows: None
     """Called first; may advance a clock, or raise."""
@@ -59,5 +61,7 @@ class CountingRunner:
         index, words = row.input.index, f" {self.heard[row.slot]}"
         if row.forced is not None:
             words = row.forced.output.say if row.forced.output else ""
-        trace = TurnTrace(index=index, is_forced=row.forced is not None)
+        self.waiting_tokens = max(0, self.waiting_tokens + sum(len(e.text) for e in row.input.events) - 32)
+        waiting = self.waiting_tokens
+        trace = TurnTrace(index=index, is_forced=row.forced is not None, num_waiting_event_tokens=waiting)
         return RowOut(output=MicroTurnOutput(index=index, say=words), tokens=(index,), trace=trace)

@@ -83,6 +83,17 @@ def test_instructions_are_the_first_thing_the_model_reads():
     assert second.events == ()
 
 
+def test_text_that_waits_for_its_turns_holds_up_more_text():
+    studio = Studio()
+    session = studio.open()
+    session.push_text(TextEvent(role=Role.USER, text="x" * 5_000))
+    studio.talk(session, 1)
+    with pytest.raises(CapacityError, match="4968 tokens of earlier texts"):
+        session.push_text(TextEvent(role=Role.USER, text="more"))
+    studio.talk(session, 30)
+    session.push_text(TextEvent(role=Role.USER, text="more"))
+
+
 def test_an_output_is_in_the_journal_before_it_is_released():
     studio = Studio()
     seen = []

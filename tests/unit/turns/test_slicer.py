@@ -270,3 +270,13 @@ def test_a_flood_of_text_is_refused_with_a_remedy():
         slicer.push_text(text("x" * 11))
     assert slicer.counts.num_refused_events == 2
     assert slicer.cut().events == (text("a"), text("b"))
+
+
+def test_long_texts_are_bounded_together():
+    slicer = Slicer(limits=SlicerLimits(max_event_chars=10, max_waiting_chars=25))
+    slicer.push_text(text("x" * 10))
+    slicer.push_text(text("x" * 10))
+    with pytest.raises(CapacityError, match="2 text events wait"):
+        slicer.push_text(text("x" * 10))
+    slicer.cut()
+    slicer.push_text(text("x" * 10))
