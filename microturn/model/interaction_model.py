@@ -3,8 +3,8 @@
 Legend: B rows, T positions, D width, V vocabulary.
 """
 
-from collections.abc import Callable, Iterable
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -43,10 +43,25 @@ class InteractionModel(nn.Module):
         self._fused: list[FusedBlock] = []
         initialise(self, len(backbone.layers))
 
-    def fuse(self) -> "InteractionModel":
-        """Make streaming faster, at the price of a second copy of the layers' weights, which must not change after."""
+    def fuse(self) -> Self:
+        """Make streaming faster, at the price of a second copy of the layers' weights.
+
+        Call it last: the copy is dropped when the model is set to train or loads weights, but does not follow other
+        changes to them.
+        """
         self._fused = [FusedBlock(self.config.backbone, cast(Block, block)) for block in self.blocks]
         return self
+
+    def train(self, mode: bool = True) -> Self:
+        """See ``nn.Module``."""
+        if mode:
+            self._fused = []
+        return super().train(mode)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """See ``nn.Module``."""
+        self._fused = []
+        return super().load_state_dict(state_dict, strict, assign)
 
     def embed(self, segment: Segment) -> Tensor:
         """Each position's embedding by its kind: (B, T, D). Padding gets some token's."""

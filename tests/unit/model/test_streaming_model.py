@@ -66,6 +66,14 @@ def test_fused_layers_equal_whole(seed: int, num_rows: int, max_chunk: int) -> N
     torch.testing.assert_close(hidden, whole(model, segment), rtol=0, atol=TOLERANCE)
 
 
+def test_fused_layers_do_not_outlive_their_weights() -> None:
+    model = random_model(seed=1).fuse()
+    segment = random_segment(model.config, 1, 20, seed=2)
+    model.load_state_dict(random_model(seed=2).state_dict())
+    hidden = model(segment, StreamState.new(model.config, 1))
+    torch.testing.assert_close(hidden, whole(model, segment), rtol=0, atol=TOLERANCE)
+
+
 def test_eviction_and_text_limit_are_at_work(model: InteractionModel) -> None:
     """The tests above would also pass without a mask on either side: it must change what comes out."""
     segment = random_segment(model.config, 1, 90, seed=3)
