@@ -63,7 +63,7 @@ class Report:
         names = list(dict.fromkeys(name for suite in self.suites.values() for name in suite.controls))
         table = Table(title=self.model, title_justify="left")
         for heading in ("suite", "metric"):
-            table.add_column(heading)
+            table.add_column(heading, overflow="fold")
         for heading in ("value", "95 %", "n", *names):
             table.add_column(heading, justify="right")
         for suite_name, suite in self.suites.items():
@@ -111,7 +111,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 def _cells(metric: Metric) -> Sequence[str]:
     if metric.value is None:
-        return metric.note, "", ""
+        return "not run" if metric.note.startswith("not run") else "-", "", ""
     interval = "" if metric.ci95 is None else "-".join(_bare(bound, metric.unit) for bound in metric.ci95)
     return _bare(metric.value, metric.unit), interval, str(metric.count)
 
