@@ -29,6 +29,7 @@ def read_pictures(path: Path, *, origin_s: float, damage: DamageCount) -> Genera
         stream = picture_stream(container)
         if stream is None:
             return
+        stream.codec_context.thread_count = 1  # the other cores are the model's
         pixel_aspect = float(stream.sample_aspect_ratio or 1) or 1.0
         step_ms = 1000 / float(stream.average_rate or MAX_FPS)
         time_ms, slot = -step_ms, -1

@@ -1,6 +1,7 @@
 """The logic of `microturn run`, apart from its command line."""
 
 import time
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from microturn.engine.offline import answer_stream
 from microturn.media.reading import Recording, open_recording
 from microturn.media.text_events import TimedText, read_text_events
 from microturn.running.display import RunDisplay, print_summary
+from microturn.running.interrupt import interrupt_as_flag
 from microturn.running.keeping import Keeper, keeping
 from microturn.running.pump import RecordingPump, paced
 from microturn.turns.micro_turn import MicroTurnInput
@@ -54,46 +56,45 @@ def run_recording(
     model_name: str = "nano",
     console: Console | None = None,
     clock: Clock | None = None,
+    sleep_s: Callable[[float], None] = time.sleep,
 ) -> Keeper:
     """Plays an open recording to a runner, shows it, and keeps it. Ctrl-C ends the recording there, and keeps that.
 
     Raises:
         MediaError: a file that can no longer be read, or a folder that cannot be written to.
     """
-    console = console or Console(stderr=True)
-    clock = clock or SystemClock()
+    console, clock = console or Console(stderr=True), clock or SystemClock()
     pump = RecordingPump(recording, events)
+    turns = pump.turns() if is_fast else paced(pump.turns(), clock=clock, sleep_s=sleep_s)
     start_ns = clock.now_ns()
-    display = RunDisplay(recording.path.name, pump.num_recorded_turns, console)
     with keeping(out, title=recording.path.name, note=f"{model_name} · microturn run") as keeper:
-        with display:
-            is_whole = _converse(pump, runner, keeper, display, None if is_fast else clock)
+        with RunDisplay(recording.path.name, pump.num_recorded_turns, console) as display:
+            is_whole = _converse(turns, pump, runner, keeper, display)
         wall_s = ms_of_ns(clock.now_ns() - start_ns) / 1000
         if console.is_terminal:
             console.print("Drawing the timeline …", end="\r")
-    warnings = _warnings(recording, is_whole)
-    print_summary(console, keeper.summaries, out, wall_s=wall_s, warnings=warnings)
+    print_summary(console, keeper.summaries, out, wall_s=wall_s, warnings=_warnings(recording, is_whole))
     return keeper
 
 
-def _converse(pump: RecordingPump, runner: Runner, keeper: Keeper, display: RunDisplay, pace_by: Clock | None) -> bool:
-    """Runs every micro-turn; False if it was interrupted, which is no error once a turn has been kept."""
+def _converse(
+    turns: Iterator[MicroTurnInput], pump: RecordingPump, runner: Runner, keeper: Keeper, display: RunDisplay
+) -> bool:
+    """Runs and keeps every micro-turn; False if it was interrupted."""
     asked: list[MicroTurnInput] = []
 
-    def inputs():
-        for turn in pump.turns() if pace_by is None else paced(pump.turns(), clock=pace_by, sleep_s=time.sleep):
+    def inputs() -> Generator[MicroTurnInput]:
+        for turn in turns:
             asked.append(turn)
             yield turn
 
-    try:
+    with interrupt_as_flag() as is_interrupted:
         for result in answer_stream(runner, inputs()):
             pump.note(result.output)
             keeper.add(asked.pop(), result.output, result.trace)
             display.show(keeper.summaries[-1])
-    except KeyboardInterrupt:
-        if not keeper.summaries:
-            raise
-        return False
+            if is_interrupted.is_set():
+                return False
     return True
 
 

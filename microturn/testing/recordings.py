@@ -28,7 +28,7 @@ _SOUND_CODECS = {
     ".webm": "libopus",
 }
 _PICTURE_CODECS = {".webm": "libvpx"}
-_FAST = {"preset": "ultrafast", "deadline": "realtime", "cpu-used": "8"}
+_FAST = {"preset": "ultrafast", "deadline": "realtime", "cpu-used": "8", "threads": "1"}
 """Options of libx264 and libvpx; each ignores the other's."""
 _SAMPLES_PER_FRAME = 960
 

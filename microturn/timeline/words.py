@@ -56,17 +56,23 @@ def said_words(turns: Sequence[TurnSummary]) -> list[Word]:
 
 def utterances(words: Iterable[Word], speaker: Speaker) -> list[Utterance]:
     """Words joined into stretches without a long pause; words that were withdrawn are left out."""
-    joined: list[Utterance] = []
+    runs: list[list[Word]] = []
     for word in words:
         if word.is_withdrawn:
             continue
-        end_ms = round(word.time_ms) + TURN_MS
-        if joined and word.time_ms - joined[-1].end_ms < _UTTERANCE_GAP_MS:
-            last = joined[-1]
-            joined[-1] = replace(last, text=f"{last.text} {word.text}", end_ms=max(last.end_ms, end_ms))
+        if runs and word.time_ms - (runs[-1][-1].time_ms + TURN_MS) < _UTTERANCE_GAP_MS:
+            runs[-1].append(word)
         else:
-            joined.append(Utterance(speaker=speaker, text=word.text, start_ms=round(word.time_ms), end_ms=end_ms))
-    return joined
+            runs.append([word])
+    return [
+        Utterance(
+            speaker=speaker,
+            text=" ".join(word.text for word in run),
+            start_ms=round(run[0].time_ms),
+            end_ms=round(run[-1].time_ms) + TURN_MS,
+        )
+        for run in runs
+    ]
 
 
 def _words(placed: Iterable[tuple[int, float, str]]) -> list[Word]:

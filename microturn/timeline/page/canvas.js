@@ -12,7 +12,8 @@ for (const lane of lanes) {
   lane.top = lanesHeight + (lane.isFirst ? 8 : 0);
   lanesHeight = lane.top + lane.height;
   const label = document.createElement("div");
-  Object.assign(label.style, { top: `${lane.top}px`, height: `${lane.height}px` });
+  // A lane of words has two rows, and its label stands beside the first.
+  Object.assign(label.style, { top: `${lane.top}px`, height: `${lane.name ? lane.height : lane.height / 2}px` });
   label.append(Object.assign(document.createElement("b"), { textContent: lane.name }));
   label.append(Object.assign(document.createElement("small"), { textContent: lane.hint }));
   byId("labels").append(label);
