@@ -104,7 +104,7 @@ class Stage:
     def pick(self, options: Sequence[str] | Phrases) -> str:
         """One of the options; of a bank, one of this part's phrasings."""
         if isinstance(options, Phrases):
-            options = getattr(options, self.cast.part)
+            options = options.train if self.cast.part == "train" else options.heldout
         return options[int(self.rng.integers(len(options)))]
 
     def chance(self, probability: float) -> bool:

@@ -103,8 +103,10 @@ class Trainer:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         due = {"validate": self.config.validate_every_minutes * 60, "save": self.config.save_every_minutes * 60}
         next_at = {name: self.progressed.elapsed_s + period for name, period in due.items()}
-        with Progress(*columns, disable=None) as bar:
-            task = bar.add_task("training", total=self.config.max_minutes * 60, completed=self.progressed.elapsed_s)
+        with Progress(*columns) as bar:
+            task = bar.add_task(
+                "training", total=self.config.max_minutes * 60, completed=int(self.progressed.elapsed_s)
+            )
             for batch in self._timed(iter(self.reader)):
                 losses = self._step(batch)
                 if self.progressed.step % self.config.log_every_steps == 0:

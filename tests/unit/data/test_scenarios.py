@@ -5,8 +5,7 @@ import pytest
 
 from microturn.data.corpus import MuteVoice
 from microturn.data.episode import Episode
-from microturn.data.scenarios import SCENARIOS
-from microturn.data.scenarios import count_aloud, every_seconds, in_seconds, repeat_after_me
+from microturn.data.scenarios import SCENARIOS, count_aloud, every_seconds, in_seconds, repeat_after_me
 from microturn.data.stage import Cast, Phrases, Stage
 from microturn.turns.timing import TURN_MS
 
