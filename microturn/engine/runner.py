@@ -71,6 +71,8 @@ class RunnerSettings:
     frame_width: int = 160
     frame_height: int = 120
     """Frames are letterboxed to this size."""
+    is_fused: bool = True
+    """Layers are copied into fewer, larger products: faster, for twice their memory."""
 
 
 @dataclass(slots=True)
@@ -95,6 +97,8 @@ class ModelRunner:
     def __init__(self, checkpoint: Checkpoint, settings: RunnerSettings | None = None) -> None:
         self.settings = settings or RunnerSettings()
         self._model = checkpoint.model.eval()
+        if self.settings.is_fused:
+            self._model.fuse()
         self._tokenizer, self._statistics = checkpoint.tokenizer, checkpoint.statistics
         self._vocabulary = checkpoint.tokenizer.vocabulary
         self._device = checkpoint.model.unembedding.weight.device
