@@ -22,12 +22,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microturn.engine.core import RowIn, RowOut
 from microturn.engine.ladder import Budget
 from microturn.engine.row import Row
 from microturn.engine.sampler import SamplingSettings, choose, flow_noise
 from microturn.engine.segments import segment_of
 from microturn.engine.state_pool import StatePool
+from microturn.engine.step import RowIn, RowOut
 from microturn.engine.voice import Voice
 from microturn.features.dmel import dmel_step
 from microturn.features.mel import NUM_BANDS, MelStatistics
@@ -108,6 +108,11 @@ class ModelRunner:
         self.model_hash = checkpoint.model_hash
         self.pool = StatePool(checkpoint.model.config, self._vocabulary, self.settings.num_slots, self._device)
 
+    @property
+    def can_see(self) -> bool:
+        """Whether the model has learnt to see. If not, frames are left out of what it reads."""
+        return self._model.config.video_in is not None
+
     def open(self, seed: int) -> int:
         """A slot for a session that begins. Raises CapacityError when none is free."""
         return self.pool.open(seed)
@@ -186,7 +191,7 @@ class ModelRunner:
         return rows
 
     def _see(self, turn: MicroTurnInput) -> NDArray[np.float32] | None:
-        if not turn.frames:
+        if not (turn.frames and self.can_see):
             return None
         older, newer = self.fit(turn.frames)
         return pair_patches(older.pixels, newer.pixels)

@@ -139,7 +139,8 @@ class ModelConfig:
 
     backbone: BackboneConfig
     audio_in: AudioInConfig = AudioInConfig()
-    video_in: VideoInConfig
+    video_in: VideoInConfig | None = None
+    """None: a model that has not learnt to see."""
     speech: SpeechConfig | None = SpeechConfig()
     eviction_turns: int | None = EVICTION_TURNS
     """Global layers see what is not text for this many turns; None for ever."""
@@ -147,7 +148,7 @@ class ModelConfig:
     """Global layers see this many of the latest text tokens. Without eviction it has no effect."""
 
     def __post_init__(self) -> None:
-        if self.video_in.folds[-1].out_width != self.backbone.width:
+        if self.video_in is not None and self.video_in.folds[-1].out_width != self.backbone.width:
             raise ValueError(
                 f"the hMLP ends at width {self.video_in.folds[-1].out_width}, "
                 f"the backbone is {self.backbone.width} wide"

@@ -32,7 +32,8 @@ def links(config: ModelConfig, dialect: Dialect) -> Iterator[Link]:
     column = 0 if dialect == "transformers" else 1
     for ours, theirs in _OUTSIDE.items():
         yield Link(theirs[column], (ours,))
-    last = len(config.video_in.folds) - 1
+    folds = config.video_in.folds if config.video_in is not None else ()
+    last = len(folds) - 1
     for fold in range(last + 1):
         linear, norm = _FOLD[column]
         yield Link(linear.format(fold), (f"image_in.folds.{fold}.linear.weight",))

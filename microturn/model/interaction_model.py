@@ -33,7 +33,8 @@ class InteractionModel(nn.Module):
         self.config = config
         self.text_in = TextEmbedding(backbone.vocab_size, backbone.width, backbone.norm_eps)
         self.audio_in = AudioEmbedding(config.audio_in, backbone.width)
-        self.image_in = ImageEmbedding(config.video_in)
+        if config.video_in is not None:
+            self.image_in = ImageEmbedding(config.video_in)
         self.blocks = nn.ModuleList(Block(backbone, layer) for layer in range(len(backbone.layers)))
         self.norm = RmsNorm(backbone.width, backbone.norm_eps)
         self.unembedding = nn.Linear(backbone.width, backbone.vocab_size, bias=False)

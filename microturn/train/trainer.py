@@ -79,7 +79,7 @@ class Trainer:
         self.vocabulary, self.statistics = vocabulary, statistics
         self.model = InteractionModel(config.model).to(config.device)
         if init_from is not None:
-            self.model.load_state_dict(init_from)
+            self._start_from(init_from)
         self.letter_head = nn.Linear(config.model.backbone.width, NUM_LETTER_CLASSES).to(config.device)
         self.optimizer = Optimizer(nn.ModuleDict({"model": self.model, "letter": self.letter_head}), config.optimizer)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -95,6 +95,12 @@ class Trainer:
         self.validation = self._validation_batches(validation_shards) if validation_shards else []
         if config.is_compiled:
             self.model.compile(dynamic=True)
+
+    def _start_from(self, weights: dict[str, torch.Tensor]) -> None:
+        """Take weights; what they lack because they could not see starts untrained."""
+        absent, unknown = self.model.load_state_dict(weights, strict=False)
+        if wrong := [*unknown, *(name for name in absent if not name.startswith("image_in."))]:
+            raise CheckpointError(f"--init-from is of another geometry ({wrong[0]}): give the recipe that it fits")
 
     # --- the loop --------------------------------------------------------------------------------------------
 

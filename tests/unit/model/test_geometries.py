@@ -19,7 +19,7 @@ def test_smalls_layers() -> None:
 
 
 def test_nano_fits_two_cores() -> None:
-    config = nano(vocab_size=4096)
+    config = nano(vocab_size=4096, can_see=True)
     total, active = count_parameters(config)
     assert total <= 30e6
     assert active <= 12e6

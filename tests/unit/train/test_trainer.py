@@ -52,7 +52,6 @@ def shards(tmp_path: Path) -> Path:
 def tiny() -> TrainConfig:
     model = nano(TOKENIZER.vocabulary.size)
     heads = HeadsConfig(num_heads=2, num_kv_heads=1, head_width=16)
-    folds = (*model.video_in.folds[:-1], replace(model.video_in.folds[-1], out_width=32))
     backbone = replace(
         model.backbone,
         width=32,
@@ -62,10 +61,9 @@ def tiny() -> TrainConfig:
         global_heads=heads,
         dense_width=64,
     )
-    video_in = replace(model.video_in, folds=folds)
     speech = SpeechConfig(in_width=16, head_width=32, num_blocks=1)
     return TrainConfig(
-        model=replace(model, backbone=backbone, video_in=video_in, speech=speech),
+        model=replace(model, backbone=backbone, speech=speech),
         positions_per_batch=300,
         max_minutes=1e9,
         is_bf16=False,
