@@ -141,6 +141,20 @@ def serve(
     run_server(host=host, port=port, model=model, key=key, record=record, num_threads=threads)
 
 
+@app.command("replay")
+def replay(
+    session: Annotated[str, typer.Argument(help="Name of a recorded session, or 'latest'.")],
+    record: Annotated[Path, typer.Option(help="The folder that 'serve --record' wrote.")],
+    model: ModelDir = None,
+    out: Annotated[Path, typer.Option(help="Folder for sound, turns and timeline.")] = Path("out"),
+    check: Annotated[bool, typer.Option(help="Fail if the model would have done something else.")] = True,
+) -> None:
+    """Run a recorded session again, report any deviation, and draw it."""
+    from microturn.replaying import replay_session
+
+    replay_session(session, record, model=model, out=out, is_checked=check)
+
+
 @app.command("eval")
 def evaluate(
     suites: Annotated[list[str] | None, typer.Argument(help="Suites, or 'all'.")] = None,
