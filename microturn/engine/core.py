@@ -8,92 +8,24 @@ runner does.
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from microturn.clock import Clock
 from microturn.engine.journal import Journal, SessionRecord, Snapshot, TurnRecord, new_resume_token
 from microturn.engine.ladder import Budget, Ladder
+from microturn.engine.rebuild import rebuild
 from microturn.engine.scheduler import Batch, Scheduler, SchedulerSettings
-from microturn.errors import CapacityError, JournalError, MicroturnError, SessionClosedError
-from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Role, TextEvent
-from microturn.turns.pcm import PcmChunk
+from microturn.engine.session import Deliver, Session
+from microturn.engine.step import Forced, RowIn, RowOut, Runner
+from microturn.errors import CapacityError, JournalError, MicroturnError
+from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.slicer import Slicer
-from microturn.turns.timing import IN_SAMPLES_PER_TURN, TURN_MS, ms_of_ns, ns_of_ms
+from microturn.turns.timing import TURN_MS, ms_of_ns, ns_of_ms
 from microturn.turns.trace import TurnTrace
-from microturn.turns.video import VideoFrame
 
 _log = logging.getLogger(__name__)
-
-Released = tuple[MicroTurnOutput, TurnTrace]
-
-MAX_WAITING_EVENT_TOKENS = 4_096
-"""Of text events that have not entered a turn yet; while there are more, no text is taken in."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Forced:
-    """An output that is prescribed: the model reads it as its own."""
-
-    tokens: tuple[int, ...] = ()
-    """Of the output, patches and the closing token left out. Empty: silence."""
-    output: MicroTurnOutput | None = None
-    """What was said; None for silence."""
-    is_checked: bool = False
-    """Whether the model is asked at each step what it would have done: slow, as it was live, and deviations are
-    counted. Otherwise the output is read along with the input."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RowIn:
-    """One session's part of a step."""
-
-    slot: int
-    input: MicroTurnInput
-    forced: Forced | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RowOut:
-    """What came of it."""
-
-    output: MicroTurnOutput
-    tokens: tuple[int, ...]
-    trace: TurnTrace
-
-
-class Runner(Protocol):
-    """Runs a model over the states of sessions. ``microturn.engine.runner`` has the real one."""
-
-    @property
-    def model_hash(self) -> str:
-        """Names the weights: a state fits no others."""
-        ...
-
-    def open(self, seed: int) -> int:
-        """A slot with a fresh state. Raises CapacityError when none is free."""
-        ...
-
-    def release(self, slot: int) -> None:
-        """Forgets the state."""
-        ...
-
-    def fit(self, frames: tuple[VideoFrame, ...]) -> tuple[VideoFrame, ...]:
-        """Frames at the size at which the model sees them: no more than that is journaled."""
-        ...
-
-    def step(self, rows: Sequence[RowIn], budget: Budget) -> list[RowOut]:
-        """One micro-turn of some sessions. If it raises, no state has changed."""
-        ...
-
-    def capture(self, slot: int) -> Callable[[], bytes]:
-        """The state as it is now; calling the result, in any thread, makes bytes of it."""
-        ...
-
-    def restore(self, state: bytes, seed: int) -> int:
-        """A slot with a captured state. Raises CapacityError, or ValueError for bytes that do not load."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,74 +41,6 @@ class EngineSettings:
     """On a lossy transport, how long after its first packets' pace a turn is waited for before it is cut."""
     park_ms: int = 60_000
     """How long the state of a session without a client stays in memory. Later it is resumed from the journal."""
-
-
-@dataclass(slots=True, eq=False)
-class Session:
-    """One conversation inside the engine."""
-
-    session_id: str
-    resume_token: str
-    slot: int
-    is_lossy: bool
-    """Its transport drops rather than delays: turns are cut at their deadline."""
-    deliver: Callable[[Released | Exception | None], None]
-    """Takes outputs; an error or None is the last."""
-    slicer: Slicer = field(default_factory=Slicer)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    """Guards the slicer, which another thread fills."""
-    has_ended: bool = False
-    is_aligned: bool = False
-    """Whether its phase group follows from its own sound."""
-    num_waiting_event_tokens: int = 0
-    last_turn: int = -1
-    last_snapshot_turn: int = -1
-    parked_ns: int | None = None
-
-    @property
-    def next_sample(self) -> int:
-        """Media time goes on from here: the start of a resumed client's sound."""
-        return self.slicer.next_index * IN_SAMPLES_PER_TURN
-
-    def push_audio(self, chunk: PcmChunk) -> None:
-        with self._open_slicer() as slicer:
-            slicer.push_audio(chunk)
-
-    def push_frame(self, frame: VideoFrame) -> None:
-        with self._open_slicer() as slicer:
-            slicer.push_frame(frame)
-
-    def push_text(self, event: TextEvent) -> None:
-        if self.num_waiting_event_tokens > MAX_WAITING_EVENT_TOKENS:
-            raise CapacityError(
-                f"{self.num_waiting_event_tokens} tokens of earlier texts wait: send more once turns have passed"
-            )
-        with self._open_slicer() as slicer:
-            slicer.push_text(event)
-
-    def end(self, last: Exception | None) -> None:
-        if not self.has_ended:
-            self.has_ended = True
-            self.deliver(last)
-
-    def _open_slicer(self) -> "_Held":
-        if self.has_ended:
-            raise SessionClosedError(f"session {self.session_id} has ended: open a new one, or resume it by its token")
-        return _Held(self)
-
-
-@dataclass(slots=True)
-class _Held:
-    """A session's slicer, held for this thread."""
-
-    session: Session
-
-    def __enter__(self) -> Slicer:
-        self.session.lock.acquire()
-        return self.session.slicer
-
-    def __exit__(self, *_: object) -> None:
-        self.session.lock.release()
 
 
 class EngineCore:
@@ -210,7 +74,7 @@ class EngineCore:
 
     def open(
         self,
-        deliver: Callable[[Released | Exception | None], None],
+        deliver: Deliver,
         *,
         instructions: str | None = None,
         seed: int | None = None,
@@ -246,7 +110,7 @@ class EngineCore:
             raise
         return session
 
-    def resume(self, resume_token: str, deliver: Callable[[Released | Exception | None], None]) -> Session:
+    def resume(self, resume_token: str, deliver: Deliver) -> Session:
         """Goes on with a conversation: from memory, else from its latest good snapshot and the turns since.
 
         Raises:
@@ -415,7 +279,7 @@ class EngineCore:
             raise
         self.sessions[session.session_id] = session
 
-    def _unpark(self, parked: Session, deliver: Callable[[Released | Exception | None], None]) -> Session:
+    def _unpark(self, parked: Session, deliver: Deliver) -> Session:
         """The same state for a new client. Its old client, if there still is one, is cut off."""
         self.park(parked)
         away_turns = int(ms_of_ns(self._clock.now_ns() - (parked.parked_ns or 0)) // TURN_MS)
@@ -435,29 +299,9 @@ class EngineCore:
 
     def _rebuild(self, record: SessionRecord, session: Session) -> int:
         """A slot with the state after the last journaled turn."""
-        slot: int | None = None
-        for snapshot in self._journal.snapshots(record.session_id):
-            try:
-                slot = self._runner.restore(snapshot.state, record.seed)
-            except ValueError as error:
-                _log.warning("snapshot %d of %s does not load: %s", snapshot.turn_index, record.session_id, error)
-                continue
-            session.last_turn = session.last_snapshot_turn = snapshot.turn_index
-            break
-        if slot is None:
-            slot = self._runner.open(record.seed)
-        try:
-            self._replay(slot, self._journal.turns(record.session_id, after_turn=session.last_turn), session)
-        except Exception:
-            self._runner.release(slot)
-            raise
-        return slot
-
-    def _replay(self, slot: int, turns: Iterable[TurnRecord], session: Session) -> None:
-        for turn in turns:
-            forced = Forced(tokens=turn.tokens, output=turn.output)
-            self._runner.step([RowIn(slot=slot, input=turn.input, forced=forced)], self.settings.budget)
-            session.last_turn = turn.input.index
+        rebuilt = rebuild(self._runner, self._journal, record, self.settings.budget)
+        session.last_turn, session.last_snapshot_turn = rebuilt.last_turn, rebuilt.last_snapshot_turn
+        return rebuilt.slot
 
     def _save_snapshot(self, session: Session) -> None:
         if session.last_turn == session.last_snapshot_turn:

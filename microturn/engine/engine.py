@@ -16,8 +16,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from microturn.clock import Clock, SystemClock
-from microturn.engine.core import EngineCore, EngineSettings, Released, Runner, Session, describe
+from microturn.engine.core import EngineCore, EngineSettings, describe
 from microturn.engine.journal import Journal, NullJournal
+from microturn.engine.session import Released, Session
+from microturn.engine.step import Runner
 from microturn.errors import CapacityError, SessionClosedError
 from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
 from microturn.turns.pcm import PcmChunk

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from microturn.engine.core import Forced, RowIn, RowOut, Runner
 from microturn.engine.journal import TurnRecord
 from microturn.engine.ladder import Budget
+from microturn.engine.step import Forced, RowIn, RowOut, Runner
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.trace import TurnTrace
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from microturn.engine.core import RowIn
 from microturn.engine.segments import output_run_of
 from microturn.engine.state_pool import SessionState
+from microturn.engine.step import RowIn
 from microturn.features.sequence import PATCH_VALUES, EventQueue, Run
 from microturn.features.vocoder import VocoderState
 from microturn.model.grammar import GrammarState

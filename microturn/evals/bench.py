@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from microturn.engine.core import Forced, RowIn, Runner
 from microturn.engine.ladder import Budget
+from microturn.engine.step import Forced, RowIn, Runner
 from microturn.errors import MicroturnError
 from microturn.evals import metric
 from microturn.evals.metric import FRACTION, Metric, Metrics

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from microturn.engine.core import Runner
 from microturn.engine.ladder import Budget
 from microturn.engine.loading import load_checkpoint, nano_folder
 from microturn.engine.offline import answer_sessions
 from microturn.engine.runner import ModelRunner, RunnerSettings
+from microturn.engine.step import Runner
 from microturn.engine.voice import Voice
 from microturn.errors import CheckpointError
 from microturn.evals.subject import BATCH_SESSIONS, Session

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from microturn.clock import Clock, SystemClock
-from microturn.engine.core import Runner
 from microturn.engine.offline import answer_stream
+from microturn.engine.step import Runner
 from microturn.media.reading import Recording, open_recording
 from microturn.media.text_events import TimedText, read_text_events
 from microturn.running.display import RunDisplay, print_summary
@@ -41,9 +41,11 @@ def run_file(
     from microturn.engine.loading import load_checkpoint
     from microturn.engine.runner import ModelRunner, RunnerSettings
 
-    runner = ModelRunner(load_checkpoint(model), RunnerSettings(num_slots=1))
+    console = Console(stderr=True)
     name = model.name if model else "nano"
-    run_recording(recording, events, runner, is_fast=is_fast, out=out, model_name=name)
+    with console.status(f"Loading {name} …"):
+        runner = ModelRunner(load_checkpoint(model), RunnerSettings(num_slots=1))
+    run_recording(recording, events, runner, is_fast=is_fast, out=out, model_name=name, console=console)
 
 
 def run_recording(

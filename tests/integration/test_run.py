@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from microturn.engine.core import RowIn, RowOut
+from microturn.engine.step import RowIn, RowOut
 from microturn.errors import MediaError
 from microturn.media.mixing import playback_start_ms
 from microturn.media.reading import open_recording

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from microturn.engine.core import Forced, RowIn, RowOut
 from microturn.engine.ladder import Budget
 from microturn.engine.runner import Checkpoint, ModelRunner, RunnerSettings
 from microturn.engine.sampler import SamplingSettings
 from microturn.engine.segments import output_run_of, segment_of
+from microturn.engine.step import Forced, RowIn, RowOut
 from microturn.errors import CapacityError
 from microturn.features.dmel import dmel
 from microturn.features.patches import pair_patches

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from microturn.engine.core import RowIn, RowOut
 from microturn.engine.ladder import Budget
+from microturn.engine.step import RowIn, RowOut
 from microturn.errors import CapacityError
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.trace import TurnTrace

@@ -7,8 +7,8 @@ import pytest
 from hand_made import MEL
 from mute import play_mute
 
-from microturn.engine.core import RowIn, RowOut
 from microturn.engine.ladder import Budget
+from microturn.engine.step import RowIn, RowOut
 from microturn.errors import MicroturnError
 from microturn.evals.bench import NUM_WARM_UP_TURNS, bench_turns, long_session, start_report, turn_reports
 from microturn.features.tokenizer import Tokenizer

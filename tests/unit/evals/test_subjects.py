@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microturn.engine.core import RowIn, RowOut
 from microturn.engine.ladder import Budget
+from microturn.engine.step import RowIn, RowOut
 from microturn.errors import CheckpointError
 from microturn.evals.command import bench_engine_command, eval_command, subject_of
 from microturn.evals.engine_subject import EngineSubject
