@@ -99,7 +99,7 @@ def print_summary(
     if not spoken:
         table.add_row("", Text("nobody said a word", "dim"))
     console.print(table)
-    console.print(Text(_cost(summaries, wall_s), "dim"))
+    console.print(Text(_cost(summaries, wall_s), "dim"), soft_wrap=True)
     for warning in warnings:
         console.print(Text(warning, "yellow"))
     for name in (REPLY, MIX, TURNS, TIMELINE):

@@ -135,6 +135,6 @@ figures();
 for (const [, image] of thumbnails) image.addEventListener("load", redraw);
 new ResizeObserver(() => layOut()).observe(scroller);
 layOut();
-// A minute fits; of a longer session its first half-minute is shown, and the overview shows the rest.
-zoomTo(durationMs <= 60000 ? view.minScale : view.width / 30000, 0);
+// All of a short session; of a longer one as much of its beginning as can be read, and the overview shows the rest.
+zoomTo(Math.max(view.minScale, 0.022), 0);
 seek(0, firstTurn);

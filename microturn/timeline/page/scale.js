@@ -17,8 +17,15 @@ const durationMs = Math.max(data.durationMs, TURN_MS);
 /** When the answer to a micro-turn sounds. */
 const soundsAtMs = (index) => (index + 1) * TURN_MS + data.playoutMs;
 
-const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** Megabytes of sound come this way, so no function is called for each byte. */
+function bytesOf(base64) {
+  const letters = atob(base64);
+  const bytes = new Uint8Array(letters.length);
+  for (let place = 0; place < letters.length; place++) bytes[place] = letters.charCodeAt(place);
+  return bytes;
+}
 
 function clockText(ms, digits = 1) {
   const minutes = Math.floor(ms / 60000);
