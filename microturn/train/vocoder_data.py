@@ -68,7 +68,7 @@ class Teacher:
             return None
         ids = self._voice.ids(phonemes[0])
         out = self._voice.sess.run(None, {"ids": np.asarray([ids], np.int64), "speed": np.asarray([speed], np.float32)})
-        gain, phase, noise_gain, rest_gain, rest_phase, pitch = (value[0] for value in out)
+        gain, phase, noise_gain, rest_gain, rest_phase, pitch = (np.asarray(value)[0] for value in out)
         rng = np.random.default_rng(seed)
         samples = self._dsp.synth(gain, phase.copy(), noise_gain, rest_gain, rest_phase, pitch, rng)
         middle_hz = _between(np.concatenate([pitch[:1], pitch[:-1]]), pitch)
@@ -199,7 +199,8 @@ def _between(before_hz: NDArray[np.float32], after_hz: NDArray[np.float32]) -> N
     """The pitch half-way between two frames; at the edge of a stretch of voice, that of its voiced side."""
     before_hz = np.where(before_hz > _MIN_VOICED_HZ, before_hz, 0)
     after_hz = np.where(after_hz > _MIN_VOICED_HZ, after_hz, 0)
-    return (before_hz + after_hz) / np.maximum(1, (before_hz > 0).astype(np.float32) + (after_hz > 0))
+    num_voiced = (before_hz > 0).astype(np.float32) + (after_hz > 0).astype(np.float32)
+    return ((before_hz + after_hz) / np.maximum(1, num_voiced)).astype(np.float32)
 
 
 def _slice(values: NDArray[_Kind], start: int, end: int) -> NDArray[_Kind]:
