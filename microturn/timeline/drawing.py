@@ -12,8 +12,8 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from microturn.timeline.summary import TurnSummary
 from microturn.timeline.sound import OUTLINE_STEP_MS, Track, embedded_sound, outline
+from microturn.timeline.summary import TurnSummary
 from microturn.timeline.thumbnails import Thumbnail
 from microturn.timeline.transcript import transcript_html
 from microturn.timeline.words import Word, heard_words, said_words
