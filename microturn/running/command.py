@@ -45,6 +45,8 @@ def run_file(
     name = model.name if model else "nano"
     with console.status(f"Loading {name} …"):
         runner = ModelRunner(load_checkpoint(model), RunnerSettings(num_slots=1))
+    if recording.has_pictures and not runner.can_see:
+        console.print(f"{name} has not learnt to see: the pictures are drawn, and left out of what it reads")
     run_recording(recording, events, runner, is_fast=is_fast, out=out, model_name=name, console=console)
 
 
