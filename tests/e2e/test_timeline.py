@@ -111,9 +111,9 @@ def test_the_pointer_shows_all_that_a_turn_holds(page):
 def test_the_sound_plays_and_the_cursor_goes_along(page):
     page.click("#play")
     playwright.expect(page.locator("#clock")).to_have_text(re.compile(r"^0:0(0\.[3-9]|[1-9])"), timeout=60_000)
-    assert page.get_attribute("#play", "aria-label") == "Pause"
+    playwright.expect(page.locator("#play")).to_have_attribute("aria-label", "Pause")
     page.click("#play")
-    assert page.get_attribute("#play", "aria-label") == "Play"
+    playwright.expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
 
 
 def test_a_line_of_the_conversation_leads_to_its_moment(page):
