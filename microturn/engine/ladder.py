@@ -80,7 +80,11 @@ class Ladder:
     @property
     def budget(self) -> Budget:
         """What a micro-turn may cost on the present rung."""
-        full, given_up, rung = self.full, self.settings, self.rung
+        return self.budget_on(self.rung)
+
+    def budget_on(self, rung: Rung) -> Budget:
+        """What a micro-turn may cost on a rung."""
+        full, given_up = self.full, self.settings
         return Budget(
             video_every_turns=given_up.degraded_video_every_turns
             if rung >= Rung.FEWER_FRAMES

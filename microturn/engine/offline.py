@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from microturn.engine.journal import TurnRecord
-from microturn.engine.ladder import Budget
+from microturn.engine.ladder import Budget, Ladder, Rung
 from microturn.engine.step import Forced, RowIn, RowOut, Runner
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.trace import TurnTrace
@@ -70,20 +70,23 @@ class ReplayedTurn:
 
 
 def replay(
-    runner: Runner, turns: Iterable[TurnRecord], *, seed: int, budget: Budget | None = None
+    runner: Runner, turns: Iterable[TurnRecord], *, seed: int, ladder: Ladder | None = None
 ) -> Iterator[ReplayedTurn]:
     """Runs a recording again, step by step as it was live, with its own tokens and patches forced.
 
-    Turns that were forced to silence when they were live are so again, and never deviate. With the same weights,
+    A turn that ran under overload is given the budget of its rung on the ``ladder`` that was live (the default one
+    unless given). Turns that were forced to silence when they were live are so again, and never deviate. With the same weights,
     machine, threads and batch shape as then, nothing deviates.
     """
+    ladder = ladder or Ladder()
     slot = runner.open(seed)
     try:
         for turn in turns:
+            budget = ladder.budget_on(Rung(turn.trace.overload_rung))
             forced = Forced(tokens=turn.tokens, output=turn.output, is_checked=True)
             if turn.trace.is_forced:
                 forced = Forced()
-            (result,) = runner.step([RowIn(slot=slot, input=turn.input, forced=forced)], budget or Budget())
+            (result,) = runner.step([RowIn(slot=slot, input=turn.input, forced=forced)], budget)
             yield ReplayedTurn(recorded=turn, output=result.output, trace=result.trace)
     finally:
         runner.release(slot)

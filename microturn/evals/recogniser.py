@@ -42,7 +42,7 @@ class Recogniser:
         Raises MissingDependencyError.
         """
         try:
-            from faster_whisper import WhisperModel
+            from faster_whisper import WhisperModel  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise MissingDependencyError(f"the recogniser needs faster-whisper: {_REMEDY}") from error
         folder = _joined_weights(cache or _user_cache())

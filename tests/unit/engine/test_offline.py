@@ -5,6 +5,7 @@ import pytest
 from engine_fakes import CountingRunner
 
 from microturn.engine.journal import TurnRecord
+from microturn.engine.ladder import Ladder, Rung
 from microturn.engine.offline import answer_sessions, answer_stream, replay
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.timing import IN_SAMPLES_PER_TURN
@@ -60,3 +61,28 @@ def test_a_replay_forces_what_was_recorded():
     assert [r.output.say for r in replayed] == [" recorded", "", " recorded"]
     assert [batch[0].forced.is_checked for batch in runner.batches] == [True, False, True]
     assert runner.heard == {}
+
+
+def test_a_replay_gives_each_turn_the_budget_that_it_had():
+    """A live session under overload once deviated in replay: its patches had been made in fewer flow steps."""
+    budgets = []
+
+    class Watching(CountingRunner):
+        def step(self, rows, budget):
+            budgets.append(budget)
+            return super().step(rows, budget)
+
+    rungs = [Rung.EVERYTHING, Rung.FEWER_FLOW_STEPS, Rung.SMALLER_TEXT_CAP]
+    turns = [
+        TurnRecord(
+            session_id="s",
+            input=turn,
+            output=MicroTurnOutput(index=turn.index),
+            tokens=(),
+            trace=TurnTrace(index=turn.index, overload_rung=rung),
+        )
+        for turn, rung in zip(session(3), rungs, strict=True)
+    ]
+    list(replay(Watching(), turns, seed=0))
+    assert budgets == [Ladder().budget_on(rung) for rung in rungs]
+    assert budgets[1].num_flow_steps < budgets[0].num_flow_steps
