@@ -75,8 +75,8 @@ def replay(
     """Runs a recording again, step by step as it was live, with its own tokens and patches forced.
 
     A turn that ran under overload is given the budget of its rung on the ``ladder`` that was live (the default one
-    unless given). Turns that were forced to silence when they were live are so again, and never deviate. With the same weights,
-    machine, threads and batch shape as then, nothing deviates.
+    unless given). Turns that were forced to silence when they were live are so again, and never deviate. With the same
+    weights, machine, threads and batch shape as then, nothing deviates.
     """
     ladder = ladder or Ladder()
     slot = runner.open(seed)

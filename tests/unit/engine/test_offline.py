@@ -65,13 +65,7 @@ def test_a_replay_forces_what_was_recorded():
 
 def test_a_replay_gives_each_turn_the_budget_that_it_had():
     """A live session under overload once deviated in replay: its patches had been made in fewer flow steps."""
-    budgets = []
-
-    class Watching(CountingRunner):
-        def step(self, rows, budget):
-            budgets.append(budget)
-            return super().step(rows, budget)
-
+    runner = CountingRunner()
     rungs = [Rung.EVERYTHING, Rung.FEWER_FLOW_STEPS, Rung.SMALLER_TEXT_CAP]
     turns = [
         TurnRecord(
@@ -83,6 +77,6 @@ def test_a_replay_gives_each_turn_the_budget_that_it_had():
         )
         for turn, rung in zip(session(3), rungs, strict=True)
     ]
-    list(replay(Watching(), turns, seed=0))
-    assert budgets == [Ladder().budget_on(rung) for rung in rungs]
-    assert budgets[1].num_flow_steps < budgets[0].num_flow_steps
+    list(replay(runner, turns, seed=0))
+    assert runner.budgets == [Ladder().budget_on(rung) for rung in rungs]
+    assert runner.budgets[1].num_flow_steps < runner.budgets[0].num_flow_steps
