@@ -156,7 +156,10 @@ def test_the_future_changes_nothing(model: InteractionModel) -> None:
     other = Segment.batch([row_slice(one, 0, 0, 50)])
     other.token_BT = one.token_BT.clone()
     other.token_BT[0, 30:] = (other.token_BT[0, 30:] + 1) % 61
-    assert torch.equal(whole(model, one)[:, :30], whole(model, other)[:, :30])
+    first, second = whole(model, one), whole(model, other)
+    # Not bit for bit: where a buffer happens to lie in memory decides how a product is rounded.
+    torch.testing.assert_close(first[:, :30], second[:, :30], rtol=0, atol=1e-5)
+    assert (first[:, 30:] - second[:, 30:]).abs().amax() > 0.1
 
 
 def test_without_eviction_or_log_scaling() -> None:
