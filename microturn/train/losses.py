@@ -35,13 +35,17 @@ class Losses:
 def compute_losses(
     model: InteractionModel, letter_head: nn.Linear, batch: Batch, config: LossConfig, generator: torch.Generator
 ) -> Losses:
-    """Forward pass and losses. ``letter_head`` maps hidden states to letter classes and is not part of the model."""
+    """Forward pass and losses. ``letter_head`` maps hidden states to letter classes and is not part of the model.
+
+    ``generator`` is on the batch's device.
+    """
     segment = batch.segment
     clean_NP = segment.speech_NP
     if config.patch_noise and len(clean_NP):
-        scale_N1 = torch.rand(len(clean_NP), 1, generator=generator) * config.patch_noise
-        noise_NP = torch.randn(clean_NP.shape, generator=generator)
-        segment.speech_NP = clean_NP + (noise_NP * scale_N1).to(clean_NP.device)
+        device = clean_NP.device
+        scale_N1 = torch.rand(len(clean_NP), 1, generator=generator, device=device) * config.patch_noise
+        noise_NP = torch.randn(clean_NP.shape, generator=generator, device=device)
+        segment.speech_NP = clean_NP + noise_NP * scale_N1
     hidden_ND = model(segment).flatten(0, 1)
     segment.speech_NP = clean_NP
 

@@ -82,7 +82,7 @@ class Trainer:
             self._start_from(init_from)
         self.letter_head = nn.Linear(config.model.backbone.width, NUM_LETTER_CLASSES).to(config.device)
         self.optimizer = Optimizer(nn.ModuleDict({"model": self.model, "letter": self.letter_head}), config.optimizer)
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.generator = torch.Generator(config.device).manual_seed(config.seed)
         self.progressed = Progressed()
         self.reader = BatchReader(
             shards,
@@ -166,7 +166,7 @@ class Trainer:
     def validate(self) -> dict[str, float]:
         """Mean losses over the validation episodes, the same noise each time."""
         self.model.eval()
-        generator = torch.Generator().manual_seed(1)
+        generator = torch.Generator(self.config.device).manual_seed(1)
         sums: dict[str, float] = {}
         for batch in self.validation:
             for name, value in self._losses(batch, generator).metrics.items():
