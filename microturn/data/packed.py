@@ -3,6 +3,7 @@
 Dimensions: T positions, N positions of one kind, M 80 mel bands, P 320 values of a speech patch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +14,15 @@ from microturn.data.voices import SpokenWord
 from microturn.features.dmel import dmel
 from microturn.features.sequence import EventQueue, Run, input_run, output_run
 from microturn.features.tokenizer import Tokenizer
-from microturn.turns.timing import AUDIO_TOKEN_MS, AUDIO_TOKENS_PER_TURN
+from microturn.turns.timing import AUDIO_TOKEN_MS, AUDIO_TOKENS_PER_TURN, PATCHES_PER_TURN
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
 NUM_LETTER_CLASSES = len(LETTERS) + 1
 """Letters, and 0 for none: the auxiliary target of each audio token."""
 LETTER_LAG_MS = 100
 """An audio token is asked for the letter that was spoken this long before its end."""
+UNKNOWN_LETTER = 255
+"""No target: a shard that was made before its kind of letters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +31,9 @@ class PackedEpisode:
 
     run: Run
     letter_N: NDArray[np.uint8]
-    """Class of the letter being spoken, per audio token; 0 for none."""
+    """Class of the letter that the user is speaking, per audio token; 0 for none."""
+    said_letter_N: NDArray[np.uint8]
+    """Class of the letter that the model speaks, per speech patch; 0 for none."""
 
     @property
     def num_positions(self) -> int:
@@ -36,15 +41,15 @@ class PackedEpisode:
         return len(self.run)
 
 
-def letters(words: list[SpokenWord], num_tokens: int) -> NDArray[np.uint8]:
-    """The letter that is being spoken at each audio token, words' letters spread evenly over their time."""
+def letters(words: Sequence[SpokenWord], num_tokens: int, lag_ms: float = LETTER_LAG_MS) -> NDArray[np.uint8]:
+    """The letter that is being spoken in each 50 ms, ``lag_ms`` late; words' letters are spread evenly over their time."""
     classes_N = np.zeros(num_tokens, np.uint8)
     for word in words:
         spelling = [LETTERS.index(c) + 1 for c in word.text if c in LETTERS]
         if not spelling:
             continue
-        first = int((word.start_ms + LETTER_LAG_MS) // AUDIO_TOKEN_MS)
-        last = min(int((word.end_ms + LETTER_LAG_MS) // AUDIO_TOKEN_MS), num_tokens - 1)
+        first = int((word.start_ms + lag_ms) // AUDIO_TOKEN_MS)
+        last = min(int((word.end_ms + lag_ms) // AUDIO_TOKEN_MS), num_tokens - 1)
         for n in range(max(0, first), last + 1):
             share = (n - first) / max(1, last - first + 1)
             classes_N[n] = spelling[int(share * len(spelling))]
@@ -62,7 +67,11 @@ def pack(episode: Episode, tokenizer: Tokenizer) -> PackedEpisode:
         bins = dmel_NM[k * AUDIO_TOKENS_PER_TURN : (k + 1) * AUDIO_TOKENS_PER_TURN]
         runs += [input_run(k, bins, queue.take(), tokenizer.vocabulary), output_run(output, tokenizer)]
     run = Run.concat(runs)
-    return PackedEpisode(run=run, letter_N=letters(list(episode.heard), len(run.dmel_NM)))
+    said_KP = letters(episode.said, len(run.dmel_NM), 0.0).reshape(-1, PATCHES_PER_TURN)
+    speaks_K = np.array([output.mel is not None for output in episode.outputs])
+    return PackedEpisode(
+        run=run, letter_N=letters(episode.heard, len(run.dmel_NM)), said_letter_N=said_KP[speaks_K].ravel()
+    )
 
 
 def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
@@ -76,6 +85,7 @@ def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
         "dmel": run.dmel_NM[:, 0::2] | (run.dmel_NM[:, 1::2] << 4),
         "speech": run.speech_NP.astype(np.float16),
         "letter": packed.letter_N,
+        "said_letter": packed.said_letter_N,
     }
 
 
@@ -93,4 +103,5 @@ def from_arrays(arrays: dict[str, NDArray]) -> PackedEpisode:
         speech_NP=arrays["speech"].astype(np.float32),
         image_N=np.zeros((0, 2, 40, 40, 3), np.float32),
     )
-    return PackedEpisode(run=run, letter_N=arrays["letter"])
+    unknown_N = np.full(len(run.speech_NP), UNKNOWN_LETTER, np.uint8)
+    return PackedEpisode(run=run, letter_N=arrays["letter"], said_letter_N=arrays.get("said_letter", unknown_N))

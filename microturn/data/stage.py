@@ -15,7 +15,7 @@ from microturn.data.acoustics import resample
 from microturn.data.episode import Episode, Expectation, Quiet, Stop
 from microturn.data.voices import SpokenWord, Utterance, Voice
 from microturn.features.mel import mel
-from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, TextEvent
 from microturn.turns.timing import (
     HEAR_LAG_MS,
     IN_HZ,
@@ -92,6 +92,7 @@ class Stage:
         self.max_ms = max_ms
         self._user = np.zeros(num_turns * IN_SAMPLES_PER_TURN, np.float32)
         self._heard: list[SpokenWord] = []
+        self._events: dict[int, tuple[TextEvent, ...]] = {}
         self._model = _ModelTrack(np.zeros(num_turns * OUT_SAMPLES_PER_TURN, np.float32), np.zeros(num_turns, np.bool_))
         self._clears: set[int] = set()
         self._expectations: list[Expectation] = []
@@ -142,6 +143,12 @@ class Stage:
             SpokenWord(text=w.text, start_ms=w.start_ms + at_ms, end_ms=w.end_ms + at_ms) for w in utterance.words
         ]
         return utterance.words[-1].end_ms + at_ms
+
+    def event(self, event: TextEvent, at_ms: float) -> int:
+        """A text event reaches the model at a media time. Returns its turn."""
+        turn = turn_of_ms(at_ms)
+        self._events[turn] = (*self._events.get(turn, ()), event)
+        return turn
 
     # --- the model's timeline --------------------------------------------------------------------------------
 
@@ -228,7 +235,8 @@ class Stage:
         frames = mel(reply)
         inputs, outputs = [], []
         for k in range(num_turns):
-            inputs.append(MicroTurnInput(index=k, audio=user[k * IN_SAMPLES_PER_TURN : (k + 1) * IN_SAMPLES_PER_TURN]))
+            heard_sound = user[k * IN_SAMPLES_PER_TURN : (k + 1) * IN_SAMPLES_PER_TURN]
+            inputs.append(MicroTurnInput(index=k, audio=heard_sound, events=self._events.get(k, ())))
             speech = frames[k * MEL_FRAMES_PER_TURN : (k + 1) * MEL_FRAMES_PER_TURN]
             sound = reply[k * OUT_SAMPLES_PER_TURN : (k + 1) * OUT_SAMPLES_PER_TURN]
             outputs.append(

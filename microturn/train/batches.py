@@ -35,6 +35,9 @@ class Batch:
     audio_at_N: Tensor
     """Positions of audio tokens."""
     letter_target_N: Tensor
+    """Letters that the user speaks, for ``audio_at_N``."""
+    said_letter_target_N: Tensor
+    """Letters that the model speaks in the next patch, for ``speech_at_N``; UNKNOWN_LETTER without a target."""
 
     @property
     def num_positions(self) -> int:
@@ -84,6 +87,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         speech_target_NP=speech,
         audio_at_N=_long(audio_at),
         letter_target_N=_long([episode.letter_N for episode in episodes]),
+        said_letter_target_N=_long([episode.said_letter_N for episode in episodes]),
     )
 
 

@@ -6,8 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from microturn.data.packed import NUM_LETTER_CLASSES, UNKNOWN_LETTER
 from microturn.model.interaction_model import InteractionModel
+from microturn.model.segment import Segment
 from microturn.train.batches import Batch
+from microturn.turns.vocabulary import Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +22,11 @@ class LossConfig:
     speech_weight: float = 1.0
     """Of the flow-matching loss."""
     letter_weight: float = 0.3
-    """Of the auxiliary letter at each audio token."""
-    patch_noise: float = 0.3
-    """Deviation of the noise on speech patches that are fed back, in normalised units: generation is never exact."""
+    """Of the auxiliary letters, the user's and the model's own."""
+    patch_noise: float = 0.8
+    """Greatest deviation of the noise on an utterance's patches that are fed back, in normalised units."""
+    hidden_share: float = 0.3
+    """Share of utterances whose patches are fed back as nothing but noise."""
 
 
 @dataclass(slots=True)
@@ -32,32 +37,43 @@ class Losses:
     metrics: dict[str, Tensor]
 
 
-def compute_losses(
-    model: InteractionModel, letter_head: nn.Linear, batch: Batch, config: LossConfig, generator: torch.Generator
-) -> Losses:
-    """Forward pass and losses. ``letter_head`` maps hidden states to letter classes and is not part of the model.
+class LetterHeads(nn.Module):
+    """Hidden states to the letter just heard and to the letter about to be said. Not part of the model.
 
-    ``generator`` is on the batch's device.
+    Which letter it is tells a hidden state where in a word it stands, which the words' own losses tell late and dimly.
     """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heard = nn.Linear(width, NUM_LETTER_CLASSES)
+        self.said = nn.Linear(width, NUM_LETTER_CLASSES)
+
+
+def compute_losses(
+    model: InteractionModel, letter_heads: LetterHeads, batch: Batch, config: LossConfig, generator: torch.Generator
+) -> Losses:
+    """Forward pass and losses. ``generator`` is on the batch's device."""
     segment = batch.segment
     clean_NP = segment.speech_NP
-    if config.patch_noise and len(clean_NP):
-        device = clean_NP.device
-        scale_N1 = torch.rand(len(clean_NP), 1, generator=generator, device=device) * config.patch_noise
-        noise_NP = torch.randn(clean_NP.shape, generator=generator, device=device)
-        segment.speech_NP = clean_NP + noise_NP * scale_N1
+    if len(clean_NP):
+        segment.speech_NP = noisy_patches(segment, config, generator)
     hidden_ND = model(segment).flatten(0, 1)
     segment.speech_NP = clean_NP
 
     logits_NV = model.logits(hidden_ND[batch.token_at_N]).float()
     token_N = F.cross_entropy(logits_NV, batch.token_target_N, reduction="none")
-    letters_NC = letter_head(hidden_ND[batch.audio_at_N]).float()
+    letters_NC = letter_heads.heard(hidden_ND[batch.audio_at_N]).float()
     letter = F.cross_entropy(letters_NC, batch.letter_target_N)
+    speech = said_letter = token_N.new_zeros(())
     if len(batch.speech_at_N):
-        speech = model.flow_head.loss(batch.speech_target_NP, hidden_ND[batch.speech_at_N], generator).mean()
-    else:
-        speech = token_N.new_zeros(())
-    total = config.token_weight * token_N.mean() + config.speech_weight * speech + config.letter_weight * letter
+        speaking_ND = hidden_ND[batch.speech_at_N]
+        speech = model.flow_head.loss(batch.speech_target_NP, speaking_ND, generator).mean()
+        said_letter = _mean_known(letter_heads.said(speaking_ND).float(), batch.said_letter_target_N)
+    total = (
+        config.token_weight * token_N.mean()
+        + config.speech_weight * speech
+        + config.letter_weight * (letter + said_letter)
+    )
     with torch.no_grad():
         is_right_N = logits_NV.argmax(-1) == batch.token_target_N
         metrics = {
@@ -65,7 +81,35 @@ def compute_losses(
             "token_loss": token_N.detach().mean(),
             "speech_loss": speech.detach(),
             "letter_loss": letter.detach(),
+            "said_letter_loss": said_letter.detach(),
             "token_accuracy": is_right_N.float().mean(),
             "letter_accuracy": (letters_NC.argmax(-1) == batch.letter_target_N).float().mean(),
         }
     return Losses(total, metrics)
+
+
+def _mean_known(logits_NC: Tensor, target_N: Tensor) -> Tensor:
+    """Mean cross-entropy over the targets that are known; 0 if none is."""
+    loss_N = F.cross_entropy(logits_NC, target_N, ignore_index=UNKNOWN_LETTER, reduction="none")
+    return loss_N.sum() / (target_N != UNKNOWN_LETTER).sum().clamp_min(1)
+
+
+def noisy_patches(segment: Segment, config: LossConfig, generator: torch.Generator) -> Tensor:
+    """What is fed back of the model's own speech, (N, P): true patches under noise, one deviation an utterance.
+
+    Each patch is easily told from the ones before it, so that with true patches alone the model learns to go on with a
+    sound and not to read its own text, and what it says drifts from what it meant as soon as its own patches come back
+    (exposure bias; noise as the cure: Rouard et al. 2025). Where patches are hidden, the text is all that there is.
+    """
+    clean_NP = segment.speech_NP
+    row_N, place_N = (segment.kind_BT == Kind.SPEECH).nonzero(as_tuple=True)
+    turn_N = segment.turn_BT[row_N, place_N]
+    begins_N = torch.cat([row_N.new_ones(1), ((row_N.diff() != 0) | (turn_N.diff() > 1)).long()])
+    utterance_N = begins_N.cumsum(0) - 1
+    num_utterances = int(utterance_N[-1]) + 1
+    device = clean_NP.device
+    scale_U = torch.rand(num_utterances, generator=generator, device=device) * config.patch_noise
+    is_hidden_U = torch.rand(num_utterances, generator=generator, device=device) < config.hidden_share
+    noise_NP = torch.randn(clean_NP.shape, generator=generator, device=device)
+    noisy_NP = clean_NP + noise_NP * scale_U[utterance_N, None]
+    return torch.where(is_hidden_U[utterance_N, None], noise_NP, noisy_NP)

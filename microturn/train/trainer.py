@@ -14,14 +14,13 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
-from microturn.data.packed import NUM_LETTER_CLASSES
 from microturn.data.shards import list_shards, read_episode, read_index
 from microturn.errors import CheckpointError
 from microturn.features.mel import MelStatistics
 from microturn.model.config import ModelConfig
 from microturn.model.interaction_model import InteractionModel
 from microturn.train.batches import Batch, BatchReader, Cursor, collate
-from microturn.train.losses import LossConfig, Losses, compute_losses
+from microturn.train.losses import LetterHeads, LossConfig, Losses, compute_losses
 from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
 from microturn.turns.vocabulary import Vocabulary
 
@@ -80,8 +79,8 @@ class Trainer:
         self.model = InteractionModel(config.model).to(config.device)
         if init_from is not None:
             self._start_from(init_from)
-        self.letter_head = nn.Linear(config.model.backbone.width, NUM_LETTER_CLASSES).to(config.device)
-        self.optimizer = Optimizer(nn.ModuleDict({"model": self.model, "letter": self.letter_head}), config.optimizer)
+        self.letter_heads = LetterHeads(config.model.backbone.width).to(config.device)
+        self.optimizer = Optimizer(nn.ModuleDict({"model": self.model, "letter": self.letter_heads}), config.optimizer)
         self.generator = torch.Generator(config.device).manual_seed(config.seed)
         self.progressed = Progressed()
         self.reader = BatchReader(
@@ -150,7 +149,7 @@ class Trainer:
     def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         batch = batch.to(self.config.device)
         with torch.autocast(self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.is_bf16):
-            return compute_losses(self.model, self.letter_head, batch, self.config.loss, generator)
+            return compute_losses(self.model, self.letter_heads, batch, self.config.loss, generator)
 
     # --- validation ------------------------------------------------------------------------------------------
 
@@ -191,7 +190,7 @@ class Trainer:
         """Write everything that going on needs, whole or not at all."""
         state = {
             "model": self.model.state_dict(),
-            "letter_head": self.letter_head.state_dict(),
+            "letter_heads": self.letter_heads.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "progressed": asdict(self.progressed),
@@ -210,7 +209,7 @@ class Trainer:
         if state["config"] != self.config.model.to_json():
             raise CheckpointError(f"{self.checkpoint_path} is of another model: give the recipe that it began with")
         self.model.load_state_dict(state["model"])
-        self.letter_head.load_state_dict(state["letter_head"])
+        self.letter_heads.load_state_dict(state["letter_heads"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
         self.progressed = Progressed(**state["progressed"])

@@ -23,9 +23,9 @@ def talk(stage: Stage, at_ms: float) -> float:
     """The user, or somebody else, says things that ask for nothing."""
     voice = stage.cast.user if stage.chance(0.5) else stage.cast.bystanders(stage.rng)
     level_db = 0.0 if voice is stage.cast.user else stage.between(-12, 0)
-    for _ in range(stage.whole(1, 4)):
+    for _ in range(stage.whole(1, 5)):
         end = stage.user(stage.pick(stage.cast.sentences), at_ms, voice=voice, level_db=level_db)
-        at_ms = end + stage.between(250, 2000)
+        at_ms = end + stage.between(150, 1200)
     return at_ms
 
 

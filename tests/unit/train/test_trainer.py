@@ -36,7 +36,11 @@ def episode(seed: int, num_turns: int = 6) -> PackedEpisode:
         runs += [input_run(k, bins, [], TOKENIZER.vocabulary)]
         runs += [output_run(MicroTurnOutput(index=k, say=say, mel=mel), TOKENIZER)]
     run = Run.concat(runs)
-    return PackedEpisode(run=run, letter_N=letters([], len(run.dmel_NM)))
+    return PackedEpisode(
+        run=run,
+        letter_N=letters([], len(run.dmel_NM)),
+        said_letter_N=np.zeros(len(run.speech_NP), np.uint8),
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,84 @@
+"""Count on while other sounds come in: an "uh huh", talk with somebody else, recordings. Only a command is for the model."""
+
+from microturn.data.scenarios.count_aloud import Counting, choose_numbers
+from microturn.data.scenarios.scenario import Scenario
+from microturn.data.stage import Phrases, Stage
+from microturn.turns.timing import turn_start_ms
+
+BACKCHANNEL = Phrases(
+    train=(
+        "uh huh",
+        "yeah",
+        "yes",
+        "right",
+        "okay",
+        "i see",
+        "good",
+        "nice",
+        "wow",
+        "great",
+        "sure",
+        "no",
+        "oh",
+        "very good",
+        "all right",
+        "oh really",
+        "got it",
+    ),
+    heldout=("hm okay", "yes yes", "oh i see", "really", "oh nice"),
+)
+COMMANDS = frozenset(
+    "stop wait pause enough hold continue resume again faster slower slow speed skip jump go carry keep start over "
+    "begin count say repeat read".split()
+)
+"""Words that a bystander does not use, for they might be meant for the model."""
+LONGEST_CLIP_MS = 5_000
+MOST_NUMBERS = 12
+MANY_TRIES = 20
+
+
+def play(stage: Stage, at_ms: float) -> float:
+    """Ask, count, and count on whatever is heard."""
+    request, numbers = choose_numbers(stage, most=MOST_NUMBERS)
+    while len(numbers) > MOST_NUMBERS:
+        request, numbers = choose_numbers(stage, most=MOST_NUMBERS)
+    end = stage.user(request, at_ms)
+    first_turn = stage.answer_turn(end)
+    stage.quiet(at_ms, turn_start_ms(first_turn))
+    counting = Counting(stage, numbers, 1000 if stage.chance(0.7) else 600, first_turn)
+    counting.run()
+    now_ms = turn_start_ms(first_turn) + stage.between(300, 2500)
+    while now_ms < counting.end_ms - 800:
+        now_ms = side_talk(stage, now_ms, counting.end_ms) + stage.between(200, 2000)
+    return max(counting.end_ms, now_ms)
+
+
+def side_talk(stage: Stage, at_ms: float, until_ms: float) -> float:
+    """Somebody says something that asks for nothing. Returns when it ends."""
+    if stage.chance(0.3):
+        return stage.user(stage.pick(BACKCHANNEL), at_ms, level_db=stage.between(-6, 0))
+    if stage.cast.clips and stage.chance(0.5):
+        for _ in range(MANY_TRIES):
+            clip = stage.cast.clips[stage.whole(0, len(stage.cast.clips) - 1)]
+            if is_harmless(clip.text) and clip.duration_ms < LONGEST_CLIP_MS:
+                return stage.play(clip, at_ms, level_db=stage.between(-8, 0))
+    if stage.cast.sentences:
+        for _ in range(MANY_TRIES):
+            sentence = stage.pick(stage.cast.sentences)
+            if is_harmless(sentence):
+                voice = stage.cast.user if stage.chance(0.4) else stage.cast.bystanders(stage.rng)
+                return stage.user(sentence, at_ms, voice=voice, level_db=stage.between(-12, 0))
+    return stage.user(stage.pick(BACKCHANNEL), at_ms)
+
+
+def is_harmless(text: str) -> bool:
+    """No word of it could be taken for a command."""
+    return COMMANDS.isdisjoint(text.split())
+
+
+KEEP_GOING = Scenario(
+    name="keep-going",
+    summary="counts on through backchannels, talk with others and recordings; only a command stops it",
+    play=play,
+    weight=1.5,
+)

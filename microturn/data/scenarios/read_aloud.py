@@ -1,0 +1,80 @@
+"""Read aloud what is typed, and what the background model reports, in open vocabulary, whoever talks meanwhile."""
+
+from microturn.data.scenarios.count_aloud import STOP
+from microturn.data.scenarios.keep_going import side_talk
+from microturn.data.scenarios.repeat_after_me import choose_words
+from microturn.data.scenarios.scenario import Scenario
+from microturn.data.stage import Phrases, Stage
+from microturn.turns.background import Report, ReportKind
+from microturn.turns.micro_turn import Role, TextEvent
+from microturn.turns.timing import turn_start_ms
+
+TYPED = Phrases(
+    train=(
+        "read {x}",
+        "read aloud {x}",
+        "please read {x}",
+        "read this {x}",
+        "read this aloud {x}",
+        "can you read {x}",
+        "say {x}",
+        "please say {x}",
+        "say this {x}",
+        "read the following {x}",
+        "read out {x}",
+        "tell me {x}",
+    ),
+    heldout=("please read aloud {x}", "now read {x}", "can you say {x}", "read out loud {x}"),
+)
+MOST_TEXTS = 3
+
+
+def play(stage: Stage, at_ms: float) -> float:
+    """Texts arrive one after the other; the last may be broken off."""
+    end_ms = at_ms
+    for _ in range(stage.whole(1, MOST_TEXTS)):
+        words = open_words(stage)
+        turn = stage.event(text_event(stage, words), end_ms) + 1
+        stage.quiet(end_ms, turn_start_ms(turn))
+        said = stage.model(words, turn)
+        reading_end_ms = turn_start_ms(said.end_turn + 1)
+        if stage.chance(0.4):
+            side_talk(stage, turn_start_ms(turn) + stage.between(0, 1000), reading_end_ms)
+        elif stage.chance(0.15) and len(said.words) > 3:
+            return interrupted(stage, turn_start_ms(turn) + stage.between(500, 1500))
+        end_ms = reading_end_ms + stage.between(200, 1200)
+    return end_ms
+
+
+def interrupted(stage: Stage, at_ms: float) -> float:
+    """The user has heard enough."""
+    end = stage.user(stage.pick(STOP), at_ms)
+    stage.cut(stage.stop_turn(end))
+    over_ms = end + stage.between(1000, 2500)
+    stage.stop(end, over_ms)
+    return over_ms
+
+
+def open_words(stage: Stage) -> str:
+    """A sentence, where there are sentences; else a few words."""
+    if stage.cast.sentences and stage.chance(0.7):
+        return stage.pick(stage.cast.sentences)
+    return choose_words(stage)
+
+
+def text_event(stage: Stage, words: str) -> TextEvent:
+    """Typed by the user, given by the application to be said, or reported by the background model."""
+    if stage.chance(0.5):
+        return TextEvent(role=Role.USER, text=stage.pick(TYPED).format(x=words))
+    if stage.chance(0.3):
+        return TextEvent(role=Role.TOOL, text=f"say: {words}")
+    kind = ReportKind.SAY if stage.chance(0.5) else ReportKind.DONE
+    return Report(kind=kind, job=stage.whole(1, 5), text=words).to_event()
+
+
+READ_ALOUD = Scenario(
+    name="read-aloud",
+    summary="reads aloud what is typed and what the background model reports, while others talk; stops when told to",
+    play=play,
+    weight=2.5,
+)
