@@ -21,6 +21,8 @@ class LossConfig:
     """Of the tokens' cross-entropy, most of whose terms are silence and soon cost nothing."""
     speech_weight: float = 1.0
     """Of the flow-matching loss."""
+    flow_draws: int = 2
+    """Draws of noise and time for each patch: the head is cheap beside the layers that its gradient steadies."""
     letter_weight: float = 0.3
     """Of the auxiliary letters, the user's and the model's own."""
     patch_noise: float = 0.8
@@ -67,7 +69,8 @@ def compute_losses(
     speech = said_letter = token_N.new_zeros(())
     if len(batch.speech_at_N):
         speaking_ND = hidden_ND[batch.speech_at_N]
-        speech = model.flow_head.loss(batch.speech_target_NP, speaking_ND, generator).mean()
+        drawn_NP, drawn_ND = (x.repeat(config.flow_draws, 1) for x in (batch.speech_target_NP, speaking_ND))
+        speech = model.flow_head.loss(drawn_NP, drawn_ND, generator).mean()
         said_letter = _mean_known(letter_heads.said(speaking_ND).float(), batch.said_letter_target_N)
     total = (
         config.token_weight * token_N.mean()

@@ -150,5 +150,5 @@ EVERY_SECONDS = Scenario(
     name="every-seconds",
     summary="says something every so many seconds until told to stop",
     play=play,
-    weight=1.5,
+    weight=1.6,
 )

@@ -75,5 +75,5 @@ IN_SECONDS = Scenario(
     name="in-seconds",
     summary="says something once, so many seconds later",
     play=play,
-    weight=1.3,
+    weight=1.4,
 )

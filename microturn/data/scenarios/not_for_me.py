@@ -44,5 +44,5 @@ NOT_FOR_ME = Scenario(
     name="not-for-me",
     summary="stays silent through silence, noise and talk that is not meant for it, and writes down the talk",
     play=play,
-    weight=2.5,
+    weight=2.0,
 )

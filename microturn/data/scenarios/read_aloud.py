@@ -57,7 +57,7 @@ def interrupted(stage: Stage, at_ms: float) -> float:
 
 def open_words(stage: Stage) -> str:
     """A sentence, where there are sentences; else a few words."""
-    if stage.cast.sentences and stage.chance(0.7):
+    if stage.cast.sentences and stage.chance(0.5):
         return stage.pick(stage.cast.sentences)
     return choose_words(stage)
 
@@ -76,5 +76,5 @@ READ_ALOUD = Scenario(
     name="read-aloud",
     summary="reads aloud what is typed and what the background model reports, while others talk; stops when told to",
     play=play,
-    weight=2.5,
+    weight=2.0,
 )

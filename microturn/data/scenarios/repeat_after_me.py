@@ -33,7 +33,7 @@ MOST_WORDS = 9
 
 def choose_words(stage: Stage) -> str:
     """What is to be repeated."""
-    if stage.cast.sentences and stage.chance(0.6):
+    if stage.cast.sentences and stage.chance(0.35):
         words = stage.pick(stage.cast.sentences).split()
         length = stage.whole(1, MOST_WORDS)
         start = stage.whole(0, max(0, len(words) - length))
@@ -60,5 +60,5 @@ REPEAT_AFTER_ME = Scenario(
     name="repeat-after-me",
     summary="repeats numbers, words and sentences after the user",
     play=play,
-    weight=2.5,
+    weight=2.0,
 )

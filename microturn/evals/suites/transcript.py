@@ -1,6 +1,7 @@
 """``transcript``: the running transcript of the user, as word error rate.
 
-``wer`` is over held-out synthetic voices and scenario vocabulary. ``wer_human`` is over the two human sets that are the
+``wer`` is over held-out synthetic voices and scenario vocabulary: what is said to have the model count and keep time.
+``wer_open`` is the same over what holds sentences of any words (repeat after me, talk with others). ``wer_human`` is over the two human sets that are the
 target (spoken digits and Speech Commands); every held-out human set has a row of its own beside it, and none is
 averaged into ``wer``. Without the human recordings the human rows say that they were not run.
 """
@@ -16,9 +17,12 @@ from microturn.evals.playbook import Playbook, split
 from microturn.evals.suites.suite import Suite, by_kind
 from microturn.evals.wer import count_edits, normal_words
 
-SYNTHETIC = "synthetic"
+SYNTHETIC, OPEN = "synthetic", "synthetic, open vocabulary"
 TARGET_SETS = ("fsdd_digits", "speech_commands_v2_test")
-_SCENARIOS = ("count-aloud", "every-seconds", "in-seconds", "repeat-after-me", "not-for-me")
+_SCENARIOS = {
+    SYNTHETIC: ("count-aloud", "every-seconds", "in-seconds"),
+    OPEN: ("repeat-after-me", "not-for-me"),
+}
 _CLIPS_PER_EXAMPLE = 3
 _NO_DATA = "give the human recordings with --data DIR or MICROTURN_DATA"
 
@@ -31,11 +35,11 @@ class TranscriptSuite(Suite):
     headline = ("wer", "wer_human")
 
     def draw(self, playbook: Playbook, limit: int) -> list[Case]:
-        counts = split(limit, len(_SCENARIOS))
         cases = [
             case
-            for name, count in zip(_SCENARIOS, counts, strict=True)
-            for case in playbook.cases(name, count, kind=SYNTHETIC)
+            for kind, names in _SCENARIOS.items()
+            for name, count in zip(names, split(limit, len(names)), strict=True)
+            for case in playbook.cases(name, count, kind=kind)
         ]
         if playbook.data_dir is not None:
             for name in human_set_names(playbook.data_dir):
@@ -59,6 +63,7 @@ class TranscriptSuite(Suite):
         targets = [verdict for name in TARGET_SETS for verdict in rows.get(name, ())]
         return {
             "wer": _wer(rows.get(SYNTHETIC, ())),
+            "wer_open": _wer(rows.get(OPEN, ())),
             "wer_human": _wer(targets) if targets else metric.not_run(_NO_DATA),
             **{
                 f"wer_human/{name}": _wer(rows[name]) if name in rows else metric.not_run(_NO_DATA)

@@ -5,7 +5,15 @@ import pytest
 
 from microturn.data.corpus import MuteVoice
 from microturn.data.episode import Episode
-from microturn.data.scenarios import SCENARIOS, count_aloud, every_seconds, in_seconds, repeat_after_me
+from microturn.data.scenarios import (
+    SCENARIOS,
+    count_aloud,
+    every_seconds,
+    in_seconds,
+    keep_going,
+    read_aloud,
+    repeat_after_me,
+)
 from microturn.data.stage import Cast, Phrases, Stage
 from microturn.turns.timing import TURN_MS
 
@@ -56,6 +64,30 @@ def test_stopping_speech_is_cleared(seed: int) -> None:
             assert episode.outputs[turn].is_clear
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_counting_goes_on_whoever_talks(seed: int) -> None:
+    episode = play("keep-going", seed)
+    first_said_ms = episode.said[0].start_ms
+    talk = [word.text for word in episode.heard if word.start_ms > first_said_ms]
+    assert talk, "somebody talks while the model counts"
+    assert keep_going.is_harmless(" ".join(talk))
+    assert not any(output.is_clear for output in episode.outputs)
+    request = [word.text for word in episode.heard if word.start_ms < first_said_ms]
+    assert episode.said[-1].text in request  # it counted to the end that was asked for
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_what_is_read_aloud_came_as_text(seed: int) -> None:
+    episode = play("read-aloud", seed)
+    came = [(turn.index, event.text) for turn in episode.inputs for event in turn.events]
+    assert came
+    said = " ".join(word.text for word in episode.said)
+    for turn, text in came:
+        assert any(word.start_ms > turn * TURN_MS for word in episode.said)
+        assert text.split()[-1] in said or episode.stops  # what was broken off lacks its end
+    assert not any(output.is_speaking for output in episode.outputs[: came[0][0] + 1])
+
+
 def test_the_same_seed_plays_the_same() -> None:
     first, second = play("count-aloud", 7), play("count-aloud", 7)
     assert [o.say for o in first.outputs] == [o.say for o in second.outputs]
@@ -63,7 +95,7 @@ def test_the_same_seed_plays_the_same() -> None:
 
 
 def banks() -> list[tuple[str, Phrases]]:
-    modules = (count_aloud, every_seconds, in_seconds, repeat_after_me)
+    modules = (count_aloud, every_seconds, in_seconds, repeat_after_me, keep_going, read_aloud)
     found = [(f"{m.__name__}.{n}", v) for m in modules for n, v in vars(m).items() if isinstance(v, Phrases)]
     return found + [(f"pace {ms}", bank) for ms, bank in count_aloud.PACES.items() if ms != 1000]
 
