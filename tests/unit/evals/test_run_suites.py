@@ -13,7 +13,7 @@ from microturn.evals.runner import named_suites, run_suites
 from microturn.evals.subject import Session, Silent
 from microturn.turns.micro_turn import MicroTurnOutput
 
-BEHAVIOUR = ("time", "interruption", "repeat", "silence", "transcript")
+BEHAVIOUR = ("time", "interruption", "repeat", "text", "background-sound", "silence", "transcript")
 
 
 class Counted(Silent):
