@@ -42,7 +42,7 @@ class PackedEpisode:
 
 
 def letters(words: Sequence[SpokenWord], num_tokens: int, lag_ms: float = LETTER_LAG_MS) -> NDArray[np.uint8]:
-    """The letter that is being spoken in each 50 ms, ``lag_ms`` late; words' letters are spread evenly over their time."""
+    """The letter spoken in each 50 ms, ``lag_ms`` late; a word's letters are spread evenly over its time."""
     classes_N = np.zeros(num_tokens, np.uint8)
     for word in words:
         spelling = [LETTERS.index(c) + 1 for c in word.text if c in LETTERS]

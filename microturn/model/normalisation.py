@@ -14,7 +14,7 @@ class RmsNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., width) -> (..., width), in the dtype of ``x``; under autocast in autocast's, cast once for all readers."""
+        """(..., width) -> (..., width), in the dtype of ``x``; cast once for all its readers under autocast."""
         device = x.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.eps).to(dtype)

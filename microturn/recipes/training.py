@@ -46,6 +46,8 @@ def run_training(
     if resume:
         trainer.resume()
     trainer.train()
+    if not trainer.team.is_first:
+        return
     folder = run / "checkpoint"
     folder.mkdir(exist_ok=True)
     checkpoint.save(trainer.model, folder, torch.bfloat16)

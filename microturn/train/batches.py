@@ -18,6 +18,7 @@ from microturn.errors import MediaError
 from microturn.features.mel import NUM_BANDS, MelStatistics
 from microturn.features.sequence import is_kept_text
 from microturn.model.segment import Segment
+from microturn.train.parallel import Team
 from microturn.turns.vocabulary import Kind, Vocabulary
 
 
@@ -103,6 +104,7 @@ class Cursor:
     num_shards: int = 0
     """Shards that this pass goes through; those rendered meanwhile wait for the next pass."""
     batch_index: int = 0
+    """Batches of this pass that each process has had."""
 
 
 class BatchReader:
@@ -118,8 +120,9 @@ class BatchReader:
         max_positions: int,
         seed: int,
         shards_at_once: int = 4,
-        cursor: Cursor | None = None,
+        team: Team | None = None,
     ) -> None:
+        """Each process of a ``team`` gets batches of its own, as many as the others."""
         self.folder = Path(folder)
         self.vocabulary = vocabulary
         self.statistics = statistics
@@ -127,7 +130,8 @@ class BatchReader:
         self.max_positions = max_positions
         self.seed = seed
         self.shards_at_once = shards_at_once
-        self.cursor = cursor or Cursor()
+        self.team = team or Team()
+        self.cursor = Cursor()
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
@@ -137,7 +141,7 @@ class BatchReader:
             if self.cursor.num_shards == 0:
                 self.cursor.num_shards = len(shards)
             shards = shards[: self.cursor.num_shards]
-            for index, group in enumerate(self._groups(shards)):
+            for index, group in enumerate(self._own_groups(shards)):
                 if index < self.cursor.batch_index:
                     continue
                 batch = collate([read_episode(*place) for place in group], self.vocabulary, self.statistics)
@@ -145,6 +149,15 @@ class BatchReader:
                 yield batch
             self.cursor.pass_index += 1
             self.cursor.num_shards = self.cursor.batch_index = 0
+
+    def _own_groups(self, shards: Sequence[Path]) -> Iterator[list[tuple[Path, Entry]]]:
+        """Every so-manieth batch of a pass; the few that do not go round are left out."""
+        hand: list[list[tuple[Path, Entry]]] = []
+        for group in self._groups(shards):
+            hand.append(group)
+            if len(hand) == self.team.size:
+                yield hand[self.team.rank]
+                hand.clear()
 
     def _groups(self, shards: Sequence[Path]) -> Iterator[list[tuple[Path, Entry]]]:
         """The batches of a pass, as places."""

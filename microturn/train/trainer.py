@@ -1,4 +1,4 @@
-"""The training loop: batches in, weights, checkpoints and a log out. One process; time-boxed, resumable.
+"""The training loop: batches in, weights, checkpoints and a log out. Time-boxed, resumable, in one process or many.
 
 A run is boxed by minutes of training rather than by steps: the learning rate follows the share of the time used, so
 that a run of any length ends annealed. What is saved is enough to go on exactly where the run stood.
@@ -22,6 +22,7 @@ from microturn.model.interaction_model import InteractionModel
 from microturn.train.batches import Batch, BatchReader, Cursor, collate
 from microturn.train.losses import LetterHeads, LossConfig, Losses, compute_losses
 from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
+from microturn.train.parallel import Team
 from microturn.turns.vocabulary import Vocabulary
 
 
@@ -73,6 +74,7 @@ class Trainer:
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
+        self.team = Team.join(config.device)
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.vocabulary, self.statistics = vocabulary, statistics
@@ -80,8 +82,10 @@ class Trainer:
         if init_from is not None:
             self._start_from(init_from)
         self.letter_heads = LetterHeads(config.model.backbone.width).to(config.device)
-        self.optimizer = Optimizer(nn.ModuleDict({"model": self.model, "letter": self.letter_heads}), config.optimizer)
-        self.generator = torch.Generator(config.device).manual_seed(config.seed)
+        trained = nn.ModuleDict({"model": self.model, "letter": self.letter_heads})
+        self.team.share_weights(trained)
+        self.optimizer = Optimizer(trained, config.optimizer)
+        self.generator = torch.Generator(config.device).manual_seed(config.seed + self.team.rank)
         self.progressed = Progressed()
         self.reader = BatchReader(
             shards,
@@ -90,6 +94,7 @@ class Trainer:
             positions_per_batch=config.positions_per_batch,
             max_positions=config.max_positions,
             seed=config.seed,
+            team=self.team,
         )
         self.validation = self._validation_batches(validation_shards) if validation_shards else []
         if config.is_compiled:
@@ -108,7 +113,7 @@ class Trainer:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         due = {"validate": self.config.validate_every_minutes * 60, "save": self.config.save_every_minutes * 60}
         next_at = {name: self.progressed.elapsed_s + period for name, period in due.items()}
-        with Progress(*columns) as bar:
+        with Progress(*columns, disable=not self.team.is_first) as bar:
             task = bar.add_task(
                 "training", total=self.config.max_minutes * 60, completed=int(self.progressed.elapsed_s)
             )
@@ -132,7 +137,7 @@ class Trainer:
         started = time.monotonic() - self.progressed.elapsed_s
         for batch in batches:
             yield batch
-            self.progressed.elapsed_s = time.monotonic() - started
+            self.progressed.elapsed_s = self.team.agree(time.monotonic() - started, self.config.device)
             if self.progressed.elapsed_s >= self.config.max_minutes * 60:
                 return
 
@@ -140,10 +145,11 @@ class Trainer:
         self.model.train()
         losses = self._losses(batch, self.generator)
         losses.total.backward()
+        self.team.average_gradients(self.optimizer.parameters)
         progress = self.progressed.elapsed_s / (self.config.max_minutes * 60)
         losses.metrics["gradient_norm"] = torch.tensor(self.optimizer.step(rate_factor(progress)))
         self.progressed.step += 1
-        self.progressed.num_positions += batch.num_positions
+        self.progressed.num_positions += batch.num_positions * self.team.size  # the others' are about as long
         return losses
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
@@ -163,7 +169,9 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Mean losses over the validation episodes, the same noise each time."""
+        """Mean losses over the validation episodes, the same noise each time. The first process's work."""
+        if not self.team.is_first:
+            return {}
         self.model.eval()
         generator = torch.Generator(self.config.device).manual_seed(1)
         sums: dict[str, float] = {}
@@ -175,6 +183,8 @@ class Trainer:
         return sums
 
     def _log(self, kind: str, metrics: dict[str, float]) -> None:
+        if not self.team.is_first:
+            return
         record = {"kind": kind, **asdict(self.progressed), **{name: round(v, 5) for name, v in metrics.items()}}
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
@@ -187,7 +197,9 @@ class Trainer:
         return self.folder / "checkpoint.pt"
 
     def save(self) -> None:
-        """Write everything that going on needs, whole or not at all."""
+        """Write everything that going on needs, whole or not at all. The first process's work."""
+        if not self.team.is_first:
+            return
         state = {
             "model": self.model.state_dict(),
             "letter_heads": self.letter_heads.state_dict(),
@@ -211,6 +223,9 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.letter_heads.load_state_dict(state["letter_heads"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"].cpu())
+        if self.team.is_first:
+            self.generator.set_state(state["generator"].cpu())
+        else:  # any noise will do, if it is not the first one's
+            self.generator.manual_seed(self.config.seed + self.team.rank + state["progressed"]["step"] * self.team.size)
         self.progressed = Progressed(**state["progressed"])
         self.reader.cursor = Cursor(**state["cursor"])

@@ -1,4 +1,4 @@
-"""Count on while other sounds come in: an "uh huh", talk with somebody else, recordings. Only a command is for the model."""
+"""Count on while other sounds come in: an "uh huh", talk with others, recordings. Only a command would stop it."""
 
 from microturn.data.scenarios.count_aloud import Counting, choose_numbers
 from microturn.data.scenarios.scenario import Scenario
@@ -28,8 +28,10 @@ BACKCHANNEL = Phrases(
     heldout=("hm okay", "yes yes", "oh i see", "really", "oh nice"),
 )
 COMMANDS = frozenset(
-    "stop wait pause enough hold continue resume again faster slower slow speed skip jump go carry keep start over "
-    "begin count say repeat read".split()
+    (
+        *("stop", "wait", "pause", "enough", "hold", "continue", "resume", "again", "faster", "slower", "slow"),
+        *("speed", "skip", "jump", "go", "carry", "keep", "start", "over", "begin", "count", "say", "repeat", "read"),
+    )
 )
 """Words that a bystander does not use, for they might be meant for the model."""
 LONGEST_CLIP_MS = 5_000

@@ -1,9 +1,10 @@
 """``transcript``: the running transcript of the user, as word error rate.
 
 ``wer`` is over held-out synthetic voices and scenario vocabulary: what is said to have the model count and keep time.
-``wer_open`` is the same over what holds sentences of any words (repeat after me, talk with others). ``wer_human`` is over the two human sets that are the
-target (spoken digits and Speech Commands); every held-out human set has a row of its own beside it, and none is
-averaged into ``wer``. Without the human recordings the human rows say that they were not run.
+``wer_open`` is the same over what holds sentences of any words (repeat after me, talk with others). ``wer_human`` is
+over the two human sets that are the target (spoken digits and Speech Commands); every held-out human set has a row of
+its own beside it, and none is averaged into ``wer``. Without the human recordings the human rows say that they were
+not run.
 """
 
 from collections.abc import Sequence
