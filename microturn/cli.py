@@ -96,6 +96,20 @@ def data_make(
     make_shards(out, num_shards, tokenizer, data, per_shard=per_shard, num_workers=workers, first_shard=first_shard)
 
 
+@data_app.command("import")
+def data_import(
+    folder: Annotated[Path, typer.Argument(help="Recorded conversations and their manifest.jsonl.")],
+    out: Annotated[Path, typer.Argument(help="Shard to write, SOMETHING.tar, in a folder of its own.")],
+    tokenizer: Annotated[Path, typer.Option(help="tokenizer.json of the model to fine-tune.")],
+) -> None:
+    """Make a shard of your own recordings, to fine-tune a model on."""
+    from microturn.data.recordings import import_recordings
+    from microturn.features.tokenizer import Tokenizer
+
+    count, hours = import_recordings(folder, out, Tokenizer.load(tokenizer))
+    console.print(f"{count} conversations, {hours * 60:.1f} minutes: {escape(str(out))}")
+
+
 @data_app.command("inspect")
 def data_inspect(
     scenario: Annotated[str, typer.Argument(help="Name of a scenario, or 'session' for several in a row.")],

@@ -144,6 +144,13 @@ class Stage:
         ]
         return utterance.words[-1].end_ms + at_ms
 
+    def record(self, utterance: Utterance) -> None:
+        """The user's side as it was recorded, from the start of media time and at its own level."""
+        assert utterance.sample_rate == IN_HZ, "the user's side is kept at the input's rate"
+        length = min(len(utterance.samples), len(self._user))
+        self._user[:length] += utterance.samples[:length]
+        self._heard += utterance.words
+
     def event(self, event: TextEvent, at_ms: float) -> int:
         """A text event reaches the model at a media time. Returns its turn."""
         turn = turn_of_ms(at_ms)
@@ -162,7 +169,10 @@ class Stage:
 
     def model(self, text: str, turn: int, *, speed: float = 1.0, is_expected: bool = True) -> Said:
         """The model says ``text``; its sound starts with a turn's."""
-        utterance = self.cast.assistant.say(text, speed=speed, seed=0)
+        return self.reply(self.cast.assistant.say(text, speed=speed, seed=0), turn, is_expected=is_expected)
+
+    def reply(self, utterance: Utterance, turn: int, *, is_expected: bool = True) -> Said:
+        """Put speech on the model's timeline; it starts with a turn's sound."""
         samples = utterance.samples
         if utterance.sample_rate != OUT_HZ:
             samples = resample(samples, utterance.sample_rate, OUT_HZ)
@@ -177,7 +187,7 @@ class Stage:
         )
         self._model.words += [(word, turn) for word in words]
         if is_expected:
-            self.expect(text, at_ms)
+            self.expect(utterance.text, at_ms)
         return Said(first_turn=turn, end_turn=end_turn, words=words)
 
     def cut(self, turn: int) -> None:
