@@ -121,7 +121,7 @@ class Trainer:
                 losses = self._step(batch)
                 if self.progressed.step % self.config.log_every_steps == 0:
                     self._log("train", {name: float(value) for name, value in losses.metrics.items()})
-                    description = f"step {self.progressed.step} loss {float(losses.total):.3f}"
+                    description = f"step {self.progressed.step} loss {float(losses.metrics['loss']):.3f}"
                     bar.update(task, completed=self.progressed.elapsed_s, description=description)
                 if self.progressed.elapsed_s >= next_at["validate"]:
                     self.validate()

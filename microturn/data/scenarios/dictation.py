@@ -1,0 +1,53 @@
+"""Numbers, words and commands said one after the other to nobody: the model writes them down and says nothing."""
+
+from microturn.data.numbers import spoken
+from microturn.data.scenarios.count_aloud import FASTER, GO_ON, SKIP_TO, SLOWER, START_AGAIN, STOP
+from microturn.data.scenarios.every_seconds import THINGS
+from microturn.data.scenarios.scenario import Scenario
+from microturn.data.stage import Stage
+
+COMMANDS = (STOP, GO_ON, START_AGAIN, SLOWER, FASTER)
+"""Said while nothing is running, they ask for nothing."""
+MOST_CLIP_WORDS = 3
+MANY_TRIES = 30
+
+
+def play(stage: Stage, at_ms: float) -> float:
+    """A few breaths of words."""
+    now_ms = end_ms = at_ms
+    for _ in range(stage.whole(3, 8)):
+        end_ms = (
+            recording(stage, now_ms) if stage.cast.clips and stage.chance(0.3) else stage.user(words(stage), now_ms)
+        )
+        now_ms = end_ms + stage.between(120, 900)
+    stage.quiet(at_ms, end_ms + 1000)
+    return end_ms + 500
+
+
+def words(stage: Stage) -> str:
+    """A breath."""
+    kind = stage.pick(("numbers", "numbers", "numbers", "things", "command"))
+    if kind == "things":
+        return " ".join(stage.pick(THINGS) for _ in range(stage.whole(1, 2)))
+    if kind == "command":
+        if stage.chance(0.2):
+            return stage.pick(SKIP_TO).format(n=spoken(stage.whole(0, 100)))
+        return stage.pick(COMMANDS[stage.whole(0, len(COMMANDS) - 1)])
+    return " ".join(spoken(stage.whole(0, 120 if stage.chance(0.5) else 20)) for _ in range(stage.whole(1, 5)))
+
+
+def recording(stage: Stage, at_ms: float) -> float:
+    """A human recording of a word or a few. Returns when it ends."""
+    for _ in range(MANY_TRIES):
+        clip = stage.cast.clips[stage.whole(0, len(stage.cast.clips) - 1)]
+        if len(clip.text.split()) <= MOST_CLIP_WORDS:
+            return stage.play(clip, at_ms, level_db=stage.between(-6, 0))
+    return stage.user(words(stage), at_ms)
+
+
+DICTATION = Scenario(
+    name="dictation",
+    summary="writes down numbers, words and commands that are said to nobody, and says nothing",
+    play=play,
+    weight=1.0,
+)
