@@ -90,7 +90,7 @@ async def page(browser, url: str):
 
 async def test_a_conversation(page, engine: PageEngine) -> None:
     expect = playwright.expect
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     await expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
     await expect(page.locator(".caption.you").first).to_contain_text("count to ten", timeout=WITHIN_MS)
     await expect(page.locator("#level-model")).to_have_attribute(
@@ -114,7 +114,7 @@ async def test_a_conversation(page, engine: PageEngine) -> None:
     await expect(page.locator(".caption.you", has_text="hello there")).to_be_visible()
     await expect(page.locator(".caption.note", has_text="You typed: hello there")).to_be_visible(timeout=WITHIN_MS)
 
-    await page.get_by_role("button", name="Stop").click()
+    await page.get_by_role("button", name="Stop", exact=True).click()
     await expect(page.locator("#status")).to_have_text("Stopped")
     session = engine.scripted.sessions[0]
     heard = np.concatenate([turn.audio for turn in session.inputs])
@@ -124,7 +124,7 @@ async def test_a_conversation(page, engine: PageEngine) -> None:
 
 async def test_muted_means_silent(page, engine: PageEngine) -> None:
     expect = playwright.expect
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     mute = page.get_by_role("button", name="Mute", exact=True)
     await expect(mute).to_be_enabled(timeout=WITHIN_MS)
     await mute.click()
@@ -145,13 +145,13 @@ async def test_a_blocked_microphone_is_explained(browser, url: str) -> None:
         "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
     )
     await page.goto(url)
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     await playwright.expect(page.get_by_role("alert")).to_contain_text("The microphone is blocked", timeout=WITHIN_MS)
-    await playwright.expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    await playwright.expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
 
 
 async def test_a_failed_session_is_explained(page, engine: PageEngine) -> None:
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
     engine.scripted.sessions[0].fail(RuntimeError("broken"))
     # It tries to go on, is told that this session is over, and says so.
@@ -163,7 +163,7 @@ async def test_a_lost_connection_comes_back_by_itself(page, engine: PageEngine) 
     sockets = []
     await page.route_web_socket("**/v1/live/sessions", lambda route: sockets.append(route) or route.connect_to_server())
     await page.reload()
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     await playwright.expect(page.locator(".caption.you").first).to_contain_text("count", timeout=WITHIN_MS)
     await sockets[0].close(code=4000)
     await playwright.expect(page.locator(".caption.model", has_text="six").first).to_be_visible(timeout=WITHIN_MS)
@@ -178,7 +178,7 @@ async def test_nothing_overflows(browser, url: str, width: int) -> None:
     context = await browser.new_context(viewport={"width": width, "height": 800})
     page = await context.new_page()
     await page.goto(url)
-    await playwright.expect(page.get_by_role("button", name="Start")).to_be_visible()
+    await playwright.expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
     for name in ("control", "conversation", "try", "turns"):
         box = await page.locator(f"section.{name}").bounding_box()
         assert box is not None
