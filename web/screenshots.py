@@ -37,7 +37,9 @@ async def hold(page: Page, url: str) -> None:
     await expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
     await page.locator("#camera").click(timeout=WITHIN_MS)
     await expect(page.locator(".caption.note").first).to_be_visible(timeout=WITHIN_MS)
-    await expect(page.locator("#strip")).to_have_attribute("data-turns", re.compile(r"^([5-9]\d|\d{3,})$"), timeout=WITHIN_MS)
+    await expect(page.locator("#strip")).to_have_attribute(
+        "data-turns", re.compile(r"^([5-9]\d|\d{3,})$"), timeout=WITHIN_MS
+    )
     await expect(page.locator("#quality")).to_be_visible(timeout=WITHIN_MS)
 
 

@@ -71,12 +71,7 @@ function drawGrid(pen: CanvasRenderingContext2D, scene: Scene, palette: Palette)
     }
     if (lane.name !== "took") continue;
     pen.fillStyle = palette.soft;
-    for (const ms of LINES_MS) {
-      const text = `${ms} ms`;
-      pen.globalAlpha = 0.8;
-      pen.fillText(text, 2, lane.top + lane.height * (1 - barShare(ms)) + 9);
-      pen.globalAlpha = 1;
-    }
+    pen.fillText(`${BUDGET_MS} ms`, 2, lane.top + 9);
   }
 }
 

@@ -7,6 +7,7 @@ import { CELL, describe, type Lane, layOut, percentiles } from "./lanes";
 
 const MAX_TURNS = 18_000; // an hour
 const THUMBNAIL_HEIGHT = 34;
+const THUMBNAIL_TURNS = 3; // one picture stands for so many micro-turns
 const NUM_FOR_FIGURES = 1500;
 
 export class Timeline {
@@ -75,13 +76,15 @@ export class Timeline {
 
   /** A small copy of a frame, as wide as the time until the next one. */
   private thumbnail(picture: HTMLCanvasElement, index: number): HTMLCanvasElement | null {
-    const width = Math.min(4 * CELL, (picture.width / picture.height) * THUMBNAIL_HEIGHT);
-    if (index - this.lastPictureTurn < Math.ceil((width + 3) / CELL)) return null;
+    if (index - this.lastPictureTurn < THUMBNAIL_TURNS) return null;
     this.lastPictureTurn = index;
     const small = document.createElement("canvas");
-    small.width = width * 2;
+    small.width = THUMBNAIL_TURNS * CELL * 2;
     small.height = THUMBNAIL_HEIGHT * 2;
-    small.getContext("2d")?.drawImage(picture, 0, 0, small.width, small.height);
+    const scale = Math.max(small.width / picture.width, small.height / picture.height);
+    const [width, height] = [picture.width * scale, picture.height * scale];
+    const [x, y] = [(small.width - width) / 2, (small.height - height) / 2];
+    small.getContext("2d")?.drawImage(picture, x, y, width, height);
     return small;
   }
 
