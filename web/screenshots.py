@@ -1,13 +1,16 @@
-"""Takes the pictures of the page in docs/images: desktop and phone, light and dark, in the middle of a scripted session.
+"""Takes the pictures of the page in docs/images: desktop and phone, light and dark, in a scripted session.
 
 .venv/bin/python web/screenshots.py [FOLDER]
 """
 
 import asyncio
+import math
 import re
 import sys
+import tempfile
 from pathlib import Path
 
+from PIL import Image, ImageDraw
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 ROOT = Path(__file__).parents[1]
@@ -22,12 +25,27 @@ ARGUMENTS = [
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 ]
 SHOTS = {
-    "page-light": {"viewport": {"width": 1280, "height": 940}, "color_scheme": "light"},
-    "page-dark": {"viewport": {"width": 1280, "height": 940}, "color_scheme": "dark"},
+    "page-light": {"viewport": {"width": 1280, "height": 1000}, "color_scheme": "light"},
+    "page-dark": {"viewport": {"width": 1280, "height": 1000}, "color_scheme": "dark"},
     "phone-light": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "device_scale_factor": 2},
     "phone-dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "device_scale_factor": 2},
 }
 WITHIN_MS = 120_000
+
+
+def draw_scene(path: Path) -> None:
+    """A quiet table with a cup and a ball that rolls, for the fake camera to film."""
+    with path.open("wb") as file:
+        for step in range(60):
+            image = Image.new("RGB", (640, 480), "#d9cfc0")
+            pen = ImageDraw.Draw(image)
+            pen.rectangle((380, 40, 580, 210), fill="#bcd3dc", outline="#f3ede2", width=10)
+            pen.rectangle((0, 330, 640, 480), fill="#a5795a")
+            pen.rounded_rectangle((150, 230, 270, 350), 18, fill="#2c7f7b")
+            pen.arc((250, 255, 310, 320), 270, 90, fill="#2c7f7b", width=14)
+            x = 340 + 90 * math.sin(2 * math.pi * step / 60)
+            pen.ellipse((x, 300, x + 70, 370), fill="#d8704a")
+            image.save(file, "JPEG", quality=85)
 
 
 async def hold(page: Page, url: str) -> None:
@@ -56,18 +74,26 @@ async def shoot(browser: Browser, url: str, folder: Path) -> None:
         print(name, flush=True)
 
 
+async def film_page(url: str, arguments: list[str], folder: Path) -> None:
+    async with async_playwright() as tools:
+        browser = await tools.chromium.launch(executable_path=CHROMIUM, args=arguments, timeout=WITHIN_MS)
+        await shoot(browser, url, folder)
+        await browser.close()
+
+
 async def main(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
     serving = asyncio.create_task(serve(PageEngine(), port=0, on_ready=ready.put_nowait, stop=stop))
-    async with async_playwright() as tools:
-        browser = await tools.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=WITHIN_MS)
-        await shoot(browser, await ready.get(), folder)
-        await browser.close()
+    with tempfile.TemporaryDirectory() as scratch:
+        draw_scene(Path(scratch) / "table.mjpeg")
+        film = f"--use-file-for-fake-video-capture={scratch}/table.mjpeg"
+        await film_page(await ready.get(), [*ARGUMENTS, film], folder)
     stop.set()
     await serving
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"))
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
+    target.mkdir(parents=True, exist_ok=True)
+    asyncio.run(main(target))

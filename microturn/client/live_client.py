@@ -44,7 +44,6 @@ WIRE_HZ = OUT_HZ
 """Both directions are PCM16 at this rate."""
 RETRY_AFTER_MS = (0, 500, 1_000, 2_000, 4_000, 8_000)
 _CODEC = AudioCodec(encoding="audio/pcm", rate_hz=WIRE_HZ)
-_NORMAL = 1000
 
 
 def connect(
@@ -176,7 +175,7 @@ class LiveClient:
             self.num_dropped_events += 1
             return
         try:
-            await self._socket.send(event.model_dump_json(exclude_none=True))
+            await self._socket.send(_json(event))
         except ConnectionClosed:
             self.num_dropped_events += 1
 
@@ -185,35 +184,33 @@ class LiveClient:
         if self._socket is None:
             return None
         try:
-            text = await self._socket.recv(decode=True)
+            return SERVER_EVENT.validate_json(await self._socket.recv(decode=True))
         except ConnectionClosed:
             return None
-        return SERVER_EVENT.validate_json(text)
 
     async def _open(self, opening: SessionStartEvent | ResumeEvent) -> None:
         """Connect, start or resume, and switch the extensions on."""
+        socket = await self._connected()
+        try:
+            await _begin(socket, opening)
+        except BaseException:
+            await socket.close()
+            raise
+        self._socket = socket  # only now may sound go out: before the start it would be refused
+        await self._send(ExtensionsEnableEvent(type="microturn.extensions.enable", turns=True))
+        if self._is_muted:
+            await self.mute()
+
+    async def _connected(self) -> ClientConnection:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
-            socket = await open_websocket(self._url, additional_headers=headers, max_size=None, ssl=self._tls)
+            return await open_websocket(self._url, additional_headers=headers, max_size=None, ssl=self._tls)
         except InvalidStatus as error:
-            body = error.response.body or b""
-            raise _refusal(error.response.status_code, bytes(body), self._url) from None
+            raise _refusal(error.response.status_code, bytes(error.response.body or b""), self._url) from None
         except (OSError, InvalidHandshake, TimeoutError) as error:
             raise MicroturnError(
                 f"{self._url} cannot be reached ({_reason(error)}): is `microturn serve` running there?"
             ) from None
-        self._socket = socket
-        await self._send(opening)
-        event = await self._receive()
-        while event is not None and not isinstance(event, SessionStartedEvent | ErrorEvent):
-            event = await self._receive()
-        if not isinstance(event, SessionStartedEvent):
-            self._socket = None
-            await socket.close()
-            raise SessionClosedError(event.error.message if event else "the server closed the connection at once")
-        await self._send(ExtensionsEnableEvent(type="microturn.extensions.enable", turns=True))
-        if self._is_muted:
-            await self.mute()
 
     async def _resume(self) -> None:
         """Come back to the session on another connection."""
@@ -233,6 +230,29 @@ class LiveClient:
             else:
                 return
         raise failure
+
+
+async def _begin(socket: ClientConnection, opening: SessionStartEvent | ResumeEvent) -> None:
+    """Ask for the session and wait until it has started.
+
+    Raises:
+        SessionClosedError: refused.
+        MicroturnError: the connection went away.
+    """
+    try:
+        await socket.send(_json(opening))
+        while True:
+            event = SERVER_EVENT.validate_json(await socket.recv(decode=True))
+            if isinstance(event, SessionStartedEvent):
+                return
+            if isinstance(event, ErrorEvent):
+                raise SessionClosedError(event.error.message)
+    except ConnectionClosed:
+        raise MicroturnError("the connection was lost before the session had started: connect again") from None
+
+
+def _json(event: ClientEvent) -> str:
+    return event.model_dump_json(exclude_none=True)
 
 
 def _refusal(status: int, body: bytes, url: str) -> MicroturnError:

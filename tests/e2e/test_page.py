@@ -270,7 +270,8 @@ async def test_sound_and_events_over_webrtc(page) -> None:
     await page.wait_for_function("window.received.includes('session.input_audio.mute')")
     assert "microturn.extensions.enable" in await page.evaluate("window.received")
     packets = await page.evaluate(
-        "async () => [...(await window.answerer.getStats()).values()].find(r => r.type === 'inbound-rtp').packetsReceived"
+        "async () => [...(await window.answerer.getStats()).values()]"
+        ".find((report) => report.type === 'inbound-rtp').packetsReceived"
     )
     assert packets > 0
 
