@@ -4,7 +4,9 @@ import asyncio
 import re
 import wave
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,14 +44,20 @@ def engine() -> PageEngine:
     return PageEngine()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def url(engine: PageEngine) -> AsyncIterator[str]:
+@asynccontextmanager
+async def page_server(engine: PageEngine, **options: Any) -> AsyncIterator[str]:
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(engine, port=0, on_ready=ready.put_nowait, stop=stop))
+    serving = asyncio.create_task(serve(engine, port=0, on_ready=ready.put_nowait, stop=stop, **options))
     yield await ready.get()
     stop.set()
     await serving
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def url(engine: PageEngine) -> AsyncIterator[str]:
+    async with page_server(engine) as address:
+        yield address
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -286,6 +294,31 @@ async def test_without_a_way_through_it_falls_back_to_the_websocket(browser, url
     await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
     await playwright.expect(page.locator(".caption.you").first).to_contain_text("count", timeout=WITHIN_MS)
     await context.close()
+
+
+async def test_a_recording_server_shows_it_before_the_first_word(browser, engine: PageEngine) -> None:
+    context = await browser.new_context(permissions=["microphone"])
+    async with page_server(engine, is_recorded=True) as url:
+        page = await context.new_page()
+        await page.goto(url)
+        await playwright.expect(page.get_by_text("Recording", exact=True)).to_be_visible(timeout=WITHIN_MS)
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+        await playwright.expect(page.get_by_text("Recording", exact=True)).to_be_visible()
+        await context.close()
+
+
+async def test_a_server_that_is_gone_is_named(browser, engine: PageEngine) -> None:
+    context = await browser.new_context(permissions=["microphone"])
+    async with page_server(engine) as url:
+        page = await context.new_page()
+        await page.goto(url)
+        # The sound needs a file of the server's; what fails here is the session.
+        await page.route("**/healthz", lambda route: route.abort())
+        await page.route_web_socket("**/v1/live/sessions", lambda route: route.close(code=4000))
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await playwright.expect(page.get_by_role("alert")).to_contain_text("cannot be reached", timeout=WITHIN_MS)
+        await context.close()
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

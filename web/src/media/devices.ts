@@ -35,8 +35,7 @@ export function explained(error: unknown, kind: DeviceKind): DeviceError {
 export function requireDevices(): void {
   if (!window.isSecureContext || !navigator.mediaDevices) {
     throw new DeviceError(
-      "Browsers give the microphone to secure pages only. Open this page as http://localhost, or through https: " +
-        "microturn serve --self-signed.",
+      "Browsers give the microphone to secure pages only. Open this page as http://localhost, or through https.",
     );
   }
   if (!window.AudioWorkletNode) {

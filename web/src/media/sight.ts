@@ -11,7 +11,7 @@ export interface SightView {
   onLost(): void;
 }
 
-const SIZES = { camera: { longest: 320, quality: 0.7 }, screen: { longest: 640, quality: 0.6 } };
+const SIZES = { camera: { longest: 320, quality: 0.7 }, screen: { longest: 512, quality: 0.55 } };
 const FRAMES_PER_S = { camera: 5, screen: 2 };
 
 export class Sight {

@@ -121,8 +121,7 @@ export class Session {
       return this.connect({ kind: "start" });
     }
     if (this.resumeToken && this.numRetries < RETRY_AFTER_MS.length) {
-      // A way that broke once is not tried first again: the plainest is the one to come back on.
-      this.kinds = this.kinds.slice(-1);
+      this.kinds = ["websocket"]; // GPT-Live's WebRTC can only begin sessions
       this.enter("reconnecting");
       this.retryTimer = setTimeout(() => this.resume(), RETRY_AFTER_MS[this.numRetries++]);
       return;

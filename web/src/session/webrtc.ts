@@ -26,6 +26,7 @@ export class WebRtcTransport implements Transport {
   ) {}
 
   open(opening: Opening): void {
+    if (opening.kind === "resume") throw new Error("only a WebSocket resumes a session");
     const { peer } = this;
     peer.addTrack(this.sound.outgoing, new MediaStream([this.sound.outgoing]));
     peer.ontrack = ({ track }) => this.sound.playTrack(track);
@@ -35,7 +36,7 @@ export class WebRtcTransport implements Transport {
     channel.onmessage = ({ data }) => this.receive(JSON.parse(data as string) as ServerEvent);
     channel.onclose = () => this.end("");
     this.timer = setTimeout(() => this.end("no way through to the server was found"), OPEN_WITHIN_MS);
-    this.negotiate(opening).catch((error: Error) => this.end(error.message));
+    this.negotiate().catch((error: Error) => this.end(error.message));
   }
 
   start(): void {
@@ -44,8 +45,9 @@ export class WebRtcTransport implements Transport {
 
   send(event: ClientEvent): void {
     const { channel } = this;
-    if (channel?.readyState === "open" && channel.bufferedAmount < MAX_UNSENT_BYTES)
-      channel.send(JSON.stringify(event));
+    const text = JSON.stringify(event);
+    const isFitting = text.length <= (this.peer.sctp?.maxMessageSize ?? 0); // a picture may be too large for a message
+    if (channel?.readyState === "open" && isFitting && channel.bufferedAmount < MAX_UNSENT_BYTES) channel.send(text);
   }
 
   async figures(): Promise<LinkFigures> {
@@ -74,7 +76,7 @@ export class WebRtcTransport implements Transport {
     this.sound.playTrack(null);
   }
 
-  private async negotiate(opening: Opening): Promise<void> {
+  private async negotiate(): Promise<void> {
     const { peer } = this;
     await peer.setLocalDescription();
     await gathered(peer);
@@ -87,7 +89,6 @@ export class WebRtcTransport implements Transport {
       body: JSON.stringify({
         session: { model: "nano" },
         transport: { type: "webrtc", sdp: peer.localDescription?.sdp },
-        ...(opening.kind === "resume" ? { microturn: { resume_token: opening.token } } : {}),
       }),
     });
     const answer = await response.json().catch(() => null);
