@@ -191,3 +191,15 @@ async def test_silence_lets_time_pass() -> None:
             if event.type == "microturn.turn" and event.index == 3:
                 await session.close()
     assert session.num_dropped_events == 0
+
+
+async def test_the_example_in_the_documentation_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
+    example = text.partition("```python\n")[2].partition("```")[0]
+    question = tmp_path / "question.mkv"
+    write_recording(question)
+    spoken = WatchedEngine(lambda turn: says(turn.index, " hello" if turn.index == 1 else ""))
+    async with running_server(spoken) as server:
+        program = example.replace("http://127.0.0.1:8710", server.url).replace("question.wav", str(question))
+        await asyncio.to_thread(exec, compile(program, "docs/clients.md", "exec"), {})
+    assert "said:  hello" in capsys.readouterr().out
