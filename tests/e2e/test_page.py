@@ -89,6 +89,11 @@ async def page(browser, url: str):
     page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
+    # Over the WebSocket unless a test chooses otherwise.
+    await page.add_init_script(
+        "localStorage.getItem('microturn.settings') ??"
+        """localStorage.setItem('microturn.settings', '{"transport": "websocket"}')"""
+    )
     await page.goto(url)
     yield page
     await context.close()
@@ -255,6 +260,8 @@ SESSION_STARTED = {
 async def offer_webrtc(page) -> None:
     health = {"status": "ok", "key_required": False, "transports": ["websocket", "webrtc"]}
     await page.route("**/healthz", lambda route: route.fulfill(json=health))
+    await page.evaluate("localStorage.setItem('microturn.settings', '{}')")
+    await page.reload()
 
 
 async def test_sound_and_events_over_webrtc(page) -> None:
