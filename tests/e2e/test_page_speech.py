@@ -34,7 +34,7 @@ pytestmark = [
 ]
 CLIPS = Path(__file__).parents[2] / "web" / "public" / "clips"
 WITHIN_MS = 120_000
-FORTY_OR_MORE = re.compile(r"^([4-9]\d|\d{3,})$")
+SIXTY_OR_MORE = re.compile(r"^([6-9]\d|\d{3,})$")
 ANSWER_FROM = 15
 """The micro-turn in which the model starts to speak: the question has been asked by then."""
 HAS_WEBRTC = all(map(importlib.util.find_spec, ("microturn.server.webrtc", "aiortc")))
@@ -131,8 +131,8 @@ async def test_each_side_understands_the_other(browser, transport: str) -> None:
         await page.locator("#camera").click()
         await expect(page.locator(".caption.model").first).to_contain_text("one moment", timeout=WITHIN_MS)
         (session,) = engine.sessions
-        # The whole answer, and a second after it.
-        await expect(page.locator("#strip")).to_have_attribute("data-turns", FORTY_OR_MORE, timeout=WITHIN_MS)
+        # The whole answer, and time for what a jitter buffer holds back.
+        await expect(page.locator("#strip")).to_have_attribute("data-turns", SIXTY_OR_MORE, timeout=WITHIN_MS)
         recordings = [base64.b64decode(each) for each in await page.evaluate("window.take()")]
         await context.close()
 
