@@ -20,6 +20,7 @@ from openai.types.live import (
     SessionClosedEvent,
     SessionCloseEvent,
     SessionConfig,
+    SessionResource,
     SessionStartedEvent,
     SessionStartEvent,
 )
@@ -102,6 +103,8 @@ class LiveClient:
         self._resume_token: str | None = None
         self._is_muted = False
         self._is_closed = False
+        self.resource: SessionResource | None = None
+        """The settings in force, once the session has started; ``store`` tells whether the server records."""
         self.num_dropped_events = 0
         """Sent while there was no connection."""
 
@@ -192,7 +195,7 @@ class LiveClient:
         """Connect, start or resume, and switch the extensions on."""
         socket = await self._connected()
         try:
-            await _begin(socket, opening)
+            self.resource = (await _begin(socket, opening)).session
         except BaseException:
             await socket.close()
             raise
@@ -232,7 +235,7 @@ class LiveClient:
         raise failure
 
 
-async def _begin(socket: ClientConnection, opening: SessionStartEvent | ResumeEvent) -> None:
+async def _begin(socket: ClientConnection, opening: SessionStartEvent | ResumeEvent) -> SessionStartedEvent:
     """Ask for the session and wait until it has started.
 
     Raises:
@@ -244,7 +247,7 @@ async def _begin(socket: ClientConnection, opening: SessionStartEvent | ResumeEv
         while True:
             event = SERVER_EVENT.validate_json(await socket.recv(decode=True))
             if isinstance(event, SessionStartedEvent):
-                return
+                return event
             if isinstance(event, ErrorEvent):
                 raise SessionClosedError(event.error.message)
     except ConnectionClosed:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from openai.types.live import ErrorEvent, OutputAudioDeltaEvent, SessionStartedEvent
+from openai.types.live import ErrorEvent, OutputAudioDeltaEvent
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -62,6 +62,8 @@ async def _converse(
     with _reply_file(out) as keep, _display(transcript, console) as show, contextlib.ExitStack() as stack:
         card = None if file is not None else stack.enter_context(SoundCard(*devices))
         async with client as session:
+            if session.resource and session.resource.store:
+                console.print("This server records the conversation.", style="red")
             if card is not None:
                 console.print("Speak; headphones keep the model from hearing itself. Ctrl-C ends.", style="dim")
             sending = asyncio.create_task(_send(session, file, card))
@@ -76,8 +78,6 @@ async def _converse(
                         card.speaker.clear()
                     elif isinstance(event, ErrorEvent):
                         console.print(f"error: {event.error.message}", style="red")
-                    elif isinstance(event, SessionStartedEvent) and event.session.store:
-                        console.print("This server records the conversation.", style="red")
                     show()
             finally:
                 sending.cancel()

@@ -70,6 +70,8 @@ async def relay_to(server: RunningServer) -> AsyncIterator[tuple[Relay, str]]:
 
 async def test_it_holds_a_session() -> None:
     async with running_server(WatchedEngine(echo)) as server, connect(server.url) as session:
+        assert session.resource is not None
+        assert not session.resource.store
         await session.send_text("good morning")
         await session.send_audio(SILENT_TURN)
         seen: list[ServerEvent] = []
