@@ -155,6 +155,35 @@ def serve(
     run_server(host=host, port=port, model=model, key=key, record=record, num_threads=threads)
 
 
+@app.command("talk")
+def talk(
+    url: Annotated[str, typer.Option(help="The server, as `microturn serve` prints it.")] = "http://127.0.0.1:8710",
+    key: Annotated[str | None, typer.Option(envvar="MICROTURN_API_KEY", help="Where the server needs one.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Play this recording in place of the microphone.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Keep what the model says in this WAV file.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="Certificate of a server that signed its own.")] = None,
+    microphone: Annotated[str | None, typer.Option("--input", help="Microphone: number or part of its name.")] = None,
+    speaker: Annotated[str | None, typer.Option("--output", help="Speaker: number or part of its name.")] = None,
+) -> None:
+    """Talk to a server with the local microphone and speaker, or with a recording."""
+    from microturn.client.talk import talk as hold
+
+    hold(url, key=key, file=file, out=out, cert=cert, input_device=microphone, output_device=speaker)
+
+
+@app.command("doctor")
+def doctor(
+    host: Annotated[str, typer.Option(help="Address that the server would listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port that the server would listen on.")] = 8710,
+    model: ModelDir = None,
+) -> None:
+    """Say what is wrong with devices, ports, weights and speed, and what to do about it."""
+    from microturn.doctor.command import doctor as examine
+
+    if not examine(host=host, port=port, model=model):
+        raise typer.Exit(1)
+
+
 @app.command("replay")
 def replay(
     session: Annotated[str, typer.Argument(help="Name of a recorded session, or 'latest'.")],

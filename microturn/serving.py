@@ -45,7 +45,9 @@ def run_server(
 
     async def run() -> None:
         async with Engine(ModelRunner(checkpoint), open_journal(record)) as engine:
-            await serve(engine, host=host, port=port, key=key, model=name, on_ready=on_ready)
+            await serve(
+                engine, host=host, port=port, key=key, model=name, is_recorded=record is not None, on_ready=on_ready
+            )
 
     asyncio.run(run())
 

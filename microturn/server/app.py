@@ -1,5 +1,6 @@
 """The web application: the live WebSocket, the page, and a health check."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -52,6 +53,8 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
                 "sessions": len(live.sessions),
                 "model": live.offer.model,
                 "key_required": bool(access.key),
+                "transports": _transports(),
+                "recording": live.offer.is_recorded,
             }
         )
 
@@ -69,6 +72,12 @@ def _denial(refusal: Refusal) -> JSONResponse:
     """The refusal in the form of OpenAI's errors."""
     error = {"code": refusal.code, "message": refusal.message, "type": "invalid_request_error"}
     return JSONResponse({"error": error}, status_code=refusal.status)
+
+
+def _transports() -> list[str]:
+    """What clients can connect over: WebRTC where its package is installed."""
+    has_webrtc = find_spec("microturn.server.webrtc") is not None and find_spec("aiortc") is not None
+    return ["websocket", "webrtc"] if has_webrtc else ["websocket"]
 
 
 class _PageHeaders:

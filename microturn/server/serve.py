@@ -29,6 +29,7 @@ async def serve(
     key: str | None = None,
     model: str = "nano",
     voice: str = "heart",
+    is_recorded: bool = False,
     limits: Limits | None = None,
     on_ready: Callable[[str], None] = print,
     stop: asyncio.Event | None = None,
@@ -38,6 +39,7 @@ async def serve(
     Args:
         engine: Holds the model; the caller closes it afterwards.
         port: 0 takes a free one.
+        is_recorded: The engine keeps sessions: clients are told, and show it.
         key: Needed from clients; without one, only this machine can be served.
         on_ready: Called with the page's address once connections are accepted.
         stop: Set it to stop, as a signal would.
@@ -46,7 +48,8 @@ async def serve(
         ValueError: a host beyond this machine without a key.
         MicroturnError: the address cannot be listened on.
     """
-    live = LiveServer(engine=engine, offer=Offer(model=model, voice=voice), limits=limits or Limits())
+    offer = Offer(model=model, voice=voice, is_recorded=is_recorded)
+    live = LiveServer(engine=engine, offer=offer, limits=limits or Limits())
     app = create_app(live, Access(host=host, key=key))
     listener = _listen(host, port)
     server = _Server(

@@ -18,6 +18,8 @@ class Offer:
 
     model: str
     voice: str
+    is_recorded: bool = False
+    """Whether sessions are kept: `session.store` says so, whatever was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ def resolve_setup(
         audio=Audio(format=_format_of(codec), output=AudioOutput(voice=offer.voice)),
         delegation=ClientDelegation(type="client"),
         instructions=instructions,
-        store=False,
+        store=offer.is_recorded,
     )
     return SessionSetup(
         codec=codec,
@@ -113,7 +115,7 @@ def _replaced(config: SessionConfig, offer: Offer) -> tuple[str, ...]:
     differs = {
         "model": config.model != offer.model,
         "audio.output.voice": voice is not None and voice != offer.voice,
-        "store": bool(config.store),
+        "store": config.store is not None and config.store != offer.is_recorded,
         "triggers": bool(config.triggers),
     }
     unknown = sorted(config.model_extra or {})

@@ -4,7 +4,9 @@ import asyncio
 import re
 import wave
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ BROWSER_ARGUMENTS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-WITHIN_MS = 30_000
+WITHIN_MS = 60_000
 THIRTY_OR_MORE = re.compile(r"^([3-9]\d|\d{3,})$")
 
 
@@ -42,14 +44,20 @@ def engine() -> PageEngine:
     return PageEngine()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def url(engine: PageEngine) -> AsyncIterator[str]:
+@asynccontextmanager
+async def page_server(engine: PageEngine, **options: Any) -> AsyncIterator[str]:
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(engine, port=0, on_ready=ready.put_nowait, stop=stop))
+    serving = asyncio.create_task(serve(engine, port=0, on_ready=ready.put_nowait, stop=stop, **options))
     yield await ready.get()
     stop.set()
     await serving
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def url(engine: PageEngine) -> AsyncIterator[str]:
+    async with page_server(engine) as address:
+        yield address
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -81,6 +89,11 @@ async def page(browser, url: str):
     page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
+    # Over the WebSocket unless a test chooses otherwise.
+    await page.add_init_script(
+        "localStorage.getItem('microturn.settings') ??"
+        """localStorage.setItem('microturn.settings', '{"transport": "websocket"}')"""
+    )
     await page.goto(url)
     yield page
     await context.close()
@@ -90,7 +103,7 @@ async def page(browser, url: str):
 
 async def test_a_conversation(page, engine: PageEngine) -> None:
     expect = playwright.expect
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     await expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
     await expect(page.locator(".caption.you").first).to_contain_text("count to ten", timeout=WITHIN_MS)
     await expect(page.locator("#level-model")).to_have_attribute(
@@ -114,7 +127,7 @@ async def test_a_conversation(page, engine: PageEngine) -> None:
     await expect(page.locator(".caption.you", has_text="hello there")).to_be_visible()
     await expect(page.locator(".caption.note", has_text="You typed: hello there")).to_be_visible(timeout=WITHIN_MS)
 
-    await page.get_by_role("button", name="Stop").click()
+    await page.get_by_role("button", name="Stop", exact=True).click()
     await expect(page.locator("#status")).to_have_text("Stopped")
     session = engine.scripted.sessions[0]
     heard = np.concatenate([turn.audio for turn in session.inputs])
@@ -124,7 +137,7 @@ async def test_a_conversation(page, engine: PageEngine) -> None:
 
 async def test_muted_means_silent(page, engine: PageEngine) -> None:
     expect = playwright.expect
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     mute = page.get_by_role("button", name="Mute", exact=True)
     await expect(mute).to_be_enabled(timeout=WITHIN_MS)
     await mute.click()
@@ -145,13 +158,13 @@ async def test_a_blocked_microphone_is_explained(browser, url: str) -> None:
         "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
     )
     await page.goto(url)
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     await playwright.expect(page.get_by_role("alert")).to_contain_text("The microphone is blocked", timeout=WITHIN_MS)
-    await playwright.expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    await playwright.expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
 
 
 async def test_a_failed_session_is_explained(page, engine: PageEngine) -> None:
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
     engine.scripted.sessions[0].fail(RuntimeError("broken"))
     # It tries to go on, is told that this session is over, and says so.
@@ -163,7 +176,7 @@ async def test_a_lost_connection_comes_back_by_itself(page, engine: PageEngine) 
     sockets = []
     await page.route_web_socket("**/v1/live/sessions", lambda route: sockets.append(route) or route.connect_to_server())
     await page.reload()
-    await page.get_by_role("button", name="Start").click()
+    await page.get_by_role("button", name="Start", exact=True).click()
     await playwright.expect(page.locator(".caption.you").first).to_contain_text("count", timeout=WITHIN_MS)
     await sockets[0].close(code=4000)
     await playwright.expect(page.locator(".caption.model", has_text="six").first).to_be_visible(timeout=WITHIN_MS)
@@ -173,12 +186,154 @@ async def test_a_lost_connection_comes_back_by_itself(page, engine: PageEngine) 
     assert [turn.index for turn in session.inputs] == list(range(len(session.inputs)))
 
 
+async def test_the_camera_is_seen_and_put_away(page, engine: PageEngine) -> None:
+    expect = playwright.expect
+    await page.context.grant_permissions(["microphone", "camera"])
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("#camera")).to_be_enabled(timeout=WITHIN_MS)
+    await page.locator("#camera").click()
+    await expect(page.locator("#camera")).to_have_attribute("aria-pressed", "true", timeout=WITHIN_MS)
+    await expect(page.get_by_label("What the model sees")).to_be_visible()
+    await expect(page.locator("#lanes")).to_contain_text("sees", timeout=WITHIN_MS)
+    await page.locator("#camera").click()
+    await expect(page.get_by_label("What the model sees")).to_be_hidden()
+    (frame, *_) = engine.frames
+    height, width, _ = frame.pixels.shape
+    assert max(height, width) == 320
+    assert frame.pixels.std() > 10, "the fake camera's picture is not one flat colour"
+
+
+async def test_a_click_asks_for_you(page, engine: PageEngine) -> None:
+    """From standing: the conversation starts, and the recorded voice goes into it beside the microphone."""
+    example = page.get_by_role("button", name="Repeat after me")
+    await example.click()
+    await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+    await playwright.expect(example).not_to_have_attribute("aria-busy", "true", timeout=WITHIN_MS)
+    heard = np.concatenate([turn.audio for turn in engine.scripted.sessions[0].inputs])
+    blocks = heard[: len(heard) // 1600 * 1600].reshape(-1, 1600) * np.hanning(1600)
+    spectra = np.abs(np.fft.rfft(blocks)) ** 2  # 10 Hz a bin
+    speech = spectra[:, 40:300].sum(axis=1) / spectra.sum(axis=1)  # above the microphone's tone at 300 Hz
+    assert speech.max() > 10 * np.median(np.sort(speech)[:3]), "the phrase is heard beside the tone"
+
+
+async def test_the_settings_are_kept(page) -> None:
+    await page.get_by_role("button", name="Settings").click()
+    await page.get_by_label("Appearance").select_option("dark")
+    await page.get_by_role("button", name="Done").click()
+    await page.reload()
+    assert await page.evaluate("document.documentElement.dataset.theme") == "dark"
+    dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark == "rgb(16, 19, 24)"
+
+
+ANSWERER = """
+async ({ sdp, sessionStarted }) => {
+  // The server's half of WebRTC, played in the page: it answers, begins the session, and listens.
+  const peer = (window.answerer = new RTCPeerConnection());
+  const context = new AudioContext();
+  const [tone, out] = [context.createOscillator(), context.createMediaStreamDestination()];
+  tone.connect(out);
+  tone.start();
+  window.received = [];
+  peer.ondatachannel = ({ channel }) => {
+    channel.onmessage = ({ data }) => window.received.push(JSON.parse(data).type);
+    const begin = () => channel.send(JSON.stringify(sessionStarted));
+    channel.readyState === "open" ? begin() : (channel.onopen = begin);
+  };
+  await peer.setRemoteDescription({ type: "offer", sdp });
+  peer.addTrack(out.stream.getAudioTracks()[0], out.stream);
+  await peer.setLocalDescription(await peer.createAnswer());
+  await new Promise((resolve) => {
+    peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && resolve();
+    setTimeout(resolve, 2000);
+  });
+  return peer.localDescription.sdp;
+}
+"""
+SESSION_STARTED = {
+    "type": "session.started",
+    "event_id": "e1",
+    "session": {"id": "live_1", "expires_at": 0, "model": "nano", "status": "active", "store": True},
+}
+
+
+async def offer_webrtc(page) -> None:
+    health = {"status": "ok", "key_required": False, "transports": ["websocket", "webrtc"]}
+    await page.route("**/healthz", lambda route: route.fulfill(json=health))
+    await page.evaluate("localStorage.setItem('microturn.settings', '{}')")
+    await page.reload()
+
+
+async def test_sound_and_events_over_webrtc(page) -> None:
+    expect = playwright.expect
+
+    async def answer(route) -> None:
+        asked = route.request.post_data_json
+        assert asked["transport"]["type"] == "webrtc"
+        sdp = await page.evaluate(ANSWERER, {"sdp": asked["transport"]["sdp"], "sessionStarted": SESSION_STARTED})
+        await route.fulfill(status=201, json={"session": {"id": "live_1"}, "transport": {"type": "webrtc", "sdp": sdp}})
+
+    await offer_webrtc(page)
+    await page.route("**/v1/live/sessions", answer)
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+    await expect(page.get_by_text("Recording", exact=True)).to_be_visible()
+    await expect(page.locator("#level-model")).to_have_attribute(
+        "aria-valuenow", re.compile("[1-9]"), timeout=WITHIN_MS
+    )
+    await page.get_by_role("button", name="Mute", exact=True).click()
+    await page.wait_for_function("window.received.includes('session.input_audio.mute')")
+    assert "microturn.extensions.enable" in await page.evaluate("window.received")
+    packets = await page.evaluate(
+        "async () => [...(await window.answerer.getStats()).values()]"
+        ".find((report) => report.type === 'inbound-rtp').packetsReceived"
+    )
+    assert packets > 0
+
+
+async def test_without_a_way_through_it_falls_back_to_the_websocket(browser, url: str) -> None:
+    context = await browser.new_context(permissions=["microphone"])
+    page = await context.new_page()
+    await page.goto(url)
+    await offer_webrtc(page)
+    await page.route("**/v1/live/sessions", lambda route: route.fulfill(status=503, json={}))
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+    await playwright.expect(page.locator(".caption.you").first).to_contain_text("count", timeout=WITHIN_MS)
+    await context.close()
+
+
+async def test_a_recording_server_shows_it_before_the_first_word(browser, engine: PageEngine) -> None:
+    context = await browser.new_context(permissions=["microphone"])
+    async with page_server(engine, is_recorded=True) as url:
+        page = await context.new_page()
+        await page.goto(url)
+        await playwright.expect(page.get_by_text("Recording", exact=True)).to_be_visible(timeout=WITHIN_MS)
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+        await playwright.expect(page.get_by_text("Recording", exact=True)).to_be_visible()
+        await context.close()
+
+
+async def test_a_server_that_is_gone_is_named(browser, engine: PageEngine) -> None:
+    context = await browser.new_context(permissions=["microphone"])
+    async with page_server(engine) as url:
+        page = await context.new_page()
+        await page.goto(url)
+        # The sound needs a file of the server's; what fails here is the session.
+        await page.route("**/healthz", lambda route: route.abort())
+        await page.route_web_socket("**/v1/live/sessions", lambda route: route.close(code=4000))
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await playwright.expect(page.get_by_role("alert")).to_contain_text("cannot be reached", timeout=WITHIN_MS)
+        await context.close()
+
+
 @pytest.mark.parametrize("width", [320, 390, 1280])
 async def test_nothing_overflows(browser, url: str, width: int) -> None:
     context = await browser.new_context(viewport={"width": width, "height": 800})
     page = await context.new_page()
     await page.goto(url)
-    await playwright.expect(page.get_by_role("button", name="Start")).to_be_visible()
+    await playwright.expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
     for name in ("control", "conversation", "try", "turns"):
         box = await page.locator(f"section.{name}").bounding_box()
         assert box is not None

@@ -21,7 +21,7 @@ def microturn(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_command_explains_itself() -> None:
     top = runner.invoke(app, ["--help"])
     assert top.exit_code == 0
-    for command in ("run", "serve", "eval", "bench", "plan", "data", "train"):
+    for command in ("run", "serve", "talk", "doctor", "eval", "bench", "plan", "data", "train"):
         assert command in top.output
         assert runner.invoke(app, [command, "--help"]).exit_code == 0
 
@@ -44,6 +44,8 @@ def test_a_plan_is_drawn(geometry: str) -> None:
     [
         (["run", "no-such-file.wav"], "no-such-file.wav"),
         (["plan", "nano", "--device", "abacus"], "choose one of"),
+        (["talk", "--url", "ftp://nowhere"], "8710"),
+        (["talk", "--file", "no-such-file.wav", "--url", "http://127.0.0.1:9"], "microturn serve"),
         (["eval", "juggling"], "juggling"),
         (["bench", "engine", "--model", "no-such-model"], "no-such-model"),
         (["train", "no-such-recipe", "--shards", "a", "--prepared", "b", "--run", "c"], "choose one of"),

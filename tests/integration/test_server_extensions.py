@@ -107,20 +107,13 @@ async def test_what_cannot_be_resumed_says_so_and_a_new_session_may_start() -> N
 async def test_page_and_health() -> None:
     async with running_server() as server, httpx.AsyncClient(base_url=server.url) as browser:
         health = (await browser.get("/healthz")).json()
-        assert health == {"status": "ok", "sessions": 0, "model": "nano", "key_required": False}
+        facts = {"status": "ok", "sessions": 0, "model": "nano", "key_required": False, "recording": False}
+        assert health.items() >= facts.items()
+        assert "websocket" in health["transports"]
         page = await browser.get("/")
         assert page.status_code == 200
         assert "default-src 'none'" in page.headers["content-security-policy"]
-        for name in (
-            "app.js",
-            "audio.js",
-            "captions.js",
-            "live.js",
-            "strip.js",
-            "worklets.js",
-            "style.css",
-            "icon.svg",
-        ):
+        for name in ("page.js", "worklets.js", "page.css", "icon.svg"):
             file = await browser.get(f"/{name}")
             assert file.status_code == 200, name
             assert "https://" not in file.text, f"{name} must not reach out of this machine"

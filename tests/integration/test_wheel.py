@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("microturn/server/page/index.html", "microturn/server/page/worklets.js", "microturn/timeline/page/page.html")
+PAGES = (
+    *(
+        f"microturn/server/page/{name}"
+        for name in ("index.html", "page.js", "page.css", "worklets.js", "clips/stop.mp3")
+    ),
+    "microturn/timeline/page/page.html",
+)
 WEIGHTS = ("config.json", "model.safetensors", "tokenizer.json", "mel.json", "vocoder.safetensors", "README.md")
 
 pytest.importorskip("hatchling", reason="hatchling is not installed: pip install 'microturn[dev]'")

@@ -1,0 +1,153 @@
+"""The logic of `microturn talk`: the local microphone, or a file, against a server; captions in the terminal."""
+
+import asyncio
+import contextlib
+import ssl
+import wave
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from openai.types.live import ErrorEvent, OutputAudioDeltaEvent
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from microturn.client.live_client import WIRE_HZ, LiveClient, connect, samples_of
+from microturn.client.pacing import send_paced
+from microturn.client.recording import send_recording
+from microturn.client.sound_card import SoundCard
+from microturn.client.transcript import Line, Transcript
+from microturn.errors import MediaError
+from microturn.protocol.extensions import TurnEvent
+
+_STYLES = {"you": "cyan", "model": "magenta", "wrote": "blue"}
+_MAX_LINES = 12
+Play = Callable[[NDArray[np.float32]], None]
+
+
+def talk(
+    url: str,
+    *,
+    key: str | None,
+    file: Path | None,
+    out: Path | None,
+    cert: Path | None,
+    input_device: str | None,
+    output_device: str | None,
+) -> None:
+    """Hold a session until Ctrl-C, or until the file has been played.
+
+    Args:
+        file: played in place of the microphone; nothing sounds then, but ``out`` keeps it.
+        out: WAV file for what the model says.
+        cert: the certificate of a server that signed its own.
+
+    Raises:
+        ValueError: not an address.
+        MicroturnError: no server, no device, no file that can be used.
+    """
+    console = Console(stderr=True)
+    client = connect(url, key=key, tls=_tls(cert))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_converse(client, console, file, out, (input_device, output_device)))
+
+
+async def _converse(
+    client: LiveClient, console: Console, file: Path | None, out: Path | None, devices: tuple[str | None, str | None]
+) -> None:
+    transcript = Transcript()
+    with _reply_file(out) as keep, _display(transcript, console) as show, contextlib.ExitStack() as stack:
+        card = None if file is not None else stack.enter_context(SoundCard(*devices))
+        async with client as session:
+            if session.resource and session.resource.store:
+                console.print("This server records the conversation.", style="red")
+            if card is not None:
+                console.print("Speak; headphones keep the model from hearing itself. Ctrl-C ends.", style="dim")
+            sending = asyncio.create_task(_send(session, file, card))
+            try:
+                async for event in session:
+                    transcript.add(event)
+                    if isinstance(event, OutputAudioDeltaEvent):
+                        keep(samples_of(event))
+                        if card is not None:
+                            card.speaker.push(samples_of(event))
+                    elif isinstance(event, TurnEvent) and event.clear and card is not None:
+                        card.speaker.clear()
+                    elif isinstance(event, ErrorEvent):
+                        console.print(f"error: {event.error.message}", style="red")
+                    show()
+            finally:
+                sending.cancel()
+                # What sending failed of is the reason why the events came to an end.
+                with contextlib.suppress(asyncio.CancelledError):
+                    await sending
+    for line in transcript.lines:
+        Console().print(_row(line))
+
+
+async def _send(session: LiveClient, file: Path | None, card: SoundCard | None) -> None:
+    """Send until there is no more, then end the session."""
+    try:
+        if file is not None:
+            await send_recording(session, file)
+        elif card is not None:
+            await send_paced(session, _spoken(card), pace=None)
+    finally:
+        await session.close()
+
+
+async def _spoken(card: SoundCard) -> AsyncIterator[NDArray[np.float32]]:
+    async for samples in card.heard():
+        yield samples
+
+
+@contextlib.contextmanager
+def _reply_file(path: Path | None):
+    """A function that appends to a WAV file, or to nothing."""
+    if path is None:
+        yield lambda samples: None
+        return
+    try:
+        file = wave.open(str(path), "wb")  # noqa: SIM115  (closed below, once opening it has been reported on)
+    except OSError as error:
+        raise MediaError(f"{path} cannot be written ({error.strerror}): give another --out") from None
+    with file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(WIRE_HZ)
+        yield lambda samples: file.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+
+
+@contextlib.contextmanager
+def _display(transcript: Transcript, console: Console):
+    """A live view of the last lines; on anything but a terminal it stays silent."""
+
+    def rendered() -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        for line in transcript.lines[-_MAX_LINES:]:
+            table.add_row(_row(line))
+        return table
+
+    if not console.is_terminal:
+        yield lambda: None
+        return
+    with Live(get_renderable=rendered, console=console, refresh_per_second=8, transient=True) as live:
+        yield live.refresh
+
+
+def _row(line: Line) -> Text:
+    minutes, seconds = divmod(line.start_ms / 1000, 60)
+    row = Text.assemble((f"{int(minutes)}:{seconds:04.1f} ", "dim"), (f"{line.who:>5}  ", _STYLES[line.who]), line.text)
+    return row.append("  cut off", "red") if line.is_cut_off else row
+
+
+def _tls(cert: Path | None) -> ssl.SSLContext | None:
+    if cert is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=str(cert))
+    except (OSError, ssl.SSLError) as error:
+        raise MediaError(f"{cert} is not a readable certificate ({error}): give the server's own in PEM form") from None

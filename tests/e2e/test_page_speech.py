@@ -1,0 +1,151 @@
+"""Speech through the page in both directions, heard by an independent recogniser: a spoken file as the microphone, a
+film as the camera, a recorded sentence as the model's answer; over each transport that the server has."""
+
+import base64
+import importlib.util
+import io
+import json
+import re
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import pytest_asyncio
+from numpy.typing import NDArray
+from PIL import Image
+from test_page import BROWSER_ARGUMENTS, CHROMIUM, page_server, playwright
+
+from microturn.evals.recogniser import Recogniser
+from microturn.testing.scripted_engine import ScriptedEngine
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.timing import IN_HZ, OUT_HZ, OUT_SAMPLES_PER_TURN
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("faster_whisper") is None, reason="no recogniser: pip install 'microturn[eval]'"
+    ),
+]
+CLIPS = Path(__file__).parents[2] / "web" / "public" / "clips"
+WITHIN_MS = 120_000
+SIXTY_OR_MORE = re.compile(r"^([6-9]\d|\d{3,})$")
+ANSWER_FROM = 15
+"""The micro-turn in which the model starts to speak: the question has been asked by then."""
+HAS_WEBRTC = all(map(importlib.util.find_spec, ("microturn.server.webrtc", "aiortc")))
+KEEP_WHAT_IS_PLAYED = """
+window.kept = [];
+const connect = AudioNode.prototype.connect;
+AudioNode.prototype.connect = function (target, ...rest) {
+  if (target instanceof AudioDestinationNode && this instanceof AudioWorkletNode) {
+    const tap = this.context.createMediaStreamDestination();
+    connect.call(this, tap);
+    const recorder = new MediaRecorder(tap.stream);
+    const kept = { recorder, chunks: [] };
+    recorder.ondataavailable = ({ data }) => kept.chunks.push(data);
+    recorder.start();
+    window.kept.push(kept);
+  }
+  return connect.call(this, target, ...rest);
+};
+window.take = async () => Promise.all(window.kept.map(async ({ recorder, chunks }) => {
+  const stopped = new Promise((resolve) => (recorder.onstop = resolve));
+  if (recorder.state !== "inactive") { recorder.stop(); await stopped; }
+  const reader = new FileReader();
+  const read = new Promise((resolve) => (reader.onload = resolve));
+  reader.readAsDataURL(new Blob(chunks));
+  await read;
+  return reader.result.split(",")[1];
+}));
+"""
+
+
+def decoded(source: io.BytesIO | Path, rate_hz: int) -> NDArray[np.float32]:
+    """A recording as (num_samples,)."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
+    with av.open(source if isinstance(source, io.BytesIO) else str(source)) as container:
+        frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+        frames += resampler.resample(None)
+    return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames])
+
+
+def answering(clip: Path) -> ScriptedEngine:
+    """A model that says one recorded sentence."""
+    speech = decoded(clip, OUT_HZ)
+    turns = [speech[start : start + OUT_SAMPLES_PER_TURN] for start in range(0, len(speech), OUT_SAMPLES_PER_TURN)]
+    turns[-1] = np.pad(turns[-1], (0, OUT_SAMPLES_PER_TURN - len(turns[-1])))
+
+    def answer(turn: MicroTurnInput) -> MicroTurnOutput:
+        place = turn.index - ANSWER_FROM
+        is_speaking = 0 <= place < len(turns)
+        said = {0: " one moment", len(turns): ""}.get(place, "")
+        return MicroTurnOutput(index=turn.index, say=said, audio=turns[place] if is_speaking else None)
+
+    return ScriptedEngine(answer)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[object]:
+    folder = tmp_path_factory.mktemp("devices")
+    question = np.concatenate([decoded(CLIPS / "count-by-twos.mp3", 48_000), np.zeros(48_000, np.float32)])
+    with wave.open(str(folder / "microphone.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes((question * 32_767).astype("<i2").tobytes())
+    with (folder / "camera.mjpeg").open("wb") as film:
+        for _ in range(30):
+            Image.new("RGB", (320, 240), (200, 40, 40)).save(film, "JPEG")
+    devices = [
+        f"--use-file-for-fake-audio-capture={folder / 'microphone.wav'}",
+        f"--use-file-for-fake-video-capture={folder / 'camera.mjpeg'}",
+    ]
+    async with playwright.async_playwright() as tools:
+        launched = await tools.chromium.launch(
+            executable_path=str(CHROMIUM), timeout=WITHIN_MS, args=[*BROWSER_ARGUMENTS, *devices]
+        )
+        yield launched
+        await launched.close()
+
+
+@pytest.mark.parametrize(
+    "transport",
+    ["websocket", pytest.param("webrtc", marks=pytest.mark.skipif(not HAS_WEBRTC, reason="no WebRTC in this build"))],
+)
+async def test_each_side_understands_the_other(browser, transport: str) -> None:
+    expect = playwright.expect
+    engine = answering(CLIPS / "tea-is-ready.mp3")
+    context = await browser.new_context(permissions=["microphone", "camera"])
+    page = await context.new_page()
+    settings = json.dumps(json.dumps({"transport": transport}))
+    await page.add_init_script(f"localStorage.setItem('microturn.settings', {settings}); {KEEP_WHAT_IS_PLAYED}")
+    async with page_server(engine) as url:
+        await page.goto(url)
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+        await page.locator("#camera").click()
+        await expect(page.locator(".caption.model").first).to_contain_text("one moment", timeout=WITHIN_MS)
+        (session,) = engine.sessions
+        # The whole answer, and time for what a jitter buffer holds back.
+        await expect(page.locator("#strip")).to_have_attribute("data-turns", SIXTY_OR_MORE, timeout=WITHIN_MS)
+        recordings = [base64.b64decode(each) for each in await page.evaluate("window.take()")]
+        await context.close()
+
+    played = [decoded(io.BytesIO(recording), IN_HZ) for recording in recordings]
+    recogniser = Recogniser.load()
+
+    def words(samples: NDArray[np.float32]) -> set[str]:
+        return {word.text.lower().strip(".,") for word in recogniser.transcribe(samples, IN_HZ)}
+
+    assert {"seconds", "say", "ready"} <= words(max(played, key=lambda samples: float(np.abs(samples).max())))
+    assert "count" in words(np.concatenate([turn.audio for turn in session.inputs]))
+    frames = [frame for turn in session.inputs for frame in turn.frames]
+    assert frames
+    red, green, _ = frames[-1].pixels.reshape(-1, 3).mean(axis=0)
+    assert red > 150
+    assert green < 90

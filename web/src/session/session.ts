@@ -1,0 +1,164 @@
+// One conversation, over as many connections as it takes: tries the better transport first and the other when it
+// fails, comes back with the resume token when a connection is lost, and says in words what could not be helped.
+
+import type { ClientEvent, ServerEvent } from "../protocol";
+import { ArrivalWatch, grade, type Quality } from "./quality";
+import type { Closing, Opening, Reactions, Transport, TransportKind } from "./transport";
+
+export type Phase = "idle" | "connecting" | "live" | "reconnecting" | "stopped" | "failed";
+
+export interface SessionView {
+  onPhase(phase: Phase, problem: string): void;
+  onEvent(event: ServerEvent): void;
+  onQuality(quality: Quality | null): void;
+}
+
+export interface SessionOptions {
+  /** In the order in which they are tried. */
+  kinds: TransportKind[];
+  connect(kind: TransportKind, reactions: Reactions): Transport;
+  /** Why no connection came about; browsers do not say, the server's health does. */
+  explain(wasStarted: boolean): Promise<string>;
+  view: SessionView;
+}
+
+export const RETRY_AFTER_MS = [0, 500, 1000, 2000, 4000, 8000, 8000];
+const MEASURE_EVERY_MS = 3000;
+const CLOSE_WITHIN_MS = 1500;
+
+export class Session {
+  private phase: Phase = "idle";
+  private transport: Transport | null = null;
+  private resumeToken: string | null = null;
+  private kinds: TransportKind[];
+  private numRetries = 0;
+  private wasStarted = false;
+  private isMuted = false;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private measureTimer: ReturnType<typeof setInterval> | undefined;
+  private readonly arrivals = new ArrivalWatch();
+
+  constructor(private readonly options: SessionOptions) {
+    this.kinds = [...options.kinds];
+  }
+
+  get kind(): TransportKind | null {
+    return this.transport?.kind ?? null;
+  }
+
+  start(): void {
+    this.enter("connecting");
+    this.connect({ kind: "start" });
+    this.measureTimer = setInterval(() => void this.measure(), MEASURE_EVERY_MS);
+  }
+
+  send(event: ClientEvent): void {
+    this.transport?.send(event);
+  }
+
+  setMuted(isMuted: boolean): void {
+    this.isMuted = isMuted;
+    this.send({ type: isMuted ? "session.input_audio.mute" : "session.input_audio.unmute" });
+  }
+
+  /** Ends the conversation; the server is told, and given a moment to say its last word. */
+  stop(problem = ""): void {
+    const { transport } = this;
+    this.transport = null;
+    if (transport && this.wasStarted) {
+      transport.send({ type: "session.close" });
+      setTimeout(() => transport.drop(), CLOSE_WITHIN_MS);
+    } else {
+      transport?.drop();
+    }
+    this.end(problem ? "failed" : "stopped", problem);
+  }
+
+  /** The network is back: no need to wait for the next try. */
+  retryNow(): void {
+    if (this.phase !== "reconnecting" || this.transport) return;
+    clearTimeout(this.retryTimer);
+    this.resume();
+  }
+
+  private connect(opening: Opening): void {
+    const [kind] = this.kinds;
+    if (!kind) throw new Error("a session needs a transport");
+    const transport: Transport = this.options.connect(kind, {
+      onEvent: (event) => transport === this.transport && this.receive(event),
+      onClosed: (closing) => transport === this.transport && void this.lost(closing),
+    });
+    this.transport = transport;
+    this.arrivals.reset();
+    transport.open(opening);
+  }
+
+  private receive(event: ServerEvent): void {
+    if (event.type === "session.started") {
+      this.wasStarted = true;
+      this.numRetries = 0;
+      this.send({ type: "microturn.extensions.enable", turns: true, silence: "omit" });
+      if (this.isMuted) this.setMuted(true);
+      this.transport?.start();
+      this.enter("live");
+    } else if (event.type === "microturn.extensions.enabled") {
+      this.resumeToken = event.resume_token;
+    } else if (event.type === "microturn.turn") {
+      this.arrivals.note(performance.now());
+    } else if (event.type === "error" && event.error.code === "session_not_resumable") {
+      this.stop("The conversation was lost. Press Start to begin again.");
+      return;
+    }
+    this.options.view.onEvent(event);
+  }
+
+  private async lost({ isRegular, reason }: Closing): Promise<void> {
+    const { transport } = this;
+    this.transport = null;
+    if (isRegular) return this.end("stopped", "");
+    if (!this.wasStarted && this.kinds.length > 1) {
+      this.kinds.shift();
+      return this.connect({ kind: "start" });
+    }
+    if (this.resumeToken && this.numRetries < RETRY_AFTER_MS.length) {
+      this.kinds = ["websocket"]; // GPT-Live's WebRTC can only begin sessions
+      this.enter("reconnecting");
+      this.retryTimer = setTimeout(() => this.resume(), RETRY_AFTER_MS[this.numRetries++]);
+      return;
+    }
+    const phase = this.phase;
+    const problem = reason ? sentence(reason) : await this.options.explain(this.wasStarted);
+    if (this.phase === phase && !this.transport && transport) this.end("failed", problem);
+  }
+
+  private resume(): void {
+    if (this.resumeToken) this.connect({ kind: "resume", token: this.resumeToken });
+  }
+
+  private async measure(): Promise<void> {
+    if (this.phase !== "live" || !this.transport) return;
+    const nothing = { roundTripMs: null, loss: null };
+    const figures = await this.transport.figures().catch(() => nothing);
+    if (this.phase === "live") {
+      this.options.view.onQuality(grade(figures, this.arrivals.unevennessMs(performance.now())));
+    }
+  }
+
+  private end(phase: "stopped" | "failed", problem: string): void {
+    clearTimeout(this.retryTimer);
+    clearInterval(this.measureTimer);
+    this.enter(phase, problem);
+  }
+
+  private enter(phase: Phase, problem = ""): void {
+    this.phase = phase;
+    if (phase !== "live") this.options.view.onQuality(null);
+    this.options.view.onPhase(phase, problem);
+  }
+}
+
+/** A server's message as a sentence of the page. */
+function sentence(text: string): string {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}

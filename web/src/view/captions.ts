@@ -1,0 +1,86 @@
+// Live captions of both sides: deltas are joined into utterances, each with the time at which it began.
+
+import { clockText, find, make } from "./elements";
+
+export type Side = "you" | "model";
+
+interface Delta {
+  delta: string;
+  start_ms: number;
+  end_ms: number;
+}
+
+interface Line {
+  text: Text;
+  endMs: number;
+}
+
+const NEW_UTTERANCE_MS = 1200; // silence after which words begin a new line
+const MAX_LINES = 400;
+const NEAR_END_PX = 160;
+
+export class Captions {
+  private readonly list = find("captions");
+  private readonly empty = find("empty");
+  private open: Partial<Record<Side, Line>> = {}; // the utterance that each side is in
+  private note: Text | null = null; // a written text that goes on in the next turn
+
+  reset(): void {
+    this.list.replaceChildren();
+    this.open = {};
+    this.note = null;
+    this.empty.hidden = false;
+  }
+
+  add(side: Side, { delta, start_ms, end_ms }: Delta): void {
+    let line = this.open[side];
+    if (!line || start_ms - line.endMs > NEW_UTTERANCE_MS) {
+      line = { text: this.line(side, start_ms), endMs: end_ms };
+      this.open[side] = line;
+      delta = delta.trimStart();
+    }
+    line.text.data += delta;
+    line.endMs = end_ms;
+    this.follow();
+  }
+
+  addTyped(text: string, timeMs: number): void {
+    const node = this.line("you", timeMs);
+    node.data = text;
+    node.parentElement?.append(make("span", "mark-typed", "typed"));
+    this.follow();
+  }
+
+  /** Text that the model writes; it may come in several parts. */
+  addWritten(text: string, isEnd: boolean, timeMs: number): void {
+    this.note ??= this.line("note", timeMs);
+    this.note.data += text;
+    if (isEnd) this.note = null;
+    this.follow();
+  }
+
+  /** The model was cut off: its line ends here. */
+  cut(timeMs: number): void {
+    const line = this.open.model;
+    if (line && timeMs - line.endMs < NEW_UTTERANCE_MS) {
+      line.text.parentElement?.append(make("span", "mark-cut", "cut off"));
+    }
+    delete this.open.model;
+  }
+
+  private line(kind: Side | "note", timeMs: number): Text {
+    this.empty.hidden = true;
+    const item = make("li", `caption ${kind}`);
+    const text = document.createTextNode("");
+    const who = make("span", "sr", { you: "You: ", model: "Model: ", note: "Model writes: " }[kind]);
+    item.append(who, make("time", "", clockText(timeMs)), text);
+    this.list.append(item);
+    while (this.list.children.length > MAX_LINES) this.list.firstElementChild?.remove();
+    return text;
+  }
+
+  private follow(): void {
+    const { list } = this;
+    if (list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX) list.scrollTop = list.scrollHeight;
+  }
+}

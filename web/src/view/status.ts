@@ -1,0 +1,62 @@
+// The small signs around the conversation: phase, problem, levels, quality of the connection, recording.
+
+import type { Grade, Quality } from "../session/quality";
+import type { Phase } from "../session/session";
+import type { TransportKind } from "../session/transport";
+import { find } from "./elements";
+
+const PHASES: Record<Phase, { status: string; label: string }> = {
+  idle: { status: "Ready", label: "Start" },
+  connecting: { status: "Connecting", label: "Stop" },
+  reconnecting: { status: "Reconnecting", label: "Stop" },
+  live: { status: "Listening", label: "Stop" },
+  stopped: { status: "Stopped", label: "Start" },
+  failed: { status: "Not connected", label: "Start" },
+};
+const GRADES: Record<Grade, string> = { good: "Good connection", fair: "Fair connection", poor: "Poor connection" };
+const QUIET_DB = -54;
+const LOUD_DB = -6;
+
+export function showPhase(phase: Phase, problem: string): void {
+  document.body.dataset.state = phase;
+  find("status").textContent = PHASES[phase].status;
+  find("talk-label").textContent = PHASES[phase].label;
+  showProblem(problem);
+}
+
+export function showProblem(problem: string): void {
+  find("problem").textContent = problem;
+  find("problem").hidden = !problem;
+}
+
+/** Something that went wrong beside the conversation, which goes on. */
+export function showNotice(notice: string): void {
+  find("notice").textContent = notice;
+  find("notice").hidden = !notice;
+}
+
+export function showLevel(side: "you" | "model", rms: number): void {
+  const db = rms > 0 ? 20 * Math.log10(rms) : QUIET_DB;
+  const loud = Math.max(0, Math.min(1, (db - QUIET_DB) / (LOUD_DB - QUIET_DB)));
+  const meter = find(`level-${side}`);
+  meter.style.setProperty("--loud", loud.toFixed(3));
+  meter.setAttribute("aria-valuenow", String(Math.round(loud * 100)));
+  find("talk").style.setProperty(`--loud-${side}`, loud.toFixed(3));
+}
+
+export function showQuality(quality: Quality | null, kind: TransportKind | null): void {
+  const sign = find("quality");
+  sign.hidden = !quality;
+  if (!quality) return;
+  sign.dataset.grade = quality.grade;
+  const name = kind === "webrtc" ? "WebRTC" : "WebSocket";
+  const trip = quality.roundTripMs === null ? "" : `${Math.max(1, Math.round(quality.roundTripMs))} ms`;
+  find("quality-text").textContent = trip || GRADES[quality.grade];
+  const loss = quality.loss ? `, ${(quality.loss * 100).toFixed(1)} % lost` : "";
+  sign.title = `${GRADES[quality.grade]} over ${name}: round trip ${trip || "unknown"}${loss}, micro-turns up to ${Math.round(quality.unevennessMs)} ms late`;
+  sign.setAttribute("aria-label", sign.title);
+}
+
+export function showRecording(isRecorded: boolean): void {
+  find("recording").hidden = !isRecorded;
+}

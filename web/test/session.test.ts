@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { ClientEvent, ServerEvent } from "../src/protocol";
+import { type Phase, RETRY_AFTER_MS, Session } from "../src/session/session";
+import type { Opening, Reactions, Transport, TransportKind } from "../src/session/transport";
+
+/** A transport whose other end is the test. */
+class FakeTransport implements Transport {
+  readonly sent: ClientEvent[] = [];
+  opening: Opening | null = null;
+  isDropped = false;
+  constructor(
+    readonly kind: TransportKind,
+    readonly reactions: Reactions,
+  ) {}
+  open(opening: Opening): void {
+    this.opening = opening;
+  }
+  send(event: ClientEvent): void {
+    this.sent.push(event);
+  }
+  start(): void {}
+  drop(): void {
+    this.isDropped = true;
+  }
+  async figures() {
+    return { roundTripMs: 5, loss: null };
+  }
+  begin(): void {
+    this.reactions.onEvent({ type: "session.started" } as ServerEvent);
+    this.reactions.onEvent({ type: "microturn.extensions.enabled", resume_token: "t" } as ServerEvent);
+  }
+}
+
+function opened(kinds: TransportKind[]) {
+  const transports: FakeTransport[] = [];
+  const phases: [Phase, string][] = [];
+  const session = new Session({
+    kinds,
+    connect: (kind, reactions) => {
+      transports.push(new FakeTransport(kind, reactions));
+      return transports.at(-1) as FakeTransport;
+    },
+    explain: async () => "explained",
+    view: { onPhase: (...phase) => phases.push(phase), onEvent: () => undefined, onQuality: () => undefined },
+  });
+  session.start();
+  return { session, transports, phases, latest: () => transports.at(-1) as FakeTransport };
+}
+
+const lost = { isRegular: false, reason: "" };
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test("falls back when the first transport never starts", () => {
+  const { transports, latest, phases } = opened(["webrtc", "websocket"]);
+  latest().reactions.onClosed(lost);
+  expect(transports.map(({ kind }) => kind)).toEqual(["webrtc", "websocket"]);
+  latest().begin();
+  expect(phases.at(-1)).toEqual(["live", ""]);
+});
+
+test("a lost connection comes back with the token, muted as before", () => {
+  const { session, latest, phases } = opened(["websocket"]);
+  latest().begin();
+  session.setMuted(true);
+  latest().reactions.onClosed(lost);
+  expect(phases.at(-1)?.[0]).toBe("reconnecting");
+  vi.advanceTimersByTime(0);
+  expect(latest().opening).toEqual({ kind: "resume", token: "t" });
+  latest().begin();
+  expect(latest().sent.map(({ type }) => type)).toContain("session.input_audio.mute");
+  expect(phases.at(-1)?.[0]).toBe("live");
+});
+
+test("gives up in words after the last retry", async () => {
+  const { latest, phases, transports } = opened(["websocket"]);
+  latest().begin();
+  for (let i = 0; i <= RETRY_AFTER_MS.length; i++) {
+    latest().reactions.onClosed(lost);
+    await vi.advanceTimersByTimeAsync(10_000);
+  }
+  expect(transports.length).toBe(1 + RETRY_AFTER_MS.length);
+  expect(phases.at(-1)).toEqual(["failed", "explained"]);
+});
+
+test("a session that cannot be resumed ends with what happened", () => {
+  const { latest, phases } = opened(["websocket"]);
+  latest().begin();
+  const error = { code: "session_not_resumable", message: "gone", type: "invalid_request_error" };
+  latest().reactions.onEvent({ type: "error", event_id: "e", error });
+  expect(phases.at(-1)?.[0]).toBe("failed");
+  expect(phases.at(-1)?.[1]).toContain("conversation was lost");
+});
+
+test("stopping tells the server, and what comes later changes nothing", () => {
+  const { session, latest, phases } = opened(["websocket"]);
+  const transport = latest();
+  transport.begin();
+  session.stop();
+  expect(transport.sent.at(-1)).toEqual({ type: "session.close" });
+  transport.reactions.onClosed(lost);
+  expect(phases.at(-1)).toEqual(["stopped", ""]);
+  vi.runAllTimers();
+  expect(transport.isDropped).toBe(true);
+});

@@ -1,0 +1,23 @@
+// Built files have plain names: the server sends them with `no-cache`, and a diff of them stays readable.
+
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  base: "./",
+  build: {
+    outDir: "../microturn/server/page",
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: false,
+    assetsInlineLimit: 0, // the content security policy knows no data: addresses
+    rolldownOptions: {
+      input: { page: "index.html", worklets: "src/media/worklets.ts" },
+      output: {
+        entryFileNames: "[name].js",
+        chunkFileNames: "[name].js",
+        assetFileNames: "[name][extname]",
+      },
+    },
+  },
+  server: { proxy: { "/v1": { target: "http://127.0.0.1:8710", ws: true }, "/healthz": "http://127.0.0.1:8710" } },
+});
