@@ -136,7 +136,8 @@ def _decoded(path: Path) -> NDArray[np.uint8]:
                 return letterbox(np.asarray(image.convert("RGB")))[None]
         with av.open(str(path)) as container:
             container.streams.video[0].codec_context.thread_count = 1
-            frames = [letterbox(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+            decoded = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
+            frames = [letterbox(pixels.astype(np.uint8, copy=False)) for pixels in decoded]
     except (OSError, FFmpegError, UnidentifiedImageError, IndexError) as error:
         raise MediaError(f"{path} cannot be decoded ({error}): fetch it again") from error
     if not frames:

@@ -2,12 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 
 from microturn.data import split
 from microturn.data.split import Part
@@ -40,7 +39,8 @@ class Scene:
     """A view. Every method that changes something returns the media time at which the change is plain to see."""
 
     def __init__(self, rng: Generator, part: Part, *, camera: Camera | None = None) -> None:
-        self.rng, self.part = rng, part
+        self.rng = rng
+        self.part: Part = part
         self.camera = camera or make_camera(rng)
         self.light = Track(1.0)
         self.actors: list[Actor] = []
@@ -172,8 +172,7 @@ class Scene:
         if self._occluder is not None:
             x0, y0, x1, y1 = self._occluder.box
             ImageDraw.Draw(canvas).rectangle((x0 + dx, y0 + dy, x1 + dx, y1 + dy), fill=self._occluder.colour)
-        small = cast(Image.Image, canvas.reduce(DRAWN))
-        return self.camera.expose(small, time_ms, self.light.at(time_ms)[0])
+        return self.camera.expose(canvas.reduce(DRAWN), time_ms, self.light.at(time_ms)[0])
 
     def _make_occluder(self) -> Occluder:
         """A post or a ledge at the edge of the picture."""

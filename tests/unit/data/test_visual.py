@@ -88,7 +88,9 @@ def test_a_repetition_ends_where_it_began(part: Part) -> None:
         middle = [(a + b) / 2 for a, b in zip(cycle.starts_ms, cycle.ends_ms, strict=True)]
         quarter = [(3 * a + b) / 4 for a, b in zip(cycle.starts_ms, cycle.ends_ms, strict=True)]
         rest_ms = cycle.ends_ms[-1] + 500
-        assert all(change(view, rest_ms, m) + change(view, rest_ms, q) > 0.001 for m, q in zip(middle, quarter, strict=True))
+        assert all(
+            change(view, rest_ms, m) + change(view, rest_ms, q) > 0.001 for m, q in zip(middle, quarter, strict=True)
+        )
         assert change(view, rest_ms, rest_ms + 700) == 0.0
 
 
@@ -142,7 +144,7 @@ def test_real_clips_are_read_from_a_folder_with_a_manifest(tmp_path: Path) -> No
     write_clip(folder / "asl_repeats/wave.mp4", 8)
     Image.new("RGB", (320, 240), (200, 10, 10)).save(folder / "gesture_stills/up.jpg")
     (folder / "manifest.jsonl").write_text(
-        '{"file": "asl_repeats/wave.mp4", "duration": 0.8, "kind": "sign", "gesture": "wave", "rep_end_s": [0.4, 0.8]}\n'
+        '{"file": "asl_repeats/wave.mp4", "kind": "sign", "gesture": "wave", "rep_end_s": [0.4, 0.8]}\n'
         '{"file": "gesture_stills/up.jpg", "kind": "still", "gesture": "up", "view": "body", "person": "a"}\n'
     )
     films = Films.load("train", tmp_path)
