@@ -25,7 +25,7 @@ app.add_typer(bench_app, name="bench")
 console = Console(stderr=True)
 
 DataDir = Annotated[
-    Path | None, typer.Option("--data", envvar="MICROTURN_DATA", help="Folder of human speech, noise and rooms.")
+    Path | None, typer.Option("--data", envvar="MICROTURN_DATA", help="Folder of human speech, noise, rooms and video.")
 ]
 ModelDir = Annotated[Path | None, typer.Option("--model", help="A checkpoint folder; nano unless given.")]
 JsonPath = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]

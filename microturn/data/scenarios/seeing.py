@@ -24,6 +24,16 @@ def close_eyes_perhaps(stage: Stage, at_ms: float) -> None:
         stage.watch(None, at_ms)
 
 
+def look_away_perhaps(stage: Stage, view: View, at_ms: float) -> float:
+    """Now and then the camera goes off and on again while the model waits. Returns when something may happen."""
+    if not stage.chance(0.15):
+        return at_ms
+    back_ms = at_ms + stage.between(1_200, 3_000)
+    stage.watch(None, at_ms)
+    stage.watch(view, back_ms)
+    return back_ms + stage.between(600, 1_500)
+
+
 def new_scene(stage: Stage) -> Scene:
     """A scene of this part."""
     return Scene(stage.rng, check_part(stage.cast.part))

@@ -9,6 +9,7 @@ from microturn.data.scenarios.seeing import (
     answer,
     ask,
     close_eyes_perhaps,
+    look_away_perhaps,
     new_story,
     open_eyes,
 )
@@ -222,7 +223,8 @@ def play(stage: Stage, at_ms: float) -> float:
         request = stage.pick(TELL_ME).format(c=condition)
     said = ask(stage, request, at_ms)
     ready_ms = turn_start_ms(said.end_turn)
-    now_ms = other_things(stage, story, change, thing, ready_ms + stage.between(*AFTER_REQUEST_MS))
+    now_ms = look_away_perhaps(stage, story.scene, ready_ms + stage.between(*AFTER_REQUEST_MS))
+    now_ms = other_things(stage, story, change, thing, now_ms)
     if stage.chance(NEVER):
         stage.quiet(ready_ms, now_ms)
         return stage.user(stage.pick(NEVER_MIND), now_ms) + 1_000
