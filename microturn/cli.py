@@ -25,7 +25,7 @@ app.add_typer(bench_app, name="bench")
 console = Console(stderr=True)
 
 DataDir = Annotated[
-    Path | None, typer.Option("--data", envvar="MICROTURN_DATA", help="Folder of human speech, noise and rooms.")
+    Path | None, typer.Option("--data", envvar="MICROTURN_DATA", help="Folder of human speech, noise, rooms and video.")
 ]
 ModelDir = Annotated[Path | None, typer.Option("--model", help="A checkpoint folder; nano unless given.")]
 JsonPath = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
@@ -34,12 +34,13 @@ JsonPath = Annotated[Path | None, typer.Option("--json", help="Write the figures
 @data_app.command("scenarios")
 def data_scenarios() -> None:
     """List the behaviours that training data teaches."""
-    from microturn.data.scenarios import SCENARIOS
+    from microturn.data.scenarios import SCENARIOS, mix
 
-    table = Table("scenario", "share of the mix", "what the model does")
-    total = sum(scenario.weight for scenario in SCENARIOS.values())
+    table = Table("scenario", "share of the mix", "with sight", "what the model does")
+    shares = [{s.name: s.weight for s in mix(can_see=can_see)} for can_see in (False, True)]
     for scenario in SCENARIOS.values():
-        table.add_row(scenario.name, f"{scenario.weight / total:.0%}", scenario.summary)
+        cells = (f"{of.get(scenario.name, 0) / sum(of.values()):.0%}" for of in shares)
+        table.add_row(scenario.name, *cells, scenario.summary)
     Console().print(table)
 
 
@@ -88,12 +89,22 @@ def data_make(
     first_shard: Annotated[int, typer.Option(help="Number of the first shard: a range of seeds of its own.")] = 0,
     per_shard: Annotated[int, typer.Option(help="Episodes in a shard.")] = 200,
     workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+    sight: Annotated[bool, typer.Option("--sight", help="With video, for a model that can see.")] = False,
     data: DataDir = None,
 ) -> None:
     """Render training shards; can be interrupted and goes on where it stopped."""
     from microturn.data.make import make_shards
 
-    make_shards(out, num_shards, tokenizer, data, per_shard=per_shard, num_workers=workers, first_shard=first_shard)
+    make_shards(
+        out,
+        num_shards,
+        tokenizer,
+        data,
+        per_shard=per_shard,
+        num_workers=workers,
+        first_shard=first_shard,
+        can_see=sight,
+    )
 
 
 @data_app.command("import")
@@ -260,7 +271,7 @@ def plan(
 
 @app.command("train")
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe: nano, nano-gpu.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe: nano, nano-gpu, nano-sight, nano-sight-gpu.")],
     shards: Annotated[Path, typer.Option(help="Folder of training shards.")],
     prepared: Annotated[Path, typer.Option(help="Folder with tokenizer.json and mel.json, or a checkpoint.")],
     run: Annotated[Path, typer.Option(help="Folder of the run: checkpoint, log, curves, weights.")],

@@ -6,6 +6,7 @@ import numpy as np
 
 from microturn.data.scenarios import SCENARIOS
 from microturn.data.stage import Cast, Stage
+from microturn.data.visual import View
 from microturn.data.voices import SpokenWord, Utterance
 from microturn.turns.timing import OUT_HZ, out_samples
 
@@ -32,13 +33,20 @@ class MuteVoice:
         return Utterance(samples=samples, sample_rate=OUT_HZ, words=tuple(words), text=text, voice=self.name)
 
 
+class UnfilmedStage(Stage):
+    """A stage whose camera takes no picture, where only what is said matters."""
+
+    def watch(self, view: View | None, at_ms: float) -> None:
+        """Nothing reaches the model."""
+
+
 def scenario_texts(num_plays: int, seed: int = 0) -> list[str]:
     """What both sides say in plays of every scenario, training's phrasings only."""
     voice = MuteVoice()
     for play in range(num_plays):
         for index, scenario in enumerate(SCENARIOS.values()):
             cast = Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part="train")
-            scenario.play(Stage(np.random.default_rng([seed, play, index]), cast), 0.0)
+            scenario.play(UnfilmedStage(np.random.default_rng([seed, play, index]), cast), 0.0)
     return voice.texts
 
 

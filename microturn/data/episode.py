@@ -39,6 +39,18 @@ class Stop:
     """Reply time until which nothing more should come."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """Something to be seen: what happens, a movement, one of its repetitions."""
+
+    label: str
+    """What the reference reply says of it."""
+    from_ms: float
+    """Media time from which it is plain to see."""
+    to_ms: float
+    """Media time at which it is over, or an answer is of no use any more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Episode:
     """One played scenario."""
@@ -58,6 +70,7 @@ class Episode:
     expectations: Sequence[Expectation] = field(default=())
     quiets: Sequence[Quiet] = field(default=())
     stops: Sequence[Stop] = field(default=())
+    moments: Sequence[Moment] = field(default=())
 
     @property
     def duration_ms(self) -> int:

@@ -2,8 +2,8 @@
 
 import functools
 import multiprocessing
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from microturn.data import acoustics, human
 from microturn.data.episode import Episode
 from microturn.data.packed import PackedEpisode, pack
-from microturn.data.scenarios import SCENARIOS
+from microturn.data.scenarios import SCENARIOS, mix
 from microturn.data.shards import write_shard
+from microturn.data.split import check_part
 from microturn.data.stage import Cast, Stage
+from microturn.data.visual import Films, Scene
+from microturn.data.visual.story import Story, something_happens
 from microturn.data.voices import Utterance, assistant_voice, sample_voice
 from microturn.features.tokenizer import Tokenizer
 
 PARTS = {"train": 0, "heldout": 1}
 ECHO_CHANCE = 0.2
+TARGET_MS = (8_000, 24_000)
+"""A session ends with the scenario that passes a moment in here."""
+SIGHTED_TARGET_MS = (4_000, 14_000)
+"""The same where there is video: a micro-turn is four times as long to read."""
+WATCHED_CHANCE = 0.5
+"""Share of sighted sessions whose camera is on from the start, whatever is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +40,7 @@ class Material:
     sentences: Sequence[str]
     clips: Sequence[Utterance]
     data_dir: Path | None
+    films: Films = field(default_factory=Films)
 
 
 @functools.cache
@@ -43,6 +53,7 @@ def load_material(part: str, data_dir: Path | None) -> Material:
         sentences=tuple(human.sentences(data_dir, part=part)),
         clips=human.clips(part, data_dir),
         data_dir=data_dir,
+        films=Films.load(part, data_dir),
     )
 
 
@@ -56,22 +67,36 @@ def cast_for(rng: Generator, material: Material) -> Cast:
         part=part,
         sentences=material.sentences,
         clips=material.clips,
+        films=material.films,
     )
 
 
-def play_session(seed: int, material: Material, target_ms: float | None = None) -> Episode:
-    """Several scenarios, one after the other, as in a real session. The same seed gives the same episode."""
+def play_session(seed: int, material: Material, target_ms: float | None = None, *, can_see: bool = False) -> Episode:
+    """Several scenarios, one after the other, as in a real session. The same seed gives the same episode.
+
+    With ``can_see`` those that need sight are among them, and the camera may be on during the others too.
+    """
     rng = np.random.default_rng([PARTS[material.part], seed])
     stage = Stage(rng, cast_for(rng, material))
-    scenarios = list(SCENARIOS.values())
+    scenarios = mix(can_see=can_see)
     weights = np.array([scenario.weight for scenario in scenarios])
-    target_ms = target_ms or stage.between(8_000, 24_000)
+    target_ms = target_ms or stage.between(*(SIGHTED_TARGET_MS if can_see else TARGET_MS))
     now_ms, names = stage.between(100, 2000), []
+    if can_see and stage.chance(WATCHED_CHANCE):
+        _look_around(stage, target_ms)
     while now_ms < target_ms:
         scenario = scenarios[int(rng.choice(len(scenarios), p=weights / weights.sum()))]
         now_ms = scenario.play(stage, now_ms) + stage.between(300, 1500)
         names.append(scenario.name)
     return _render(stage, "+".join(names), seed, now_ms, material)
+
+
+def _look_around(stage: Stage, until_ms: float) -> None:
+    """The camera shows a scene in which things happen that nobody asks about."""
+    scene = Scene(stage.rng, check_part(stage.cast.part))
+    story = Story(scene, num_things=stage.whole(0, 2), has_person=stage.chance(0.5))
+    something_happens(story, stage.between(0, 4_000), until_ms)
+    stage.watch(scene, 0.0)
 
 
 def play_scenario(name: str, seed: int, material: Material) -> Episode:
@@ -89,18 +114,16 @@ def _render(stage: Stage, name: str, seed: int, end_ms: float, material: Materia
 
 
 def _make_shard(
-    index: int, out: Path, per_shard: int, tokenizer_path: Path, data_dir: Path | None
+    index: int, out: Path, per_shard: int, tokenizer_path: Path, data_dir: Path | None, can_see: bool
 ) -> tuple[int, float]:
     """Render one shard. Returns its number of positions and its seconds of media."""
     tokenizer = Tokenizer.load(tokenizer_path)
     material = load_material("train", data_dir)
 
-    def episodes() -> "list[tuple[str, str, PackedEpisode]]":
-        made = []
+    def episodes() -> Iterator[tuple[str, str, PackedEpisode]]:
         for seed in range(index * per_shard, (index + 1) * per_shard):
-            episode = play_session(seed, material)
-            made.append((f"{seed:08d}", episode.scenario, pack(episode, tokenizer)))
-        return made
+            episode = play_session(seed, material, can_see=can_see)
+            yield f"{seed:08d}", episode.scenario, pack(episode, tokenizer)
 
     entries = write_shard(out / f"{index:05d}.tar", episodes())
     return sum(e.num_positions for e in entries), sum(e.num_audio_tokens for e in entries) * 0.05
@@ -115,12 +138,15 @@ def make_shards(
     per_shard: int = 200,
     num_workers: int = 2,
     first_shard: int = 0,
+    can_see: bool = False,
 ) -> None:
-    """Render training shards that are not there yet, with a progress bar."""
+    """Render training shards that are not there yet, with a progress bar; with video for a model that can see."""
     out.mkdir(parents=True, exist_ok=True)
     wanted = range(first_shard, first_shard + num_shards)
     missing = [i for i in wanted if not (out / f"{i:05d}.tar").exists()]
-    job = functools.partial(_make_shard, out=out, per_shard=per_shard, tokenizer_path=tokenizer_path, data_dir=data_dir)
+    job = functools.partial(
+        _make_shard, out=out, per_shard=per_shard, tokenizer_path=tokenizer_path, data_dir=data_dir, can_see=can_see
+    )
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,18 +1,22 @@
 """An episode as compact arrays: what a shard holds and what training reads. dMel is 40 bytes per 50 ms.
 
-Dimensions: T positions, N positions of one kind, M 80 mel bands, P 320 values of a speech patch.
+Dimensions: K micro-turns with video, T positions, N positions of one kind, M 80 mel bands, P 320 values of a speech
+patch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microturn.data import pictures
 from microturn.data.episode import Episode
+from microturn.data.pictures import NO_FRAMES
 from microturn.data.voices import SpokenWord
 from microturn.features.dmel import dmel
-from microturn.features.sequence import EventQueue, Run, input_run, output_run
+from microturn.features.patches import letterbox, pair_patches
+from microturn.features.sequence import IMAGE_SHAPE, EventQueue, Run, input_run, output_run
 from microturn.features.tokenizer import Tokenizer
 from microturn.turns.timing import AUDIO_TOKEN_MS, AUDIO_TOKENS_PER_TURN, PATCHES_PER_TURN
 
@@ -21,6 +25,7 @@ NUM_LETTER_CLASSES = len(LETTERS) + 1
 """Letters, and 0 for none: the auxiliary target of each audio token."""
 LETTER_LAG_MS = 100
 """An audio token is asked for the letter that was spoken this long before its end."""
+NO_PATCHES: NDArray[np.float32] = np.zeros((0, *IMAGE_SHAPE), np.float32)
 UNKNOWN_LETTER = 255
 """No target: a shard that was made before its kind of letters."""
 
@@ -34,11 +39,19 @@ class PackedEpisode:
     """Class of the letter that the user is speaking, per audio token; 0 for none."""
     said_letter_N: NDArray[np.uint8]
     """Class of the letter that the model speaks, per speech patch; 0 for none."""
+    frames_K2HWC: NDArray[np.uint8] = field(default_factory=lambda: NO_FRAMES)
+    """The frames of the micro-turns with video. ``run`` has their patches' positions but not the patches, which are 70
+    times as large: ``patches`` makes them."""
 
     @property
     def num_positions(self) -> int:
         """Length of the flat sequence."""
         return len(self.run)
+
+    def patches(self) -> NDArray[np.float32]:
+        """What the model sees: (N, 2, 40, 40, 3), one for each image position."""
+        pairs = [pair_patches(older, newer) for older, newer in self.frames_K2HWC]
+        return np.concatenate(pairs) if pairs else self.run.image_N
 
 
 def letters(words: Sequence[SpokenWord], num_tokens: int, lag_ms: float = LETTER_LAG_MS) -> NDArray[np.uint8]:
@@ -62,22 +75,32 @@ def pack(episode: Episode, tokenizer: Tokenizer) -> PackedEpisode:
     dmel_NM = dmel(samples)
     queue = EventQueue()
     runs: list[Run] = []
+    frames: list[NDArray[np.uint8]] = []
     for k, (turn_input, output) in enumerate(zip(episode.inputs, episode.outputs, strict=True)):
         queue.add(turn_input.events, tokenizer)
         bins = dmel_NM[k * AUDIO_TOKENS_PER_TURN : (k + 1) * AUDIO_TOKENS_PER_TURN]
-        runs += [input_run(k, bins, queue.take(), tokenizer.vocabulary), output_run(output, tokenizer)]
+        image_N = None
+        if turn_input.frames:
+            pair_2HWC = np.stack([letterbox(frame.pixels) for frame in turn_input.frames])
+            image_N = pair_patches(*pair_2HWC)
+            frames.append(pair_2HWC)
+        seen = input_run(k, bins, queue.take(), tokenizer.vocabulary, image_N)
+        runs += [replace(seen, image_N=NO_PATCHES), output_run(output, tokenizer)]
     run = Run.concat(runs)
     said_KP = letters(episode.said, len(run.dmel_NM), 0.0).reshape(-1, PATCHES_PER_TURN)
     speaks_K = np.array([output.mel is not None for output in episode.outputs])
     return PackedEpisode(
-        run=run, letter_N=letters(episode.heard, len(run.dmel_NM)), said_letter_N=said_KP[speaks_K].ravel()
+        run=run,
+        letter_N=letters(episode.heard, len(run.dmel_NM)),
+        said_letter_N=said_KP[speaks_K].ravel(),
+        frames_K2HWC=np.stack(frames) if frames else NO_FRAMES,
     )
 
 
 def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
-    """Compact arrays for a shard: dMel two bins a byte, speech in half precision."""
+    """Compact arrays for a shard: dMel two bins a byte, speech in half precision, frames as JPEG."""
     run = packed.run
-    return {
+    return pictures.to_arrays(packed.frames_K2HWC) | {
         "kind": run.kind_T,
         "token": run.token_T.astype(np.uint16),
         "turn": run.turn_T.astype(np.uint16),
@@ -90,7 +113,7 @@ def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
 
 
 def from_arrays(arrays: dict[str, NDArray]) -> PackedEpisode:
-    """The inverse of ``to_arrays``."""
+    """The inverse of ``to_arrays``, but for what JPEG loses. Shards of a blind model hold no frames."""
     low_high = arrays["dmel"]
     dmel_NM = np.empty((len(low_high), 2 * low_high.shape[1]), np.uint8)
     dmel_NM[:, 0::2], dmel_NM[:, 1::2] = low_high & 15, low_high >> 4
@@ -101,7 +124,12 @@ def from_arrays(arrays: dict[str, NDArray]) -> PackedEpisode:
         is_output_T=arrays["is_output"],
         dmel_NM=dmel_NM,
         speech_NP=arrays["speech"].astype(np.float32),
-        image_N=np.zeros((0, 2, 40, 40, 3), np.float32),
+        image_N=NO_PATCHES,
     )
     unknown_N = np.full(len(run.speech_NP), UNKNOWN_LETTER, np.uint8)
-    return PackedEpisode(run=run, letter_N=arrays["letter"], said_letter_N=arrays.get("said_letter", unknown_N))
+    return PackedEpisode(
+        run=run,
+        letter_N=arrays["letter"],
+        said_letter_N=arrays.get("said_letter", unknown_N),
+        frames_K2HWC=pictures.from_arrays(arrays),
+    )

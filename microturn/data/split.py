@@ -75,6 +75,101 @@ RIR: dict[Part, tuple[str, ...]] = {
 NOISE: dict[Part, str] = {"train": "noise/train", "heldout": "noise/heldout"}
 """Folders of noise recordings."""
 
+# --- what is seen ---
+
+Shade = tuple[int, int, int]
+SHADES: dict[Part, dict[str, tuple[Shade, ...]]] = {
+    "train": {
+        "red": ((214, 32, 36), (232, 58, 50), (180, 16, 28), (240, 72, 72)),
+        "orange": ((244, 136, 28), (252, 158, 60), (230, 118, 12)),
+        "yellow": ((248, 220, 44), (252, 232, 104), (228, 200, 20)),
+        "green": ((48, 160, 64), (88, 190, 80), (20, 120, 52), (120, 200, 96)),
+        "blue": ((36, 84, 204), (60, 120, 228), (24, 52, 150), (92, 150, 236)),
+        "purple": ((128, 52, 172), (150, 84, 196), (98, 30, 140)),
+        "pink": ((246, 140, 188), (250, 168, 204), (236, 110, 170)),
+        "brown": ((124, 76, 40), (146, 94, 54), (98, 58, 28)),
+        "black": ((22, 22, 26), (38, 38, 42)),
+        "white": ((246, 246, 246), (232, 232, 236)),
+        "gray": ((128, 128, 132), (150, 152, 156)),
+    },
+    "heldout": {
+        "red": ((200, 22, 54), (224, 44, 28)),
+        "orange": ((238, 146, 50),),
+        "yellow": ((240, 212, 72),),
+        "green": ((36, 142, 88), (102, 176, 58)),
+        "blue": ((48, 100, 216), (30, 68, 176)),
+        "purple": ((140, 66, 160),),
+        "pink": ((242, 126, 178),),
+        "brown": ((134, 84, 46),),
+        "black": ((28, 30, 30),),
+        "white": ((240, 240, 234),),
+        "gray": ((138, 140, 144),),
+    },
+}
+"""Shades of each colour that has a name."""
+
+LOOKS: dict[Part, dict[str, tuple[str, ...]]] = {
+    "train": {
+        "ball": ("plain", "beach", "stripe"),
+        "box": ("plain", "parcel", "crate"),
+        "cup": ("mug", "tumbler"),
+        "star": ("five", "six"),
+        "car": ("saloon", "bus"),
+        "tree": ("round", "fir"),
+        "fish": ("slim", "round"),
+        "house": ("gable", "tower"),
+        "book": ("closed", "open"),
+        "bottle": ("tall", "flask"),
+        "phone": ("upright", "edge"),
+        "flower": ("daisy", "tulip"),
+        "hat": ("top", "cap"),
+        "key": ("round", "square"),
+        "heart": ("plain", "wide"),
+        "lamp": ("table", "bulb"),
+    },
+    "heldout": {
+        "ball": ("basket",),
+        "box": ("gift",),
+        "cup": ("handle-left",),
+        "star": ("slim",),
+        "car": ("van",),
+        "tree": ("bushy",),
+        "fish": ("finned",),
+        "house": ("barn",),
+        "book": ("thick",),
+        "bottle": ("round",),
+        "phone": ("framed",),
+        "flower": ("petals",),
+        "hat": ("wide",),
+        "key": ("ring",),
+        "heart": ("slim",),
+        "lamp": ("floor",),
+    },
+}
+"""How a thing of each name may be drawn."""
+
+TEXTURES: dict[Part, tuple[str, ...]] = {
+    "train": ("plain", "gradient", "clouds", "stripes", "checks", "room", "wood", "speckle"),
+    "heldout": ("bricks", "tiles", "office"),
+}
+"""Backgrounds."""
+
+WAVES: dict[Part, tuple[str, ...]] = {"train": ("sine", "triangle", "hold", "snap"), "heldout": ("late", "arch")}
+"""How a repetition goes out and back."""
+
+THING_MOTIONS: dict[Part, tuple[str, ...]] = {
+    "train": ("bounce", "slide", "grow", "tilt", "spin", "blink"),
+    "heldout": ("circle", "pendulum", "flash"),
+}
+PERSON_MOTIONS: dict[Part, tuple[str, ...]] = {
+    "train": ("squats", "jumping jacks", "waves", "claps", "nods", "arm raises", "kicks", "bows"),
+    "heldout": ("arm curls", "punches", "lunges", "side bends"),
+}
+"""Movements that repeat."""
+
+FILMS: dict[Part, str] = {"train": "video/train", "heldout": "video/heldout"}
+"""Folders of real clips: no person is in both."""
+
 
 def check_part(part: str) -> Part:
     """``part`` as one of ``PARTS``; ``ValueError`` otherwise."""

@@ -1,4 +1,4 @@
-"""Where a scenario is played: two timelines, what the user says and what the model answers.
+"""Where a scenario is played: timelines of what the user says, what the camera shows and what the model answers.
 
 A scenario places utterances on them; the stage synthesises each at once, so that the scenario knows when every word
 ends before it decides what happens next. ``render`` turns the two timelines into micro-turns.
@@ -12,7 +12,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from microturn.data.acoustics import resample
-from microturn.data.episode import Episode, Expectation, Quiet, Stop
+from microturn.data.episode import Episode, Expectation, Moment, Quiet, Stop
+from microturn.data.video_track import VideoTrack
+from microturn.data.visual import Films, View
 from microturn.data.voices import SpokenWord, Utterance, Voice
 from microturn.features.mel import mel
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, TextEvent
@@ -31,6 +33,9 @@ from microturn.turns.timing import (
 
 STOP_LAG_MS = 100
 """The model falls silent in the turn that holds this long after the end of "stop"."""
+
+SEE_LAG_MS = 300
+"""The model speaks of what is seen in the turn that holds this long after it is plain to see: two or three frames."""
 
 WINDOW_EARLY_MS, WINDOW_LATE_MS = 500, 700
 """How far from the reference a spoken word may begin and still count as on time."""
@@ -60,6 +65,8 @@ class Cast:
     """Open-vocabulary sentences of this part."""
     clips: Sequence[Utterance] = ()
     """Human recordings of this part, with word times."""
+    films: Films = field(default_factory=Films)
+    """Real clips of this part."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +102,8 @@ class Stage:
         self._events: dict[int, tuple[TextEvent, ...]] = {}
         self._model = _ModelTrack(np.zeros(num_turns * OUT_SAMPLES_PER_TURN, np.float32), np.zeros(num_turns, np.bool_))
         self._clears: set[int] = set()
+        self._video = VideoTrack(rng)
+        self._moments: list[Moment] = []
         self._expectations: list[Expectation] = []
         self._quiets: list[Quiet] = []
         self._stops: list[Stop] = []
@@ -157,6 +166,10 @@ class Stage:
         self._events[turn] = (*self._events.get(turn, ()), event)
         return turn
 
+    def watch(self, view: View | None, at_ms: float) -> None:
+        """From a media time on the camera shows a view; None: it is off. Calls come in order of time."""
+        self._video.show(view, at_ms)
+
     # --- the model's timeline --------------------------------------------------------------------------------
 
     def answer_turn(self, end_ms: float) -> int:
@@ -166,6 +179,10 @@ class Stage:
     def stop_turn(self, end_ms: float) -> int:
         """The turn in which the model falls silent after a "stop" that ends at a media time."""
         return turn_of_ms(end_ms + STOP_LAG_MS)
+
+    def see_turn(self, time_ms: float) -> int:
+        """The turn in which the model speaks of what is plain to see from a media time on."""
+        return turn_of_ms(time_ms + SEE_LAG_MS)
 
     def model(self, text: str, turn: int, *, speed: float = 1.0, is_expected: bool = True) -> Said:
         """The model says ``text``; its sound starts with a turn's."""
@@ -208,6 +225,10 @@ class Stage:
             Expectation(text=text, from_ms=max(0.0, at_ms - WINDOW_EARLY_MS), to_ms=at_ms + WINDOW_LATE_MS)
         )
 
+    def moment(self, label: str, from_ms: float, to_ms: float) -> None:
+        """Something is to be seen in this window of media time."""
+        self._moments.append(Moment(label=label, from_ms=from_ms, to_ms=to_ms))
+
     def quiet(self, from_ms: float, to_ms: float) -> None:
         """The reply should be silent in this window of reply time."""
         self._quiets.append(Quiet(from_ms=from_ms, to_ms=to_ms))
@@ -221,7 +242,7 @@ class Stage:
     def render(
         self, scenario: str, seed: int, end_ms: float, degrade: Degrade, echo_db: float | None = None
     ) -> Episode:
-        """The two timelines as micro-turns.
+        """The timelines as micro-turns.
 
         Args:
             scenario, seed: name what was played.
@@ -246,7 +267,11 @@ class Stage:
         inputs, outputs = [], []
         for k in range(num_turns):
             heard_sound = user[k * IN_SAMPLES_PER_TURN : (k + 1) * IN_SAMPLES_PER_TURN]
-            inputs.append(MicroTurnInput(index=k, audio=heard_sound, events=self._events.get(k, ())))
+            inputs.append(
+                MicroTurnInput(
+                    index=k, audio=heard_sound, events=self._events.get(k, ()), frames=self._video.frames_of(k)
+                )
+            )
             speech = frames[k * MEL_FRAMES_PER_TURN : (k + 1) * MEL_FRAMES_PER_TURN]
             sound = reply[k * OUT_SAMPLES_PER_TURN : (k + 1) * OUT_SAMPLES_PER_TURN]
             outputs.append(
@@ -272,6 +297,7 @@ class Stage:
             expectations=[e for e in self._expectations if e.to_ms <= last_ms],
             quiets=self._quiets,
             stops=self._stops,
+            moments=[m for m in self._moments if m.from_ms < last_ms],
         )
 
 

@@ -17,6 +17,7 @@ from microturn.evals.exchange import Exchange, Verdict
 from microturn.media.mixing import ConversationWriter
 from microturn.timeline.drawing import draw_timeline
 from microturn.timeline.summary import TurnSummary
+from microturn.timeline.thumbnails import ThumbnailStrip
 from microturn.turns.micro_turn import MicroTurnOutput
 
 
@@ -31,11 +32,16 @@ def keep(folder: Path, exchange: Exchange, verdicts: Mapping[str, Verdict]) -> N
     with ConversationWriter.writing(folder / "reply.wav", folder / "mix.wav") as conversation:
         for turn, output in zip(exchange.case.episode.inputs, exchange.outputs, strict=True):
             conversation.add(turn, output)
+    strip = ThumbnailStrip()
+    for turn in exchange.case.episode.inputs:
+        for frame in turn.frames:
+            strip.add(frame)
     page = draw_timeline(
         turns,
         np.concatenate([turn.audio for turn in exchange.case.episode.inputs]),
         _samples(folder / "reply.wav"),
         exchange.case.key,
+        thumbnails=strip.thumbnails,
         note="; ".join(f"{suite}: {_opinion(verdict)}" for suite, verdict in verdicts.items()),
     )
     (folder / "timeline.html").write_text(page, encoding="utf-8")

@@ -75,6 +75,14 @@ def ratio(parts: Sequence[float], wholes: Sequence[float]) -> Metric:
     return Metric(value=sum(parts) / whole, count=round(whole), unit=FRACTION, ci95=interval)
 
 
+def mean(values: Sequence[float], unit: str = FRACTION) -> Metric:
+    """The mean of a score that each example has."""
+    if not values:
+        return Metric(value=None, count=0, unit=unit, note="nothing to measure")
+    interval = confidence.of_ratio(values, [1.0] * len(values))
+    return Metric(value=sum(values) / len(values), count=len(values), unit=unit, ci95=interval)
+
+
 def median(values: Sequence[float], unit: str = MILLISECONDS) -> Metric:
     """The middle value."""
     if not values:

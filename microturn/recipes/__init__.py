@@ -4,13 +4,18 @@ from collections.abc import Callable
 
 from microturn.model.config import ModelConfig
 from microturn.recipes import geometries
-from microturn.recipes.nano import nano_cpu, nano_gpu
+from microturn.recipes.nano import nano_cpu, nano_gpu, nano_sight_cpu, nano_sight_gpu
 from microturn.train.trainer import TrainConfig
 
 NANO_VOCABULARY = 1050
 """Rows of nano's embedding: 1,024 text tokens, the special ones and the seconds."""
 
-RECIPES: dict[str, Callable[[int], TrainConfig]] = {"nano": nano_cpu, "nano-gpu": nano_gpu}
+RECIPES: dict[str, Callable[[int], TrainConfig]] = {
+    "nano": nano_cpu,
+    "nano-gpu": nano_gpu,
+    "nano-sight": nano_sight_cpu,
+    "nano-sight-gpu": nano_sight_gpu,
+}
 GEOMETRIES: dict[str, Callable[[], ModelConfig]] = {
     "nano": lambda: geometries.nano(NANO_VOCABULARY),
     "small": geometries.small,

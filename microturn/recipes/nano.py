@@ -5,10 +5,25 @@ from dataclasses import replace
 from microturn.recipes.geometries import nano
 from microturn.train.trainer import TrainConfig
 
+SIGHTED_POSITIONS = 4_200
+"""Forty seconds with the camera on: a micro-turn is 15 patches longer."""
+
 
 def nano_cpu(vocab_size: int) -> TrainConfig:
     """On a few CPU cores: bf16 autocast, no compilation."""
     return TrainConfig(model=nano(vocab_size))
+
+
+def nano_sight_cpu(vocab_size: int) -> TrainConfig:
+    """The same with sight: from shards with video, and the weights of a blind nano (``--init-from``)."""
+    return TrainConfig(
+        model=nano(vocab_size, can_see=True), positions_per_batch=SIGHTED_POSITIONS, max_positions=SIGHTED_POSITIONS
+    )
+
+
+def nano_sight_gpu(vocab_size: int) -> TrainConfig:
+    """On one GPU: larger batches, compiled."""
+    return replace(nano_sight_cpu(vocab_size), device="cuda", positions_per_batch=65_536, is_compiled=True)
 
 
 def nano_gpu(vocab_size: int) -> TrainConfig:

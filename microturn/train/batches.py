@@ -75,7 +75,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         kind_BT=torch.from_numpy(kind_BT),
         token_BT=torch.from_numpy(token_BT),
         dmel_NM=torch.from_numpy(np.concatenate([episode.run.dmel_NM for episode in episodes])),
-        image_NP=torch.zeros(0, 2, 40, 40, 3),
+        image_NP=torch.from_numpy(np.concatenate([episode.patches() for episode in episodes])),
         speech_NP=speech,
         turn_BT=torch.from_numpy(turn_BT),
         is_text_BT=torch.from_numpy(is_text_BT),

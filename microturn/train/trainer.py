@@ -14,7 +14,7 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
-from microturn.data.shards import list_shards, read_episode, read_index
+from microturn.data.shards import Entry, list_shards, read_episode, read_index
 from microturn.errors import CheckpointError
 from microturn.features.mel import MelStatistics
 from microturn.model.config import ModelConfig
@@ -96,7 +96,7 @@ class Trainer:
             seed=config.seed,
             team=self.team,
         )
-        self.validation = self._validation_batches(validation_shards) if validation_shards else []
+        self.validation = self._validation_groups(validation_shards) if validation_shards else []
         if config.is_compiled:
             self.model.compile(dynamic=True)
 
@@ -159,13 +159,11 @@ class Trainer:
 
     # --- validation ------------------------------------------------------------------------------------------
 
-    def _validation_batches(self, folder: Path) -> list[Batch]:
+    def _validation_groups(self, folder: Path) -> list[list[tuple[Path, Entry]]]:
+        """Where the episodes of each batch lie: with their pictures they would fill the memory."""
         places = [(shard, entry) for shard in list_shards(folder) for entry in read_index(shard)]
         places = [place for place in places if place[1].num_positions <= self.config.max_positions][:48]
-        return [
-            collate([read_episode(*place) for place in places[i : i + 8]], self.vocabulary, self.statistics)
-            for i in range(0, len(places), 8)
-        ]
+        return [places[i : i + 8] for i in range(0, len(places), 8)]
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -175,7 +173,8 @@ class Trainer:
         self.model.eval()
         generator = torch.Generator(self.config.device).manual_seed(1)
         sums: dict[str, float] = {}
-        for batch in self.validation:
+        for group in self.validation:
+            batch = collate([read_episode(*place) for place in group], self.vocabulary, self.statistics)
             for name, value in self._losses(batch, generator).metrics.items():
                 sums[name] = sums.get(name, 0.0) + float(value) / len(self.validation)
         if sums:

@@ -17,3 +17,5 @@ class Scenario:
     """Plays on a stage from a media time on; returns the media time at which it is over (both in ms)."""
     weight: float = 1.0
     """Share of the training mix, relative to the others."""
+    needs_sight: bool = False
+    """Only in the mix of a model that can see."""

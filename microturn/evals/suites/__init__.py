@@ -1,7 +1,10 @@
 """The suites, one file each. To add one: derive from ``Suite`` in a new file and list it below."""
 
+from microturn.evals.suites.commentary import CommentarySuite
+from microturn.evals.suites.count import CountSuite
 from microturn.evals.suites.following import BackgroundSoundSuite, RepeatSuite, TextSuite
 from microturn.evals.suites.interruption import InterruptionSuite
+from microturn.evals.suites.sight import SightSuite
 from microturn.evals.suites.silence import SilenceSuite
 from microturn.evals.suites.speech import SpeechSuite
 from microturn.evals.suites.suite import Suite
@@ -11,14 +14,8 @@ from microturn.evals.suites.transcript import TranscriptSuite
 SUITES: dict[str, type[Suite]] = {
     suite.name: suite
     for suite in (
-        TimeSuite,
-        InterruptionSuite,
-        RepeatSuite,
-        TextSuite,
-        BackgroundSoundSuite,
-        SilenceSuite,
-        TranscriptSuite,
-        SpeechSuite,
+        *(TimeSuite, InterruptionSuite, RepeatSuite, TextSuite, BackgroundSoundSuite, SilenceSuite),
+        *(TranscriptSuite, SpeechSuite, SightSuite, CountSuite, CommentarySuite),
     )
 }
 

@@ -3,18 +3,27 @@
 import numpy as np
 import pytest
 
-from microturn.data.corpus import MuteVoice
+from microturn.data.corpus import MuteVoice, UnfilmedStage
 from microturn.data.episode import Episode
 from microturn.data.scenarios import (
     SCENARIOS,
+    answer_when,
+    commentary,
     count_aloud,
+    count_repetitions,
     every_seconds,
     in_seconds,
     keep_going,
+    look_and_say,
+    mix,
+    on_film,
     read_aloud,
     repeat_after_me,
+    seeing,
+    start_stop,
+    tell_when,
 )
-from microturn.data.stage import Cast, Phrases, Stage
+from microturn.data.stage import Cast, Phrases
 from microturn.turns.timing import TURN_MS
 
 SENTENCES = ("the old man went to the sea", "she had your dark suit", "hello there")
@@ -23,7 +32,7 @@ SENTENCES = ("the old man went to the sea", "she had your dark suit", "hello the
 def play(name: str, seed: int, part: str = "train") -> Episode:
     voice = MuteVoice()
     cast = Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part=part, sentences=SENTENCES)
-    stage = Stage(np.random.default_rng([seed, len(name)]), cast)
+    stage = UnfilmedStage(np.random.default_rng([seed, len(name)]), cast)
     end_ms = SCENARIOS[name].play(stage, 400.0)
     return stage.render(name, seed, end_ms + 1000, lambda samples, _: samples)
 
@@ -95,15 +104,36 @@ def test_the_same_seed_plays_the_same() -> None:
 
 
 def banks() -> list[tuple[str, Phrases]]:
-    modules = (count_aloud, every_seconds, in_seconds, repeat_after_me, keep_going, read_aloud)
+    heard = (count_aloud, every_seconds, in_seconds, repeat_after_me, keep_going, read_aloud)
+    seen = (tell_when, start_stop, count_repetitions, commentary, look_and_say, on_film, seeing)
+    modules = (*heard, *seen)
     found = [(f"{m.__name__}.{n}", v) for m in modules for n, v in vars(m).items() if isinstance(v, Phrases)]
+    found += [(f"tell when {change}", bank) for change, bank in tell_when.CONDITIONS.items()]
+    found += [(f"answer when {change}", bank) for change, bank in answer_when.QUESTIONS.items()]
     return found + [(f"pace {ms}", bank) for ms, bank in count_aloud.PACES.items() if ms != 1000]
 
 
-ONE_WORD = {"stop", "slower", "faster", "go on", "start again", "skip to {n}"}
+ONE_WORD = {"stop", "slower", "faster", "go on", "start again", "skip to {n}", "start stop", "repetitions"}
 """Commands without another way to say them: both parts hold them, in voices of their own."""
 
 
 @pytest.mark.parametrize(("name", "bank"), banks())
 def test_evaluation_never_sees_a_phrasing_of_training(name: str, bank: Phrases) -> None:
     assert not (set(bank.train) & set(bank.heldout)) - ONE_WORD
+
+
+def test_a_model_that_cannot_see_is_not_taught_to_say_what_it_sees() -> None:
+    blind, sighted = mix(can_see=False), mix(can_see=True)
+    assert not any(scenario.needs_sight for scenario in blind)
+    assert {scenario.name for scenario in sighted} == set(SCENARIOS)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_seen_is_spoken_of_after_it_shows(seed: int) -> None:
+    for name in ("answer-when", "start-stop", "count-repetitions", "commentary"):
+        episode = play(name, seed)
+        assert episode.moments
+        for moment in episode.moments:
+            words = moment.label.split()
+            spoken_ms = [w.start_ms for w in episode.said if w.text == words[0] and w.start_ms >= moment.from_ms]
+            assert spoken_ms, (name, moment)

@@ -11,9 +11,12 @@ from microturn.data.packed import LETTERS, PackedEpisode, letters, pack
 from microturn.data.scenarios import SCENARIOS
 from microturn.data.shards import list_shards, read_all, read_episode, read_index, write_shard
 from microturn.data.stage import Cast, Stage
+from microturn.data.visual import Scene
+from microturn.data.visual.camera import Camera
 from microturn.data.voices import SpokenWord
 from microturn.errors import MediaError
 from microturn.features.tokenizer import Tokenizer
+from microturn.turns.vocabulary import Kind
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +64,23 @@ def test_letters_follow_the_words_a_tenth_of_a_second_late() -> None:
     words = [SpokenWord(text="ten", start_ms=100, end_ms=399), SpokenWord(text="a", start_ms=500, end_ms=540)]
     spelt = "".join(("-" + LETTERS)[c] for c in letters(words, 16))
     assert spelt == "----tteenn--a---"
+
+
+def test_frames_survive_as_what_jpeg_leaves_of_them(tmp_path: Path) -> None:
+    voice = MuteVoice()
+    stage = Stage(np.random.default_rng(3), Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part="train"))
+    scene = Scene(np.random.default_rng(1), "train", camera=Camera())
+    scene.add_thing()
+    stage.watch(scene, 500.0)
+    stage.watch(None, 1_400.0)
+    tokenizer = Tokenizer.train([" repeat after me"] * 9, 300)
+    seen = pack(stage.render("watching", 3, 4_000, lambda samples, _: samples), tokenizer)
+    turns = np.unique(seen.run.turn_T[seen.run.kind_T == Kind.IMAGE])
+    assert list(turns) == list(range(2, 11))  # the last frame, taken before 1400 ms, stands in for a second
+    assert len(seen.patches()) == (seen.run.kind_T == Kind.IMAGE).sum() == 15 * len(turns)
+    write_shard(tmp_path / "00000.tar", [("a", "watching", seen)])
+    ((_, read),) = read_all(tmp_path)
+    assert read.frames_K2HWC.shape == seen.frames_K2HWC.shape
+    assert np.abs(read.frames_K2HWC.astype(int) - seen.frames_K2HWC).mean() < 6
+    assert (tmp_path / "00000.tar").stat().st_size < seen.frames_K2HWC.nbytes / 5
+    assert np.array_equal(read.run.kind_T, seen.run.kind_T)

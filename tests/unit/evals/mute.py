@@ -1,11 +1,11 @@
-"""Scenarios played without a synthesiser: mute voices with word times, clean microphones."""
+"""Scenarios played without a synthesiser: mute voices with word times, clean microphones, a camera that is off."""
 
 import numpy as np
 
-from microturn.data.corpus import MuteVoice
+from microturn.data.corpus import MuteVoice, UnfilmedStage
 from microturn.data.episode import Episode
 from microturn.data.scenarios import SCENARIOS
-from microturn.data.stage import Cast, Stage
+from microturn.data.stage import Cast
 
 SENTENCES = ("we like to walk in the park", "the big dog ran home", "my mother has a red car")
 
@@ -15,6 +15,6 @@ def play_mute(name: str, seed: int) -> Episode:
     voice = MuteVoice()
     rng = np.random.default_rng([seed, list(SCENARIOS).index(name)])
     cast = Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part="heldout", sentences=SENTENCES)
-    stage = Stage(rng, cast)
+    stage = UnfilmedStage(rng, cast)
     end_ms = SCENARIOS[name].play(stage, stage.between(300, 1500))
     return stage.render(name, seed, end_ms + 1200, degrade=lambda samples, _: samples)

@@ -1,0 +1,64 @@
+"""Outlines in unit coordinates: x to the right, y down, a thing fills about -1 to 1."""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+"""(corners, 2)."""
+Role = Literal["main", "dark", "light", "other", "glass", "metal", "ink"]
+"""Which of a thing's colours fills an outline; ``main`` is the colour that it is called by."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outline:
+    """One filled polygon of a thing."""
+
+    points: Points
+    role: Role
+
+
+def polygon(*corners: tuple[float, float], role: Role = "main") -> Outline:
+    """A polygon by its corners."""
+    return Outline(points=np.array(corners, np.float64), role=role)
+
+
+def box(left: float, top: float, right: float, bottom: float, role: Role = "main") -> Outline:
+    """An upright rectangle."""
+    return polygon((left, top), (right, top), (right, bottom), (left, bottom), role=role)
+
+
+def ellipse(x: float, y: float, width: float, height: float, role: Role = "main") -> Outline:
+    """An ellipse by its centre and half axes."""
+    return Outline(points=_circle(20) * (width, height) + (x, y), role=role)
+
+
+def ring(x: float, y: float, outer: float, inner: float, role: Role = "main") -> Outline:
+    """A circle with a hole: out along one edge, back along the other."""
+    circle = np.vstack([_circle(20), _circle(20)[:1]])
+    return Outline(points=np.vstack([circle * outer, circle[::-1] * inner]) + np.array((x, y)), role=role)
+
+
+def star(num_points: int, inner: float, role: Role = "main") -> Outline:
+    """A star with the first point up."""
+    angles = np.arange(2 * num_points) * math.pi / num_points - math.pi / 2
+    radii = np.where(np.arange(2 * num_points) % 2, inner, 1.0)
+    return Outline(points=np.stack([np.cos(angles), np.sin(angles)], 1) * radii[:, None], role=role)
+
+
+def heart(width: float, role: Role = "main") -> Outline:
+    """The usual curve."""
+    t = np.linspace(0, 2 * math.pi, 28, endpoint=False)
+    x = np.sin(t) ** 3 * width
+    y = -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)) / 15
+    return Outline(points=np.stack([x, y], 1), role=role)
+
+
+@cache
+def _circle(num_corners: int) -> Points:
+    angles = np.arange(num_corners) * 2 * math.pi / num_corners
+    return np.stack([np.cos(angles), np.sin(angles)], 1)

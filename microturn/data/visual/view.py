@@ -1,0 +1,26 @@
+"""What can be filmed."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microturn.features.patches import NANO_HEIGHT, NANO_WIDTH
+
+WIDTH, HEIGHT = NANO_WIDTH, NANO_HEIGHT
+"""Pixels of a finished frame: the size at which nano sees."""
+DRAWN = 2
+"""Scenes are drawn so many times larger, and scaled down: smooth edges, movements of half a pixel."""
+CANVAS_WIDTH, CANVAS_HEIGHT = WIDTH * DRAWN, HEIGHT * DRAWN
+
+RGB = tuple[int, int, int]
+Pixels = NDArray[np.uint8]
+"""(HEIGHT, WIDTH, 3)."""
+
+
+class View(Protocol):
+    """Anything that looks like something at every moment."""
+
+    def frame(self, time_ms: float) -> Pixels:
+        """The picture at a media time; the same time gives the same picture."""
+        ...

@@ -1,0 +1,106 @@
+"""A blind model that is given eyes learns from shards with video to say what it sees."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from microturn.data.packed import PackedEpisode, letters
+from microturn.data.shards import write_shard
+from microturn.features.mel import MelStatistics
+from microturn.features.patches import pair_patches
+from microturn.features.sequence import Run, input_run, output_run
+from microturn.features.tokenizer import Tokenizer
+from microturn.model.config import FoldConfig, HeadsConfig, ModelConfig, SpeechConfig, VideoInConfig
+from microturn.recipes import RECIPES
+from microturn.recipes.geometries import nano
+from microturn.train.batches import collate
+from microturn.train.trainer import TrainConfig, Trainer
+from microturn.turns.micro_turn import MicroTurnOutput
+
+TOKENIZER = Tokenizer.train([" red green blue"] * 9, 300)
+STATISTICS = MelStatistics(mean=(0.0,) * 80, deviation=(1.0,) * 80)
+COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220)}
+
+
+def episode(seed: int) -> PackedEpisode:
+    """A silent microphone, a colour before the camera, and its name."""
+    rng = np.random.default_rng(seed)
+    name = list(COLOURS)[int(rng.integers(3))]
+    picture = np.clip(np.array(COLOURS[name]) + rng.normal(0, 20, (120, 160, 3)), 0, 255).astype(np.uint8)
+    pair = np.stack([picture, picture])
+    runs = []
+    for k in range(3):
+        image_N = pair_patches(*pair) if k else None
+        seen = input_run(k, np.zeros((4, 80), np.uint8), [], TOKENIZER.vocabulary, image_N)
+        runs.append(replace(seen, image_N=seen.image_N[:0]))
+        runs.append(output_run(MicroTurnOutput(index=k, say=f" {name}" if k else ""), TOKENIZER))
+    run = Run.concat(runs)
+    return PackedEpisode(
+        run=run,
+        letter_N=letters([], len(run.dmel_NM)),
+        said_letter_N=np.zeros(0, np.uint8),
+        frames_K2HWC=np.stack([pair, pair]),
+    )
+
+
+def tiny(*, can_see: bool) -> ModelConfig:
+    model = nano(TOKENIZER.vocabulary.size)
+    heads = HeadsConfig(num_heads=2, num_kv_heads=1, head_width=16)
+    backbone = replace(
+        model.backbone,
+        width=32,
+        layers=model.backbone.layers[2:4],
+        mlps=model.backbone.mlps[:2],
+        sliding_heads=heads,
+        global_heads=heads,
+        dense_width=64,
+    )
+    folds = (FoldConfig(time=1, space=5, out_width=8), FoldConfig(time=2, space=8, out_width=32))
+    return replace(
+        model,
+        backbone=backbone,
+        speech=SpeechConfig(in_width=16, head_width=32, num_blocks=1),
+        video_in=VideoInConfig(folds=folds) if can_see else None,
+    )
+
+
+def trainer(folder: Path, shards: Path, model: ModelConfig, **more) -> Trainer:
+    config = TrainConfig(model=model, positions_per_batch=500, max_minutes=1e9, is_bf16=False)
+    return Trainer(config, folder, shards, TOKENIZER.vocabulary, STATISTICS, validation_shards=shards, **more)
+
+
+@torch.no_grad()
+def token_loss(run: Trainer, episodes: list[PackedEpisode]) -> float:
+    batch = collate(episodes, TOKENIZER.vocabulary, STATISTICS)
+    return float(run._losses(batch, torch.Generator().manual_seed(0)).metrics["token_loss"])
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    write_shard(folder / "00000.tar", [(str(i), "x", episode(i)) for i in range(24)])
+    return folder
+
+
+def test_a_blind_model_learns_to_see(tmp_path: Path, shards: Path) -> None:
+    blind = trainer(tmp_path / "blind", shards, tiny(can_see=True)).model.state_dict()
+    blind = {name: value for name, value in blind.items() if not name.startswith("image_in.")}
+    run = trainer(tmp_path / "run", shards, tiny(can_see=True), init_from=blind)
+    run.progressed.elapsed_s = 0.5 * run.config.max_minutes * 60  # the middle of the schedule
+    batches = iter(run.reader)
+    for _ in range(60):
+        run._step(next(batches))
+    right = [episode(100 + i) for i in range(12)]
+    colours = [packed.frames_K2HWC for packed in right]
+    wrong = [replace(packed, frames_K2HWC=255 - frames) for packed, frames in zip(right, colours, strict=True)]
+    assert token_loss(run, right) < 0.3 * token_loss(run, wrong)
+
+
+def test_the_recipe_can_see() -> None:
+    config = RECIPES["nano-sight"](TOKENIZER.vocabulary.size)
+    assert config.model.video_in is not None
+    assert replace(config.model, video_in=None) == RECIPES["nano"](TOKENIZER.vocabulary.size).model
