@@ -1,0 +1,38 @@
+"""MCP servers from the standard configuration file: programs (stdio) and addresses (streamable HTTP)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic_ai.mcp import load_mcp_toolsets
+from pydantic_ai.toolsets import AbstractToolset
+
+
+def mcp_toolsets(config: Path) -> list[AbstractToolset[Any]]:
+    """The tools of every server in a configuration file, each named ``server_tool``.
+
+    The file has the shape that other programs use: ``{"mcpServers": {"NAME": {"command": …, "args": […], "env": {…}}}}``
+    or ``{"url": …, "headers": {…}}``; ``${VARIABLE}`` is filled in from the environment. Servers start when first used.
+
+    Raises:
+        ValueError: the file cannot be read, or is not of this shape.
+    """
+    try:
+        return load_mcp_toolsets(config)
+    except OSError as error:
+        raise ValueError(f"{config} cannot be read ({error.strerror or error}): name a file of MCP servers") from error
+    except ValueError as error:
+        raise ValueError(f"{config} is no configuration of MCP servers: {_first_line(error)}") from error
+
+
+def secrets_of(config: Path) -> list[str]:
+    """Values of ``env`` and ``headers`` in a configuration: what must never reach a model."""
+    servers = json.loads(config.read_bytes()).get("mcpServers", {})
+    found: list[str] = []
+    for server in servers.values():
+        found += [str(value) for part in ("env", "headers") for value in (server.get(part) or {}).values()]
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
