@@ -5,6 +5,7 @@ phrasings of its own, wrap it in a ``Scenario`` and list it below. ``microturn d
 """
 
 from microturn.data.scenarios.count_aloud import COUNT_ALOUD
+from microturn.data.scenarios.delegate import DELEGATE
 from microturn.data.scenarios.every_seconds import EVERY_SECONDS
 from microturn.data.scenarios.in_seconds import IN_SECONDS
 from microturn.data.scenarios.keep_going import KEEP_GOING
@@ -13,7 +14,7 @@ from microturn.data.scenarios.read_aloud import READ_ALOUD
 from microturn.data.scenarios.repeat_after_me import REPEAT_AFTER_ME
 from microturn.data.scenarios.scenario import Scenario
 
-_IN_ORDER = (COUNT_ALOUD, EVERY_SECONDS, IN_SECONDS, REPEAT_AFTER_ME, NOT_FOR_ME, READ_ALOUD, KEEP_GOING)
+_IN_ORDER = (COUNT_ALOUD, EVERY_SECONDS, IN_SECONDS, REPEAT_AFTER_ME, NOT_FOR_ME, READ_ALOUD, KEEP_GOING, DELEGATE)
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _IN_ORDER}
 """By name. A new one goes last: seeds of single plays count from its place."""
 
