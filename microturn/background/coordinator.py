@@ -209,14 +209,17 @@ class Coordinator:
             return
         if not job.state.is_over:
             self._stop(session, job, DropReason.AMENDED)
-        amended = Job(request=BackgroundRequest(
-            session_id=request.session_id,
-            act=job.request.act,
-            time_ms=request.time_ms,
-            conversation=request.conversation,
-            events=request.events,
-            key_frames=request.key_frames,
-        ), amendments=[*job.amendments, words])
+        amended = Job(
+            request=BackgroundRequest(
+                session_id=request.session_id,
+                act=job.request.act,
+                time_ms=request.time_ms,
+                conversation=request.conversation,
+                events=request.events,
+                key_frames=request.key_frames,
+            ),
+            amendments=[*job.amendments, words],
+        )
         del session.jobs[number]
         self._begin(session, amended)
 
@@ -239,9 +242,7 @@ class Coordinator:
         state, text = JobState.FAILED, ""
         try:
             act = f"{job.request.act} {job.amendments}"
-            if not await asyncio.to_thread(
-                self._ledger.claim, job.session_id, job.request.time_ms, job.number, act
-            ):
+            if not await asyncio.to_thread(self._ledger.claim, job.session_id, job.request.time_ms, job.number, act):
                 self._drop(session, DropReason.REPEATED)
                 session.jobs.pop(job.number, None)
                 return

@@ -126,7 +126,9 @@ class Ledger:
             (count,) = db.execute("SELECT count(*) FROM notes WHERE session_id = ?", (session_id,)).fetchone()
             if count >= MAX_NOTES:
                 raise ValueError(f"{count} notes are kept already: forget some first")
-            db.execute("INSERT INTO notes (session_id, text, written_s) VALUES (?, ?, ?)", (session_id, text, time.time()))
+            db.execute(
+                "INSERT INTO notes (session_id, text, written_s) VALUES (?, ?, ?)", (session_id, text, time.time())
+            )
 
     def notes(self, session_id: str) -> list[str]:
         """The notes of a session, oldest first."""

@@ -91,8 +91,11 @@ def _read_number(words: list[str]) -> tuple[str, int]:
             group *= 100
         elif word in _SCALES and used and group:
             total, group = total + group * _SCALES[word], 0
-        elif word == "and" and last in ("hundred", *_SCALES) and words[used + 1 : used + 2] and (
-            words[used + 1] in _VALUES
+        elif (
+            word == "and"
+            and last in ("hundred", *_SCALES)
+            and words[used + 1 : used + 2]
+            and (words[used + 1] in _VALUES)
         ):
             pass
         else:

@@ -89,7 +89,9 @@ class Grants:
         return True
 
 
-_YES = re.compile(r"(?:yes|yeah|yep|sure|ok|okay|allow(?: it)?|go ahead|do it|please do|of course|you may)\b", re.IGNORECASE)
+_YES = re.compile(
+    r"(?:yes|yeah|yep|sure|ok|okay|allow(?: it)?|go ahead|do it|please do|of course|you may)\b", re.IGNORECASE
+)
 _NO = re.compile(r"(?:no|nope|don't|do not|never|deny|not now|stop)\b", re.IGNORECASE)
 
 

@@ -67,7 +67,9 @@ def _backend(config: BackgroundConfig) -> Backend:
     if config.mode.startswith(("http://", "https://")):
         return _endpoint(config)
     if config.mcp is not None:
-        raise ValueError(f"MCP servers need a language model that calls them: give --background an address, not {config.mode!r}")
+        raise ValueError(
+            f"MCP servers need a language model that calls them: give --background an address, not {config.mode!r}"
+        )
     if config.mode == TOOLS:
         return ToolsBackend()
     if config.mode != EMBEDDED:

@@ -50,7 +50,9 @@ class Timers:
         """Drop the timers whose label holds this text, all of them for none; returns how many."""
         count = 0
         for timer in await asyncio.to_thread(self._ledger.timers, self._session_id):
-            if label.lower() in timer.label.lower() and await asyncio.to_thread(self._ledger.take_timer, timer.timer_id):
+            if label.lower() in timer.label.lower() and await asyncio.to_thread(
+                self._ledger.take_timer, timer.timer_id
+            ):
                 count += 1
                 if task := self._tasks.pop(timer.timer_id, None):
                     task.cancel()

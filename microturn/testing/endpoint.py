@@ -29,6 +29,7 @@ class EndpointReply:
     """After so many chunks nothing more comes, until the client goes."""
     pause_ms: int = 0
     """Between chunks."""
+    words_per_chunk: int = 1
 
 
 Script = Callable[[dict[str, Any]], EndpointReply]
@@ -110,7 +111,8 @@ class ScriptedEndpoint:
             error = json.dumps({"error": {"message": "scripted fault, secret-detail", "code": None}}).encode()
             writer.write(
                 f"HTTP/1.1 {reply.status} Fault\r\ncontent-type: application/json\r\nconnection: close\r\n"
-                f"content-length: {len(error)}\r\n\r\n".encode() + error
+                f"content-length: {len(error)}\r\n\r\n".encode()
+                + error
             )
             await writer.drain()
             await _close(writer)
@@ -163,8 +165,10 @@ def _chunks(reply: EndpointReply) -> Iterator[bytes]:
     if reply.tool:
         function = {"name": reply.tool, "arguments": json.dumps(reply.arguments)}
         yield _event({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]})
-    for number, word in enumerate(reply.text.split(" ")):
-        yield _event({"content": f" {word}" if number else word})
+    words = reply.text.split(" ")
+    for start in range(0, len(words), reply.words_per_chunk):
+        stretch = " ".join(words[start : start + reply.words_per_chunk])
+        yield _event({"content": f" {stretch}" if start else stretch})
     yield _event({}, finish="tool_calls" if reply.tool else "stop")
     yield b"data: [DONE]\n\n"
 

@@ -12,6 +12,7 @@ from pydantic_ai import Agent, BinaryContent, ModelRetry, RunContext, Tool, Tool
 from pydantic_ai.exceptions import (
     AgentRunError,
     ModelAPIError,
+    ModelConnectionError,
     ModelHTTPError,
     UnexpectedModelBehavior,
     UsageLimitExceeded,
@@ -230,8 +231,10 @@ def _explained(error: Exception) -> BackendError:
             return BackendError("The language model has a problem of its own.", is_transient=True)
         case ModelHTTPError():
             return BackendError("The language model did not accept the question.")
-        case ModelAPIError():
+        case ModelConnectionError():
             return BackendError("I cannot reach the language model.", is_transient=True)
+        case ModelAPIError():
+            return BackendError("The language model's answer was broken.", is_transient=True)
         case UnexpectedModelBehavior():
             return BackendError("The language model answered with nonsense.", is_transient=True)
         case _:

@@ -48,7 +48,9 @@ class LocalBackend:
     def __init__(self, weights: Path | None = None, *, num_threads: int = 1) -> None:
         found = weights or find_weights()
         if found is None or importlib.util.find_spec("xllamacpp") is None:
-            raise MissingDependencyError("the local language model is not installed: run scripts/install background-local")
+            raise MissingDependencyError(
+                "the local language model is not installed: run scripts/install background-local"
+            )
         self._weights = found
         self._num_threads = num_threads
         self._starting = asyncio.Lock()

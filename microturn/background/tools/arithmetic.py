@@ -37,7 +37,10 @@ _FUNCTIONS: dict[str, Callable[[Number], Number]] = {
 }
 _CONSTANTS = {"pi": math.pi, "e": math.e}
 _SPOKEN = (
-    (r"\bhow much is\b|\bwhat(?: is|'s| are| does)?\b|\bcalculate\b|\bcompute\b|\bwork out\b|\bplease\b|\bequals?\b", " "),
+    (
+        r"\bhow much is\b|\bwhat(?: is|'s| are| does)?\b|\bcalculate\b|\bcompute\b|\bwork out\b|\bplease\b|\bequals?\b",
+        " ",
+    ),
     (r"\bthe square root of\b|\bsquare root of\b", " sqrt "),
     (r"\bto the power of\b|\bto the power\b|\braised to\b|\^", " ** "),
     (r"\bsquared\b", " ** 2 "),

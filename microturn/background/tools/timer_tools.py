@@ -90,7 +90,8 @@ def _understand_set(question: str) -> Timer | None:
 
 def _understand_list(question: str) -> Nothing | None:
     is_asked = re.search(
-        r"\b(?:(?:which|what|list|show).*\b(?:timers?|reminders?)|how (?:much time|long).*(?:timer|left))\b", question.lower()
+        r"\b(?:(?:which|what|list|show).*\b(?:timers?|reminders?)|how (?:much time|long).*(?:timer|left))\b",
+        question.lower(),
     )
     return Nothing() if is_asked else None
 

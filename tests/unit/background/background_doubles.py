@@ -24,9 +24,7 @@ class Desk:
 
     def act(self, line: str, **context: Any) -> None:
         self.time_ms += 200
-        self.coordinator.submit(
-            BackgroundRequest(session_id="s", act=parse_act(line), time_ms=self.time_ms, **context)
-        )
+        self.coordinator.submit(BackgroundRequest(session_id="s", act=parse_act(line), time_ms=self.time_ms, **context))
 
     async def report(self, *kinds: ReportKind) -> Report:
         """The next report of one of these kinds."""

@@ -75,7 +75,7 @@ async def test_pictures_go_along_where_the_model_can_see():
         (EndpointReply(status=500), "has a problem of its own"),
         (EndpointReply(status=503), "has a problem of its own"),
         (EndpointReply(status=429), "too busy"),
-        (EndpointReply(raw=b"data: {nonsense\n\n"), "nonsense"),
+        (EndpointReply(raw=b"data: {nonsense\n\n"), "was broken"),
         (EndpointReply(text="one two three four", cut_after=3), ""),
         (EndpointReply(text="one two three", stalls_after=2), ""),
         (EndpointReply(text=""), ""),
@@ -107,7 +107,8 @@ async def test_a_lasting_fault_is_told_at_once(status: int, told: str):
 
 
 async def test_a_huge_answer_is_cut_and_said_in_short():
-    async with scripted_endpoint([EndpointReply(text=" ".join(["It goes on."] * 8_000))]) as endpoint:
+    huge = EndpointReply(text=" ".join(["It goes on."] * 8_000), words_per_chunk=500)
+    async with scripted_endpoint([huge]) as endpoint:
         async with desk(backend(endpoint)) as it:
             it.act("ask 1: x")
             report = await it.result()
@@ -122,6 +123,7 @@ async def test_a_slow_answer_lets_hear_of_itself():
         async with desk(backend(endpoint), limits=limits) as it:
             it.act("ask 1: x")
             assert "still working" in (await it.report(ReportKind.SAY)).text
+            await endpoint.asked.wait()
             it.act("cancel 1")
             await endpoint.left.wait()
     assert endpoint.num_open == 0

@@ -74,6 +74,8 @@ def test_every_kind_of_course_is_played() -> None:
     assert any(len({act.job for _, act in acts(episode)}) == 2 for episode in episodes)
 
 
-@pytest.mark.parametrize("bank", [v for v in vars(delegate).values() if isinstance(v, Phrases) and v is not delegate.FILLERS])
+@pytest.mark.parametrize(
+    "bank", [v for v in vars(delegate).values() if isinstance(v, Phrases) and v is not delegate.FILLERS]
+)
 def test_evaluation_never_sees_a_phrasing_of_training(bank: Phrases) -> None:
     assert not set(bank.train) & set(bank.heldout)
