@@ -106,8 +106,7 @@ async def test_a_job_goes_on_while_the_client_is_away():
                 token = await start(socket)
                 await send_turns(socket, 1)
                 await endpoint.asked.wait()
-            while server.coordinator.describe()["ended_done"] == 0:
-                await asyncio.sleep(0.01)
+            await endpoint.left.wait()
             async with server.connect() as socket:
                 resume = message("microturn.session.resume", resume_token=token, session={"model": "nano"})
                 await socket.send(resume)
@@ -125,12 +124,11 @@ async def test_a_server_that_dies_in_mid_job_tells_so_after_its_restart(tmp_path
             agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"))
             return Coordinator(agent, ledger=Ledger(tmp_path / "ledger"))
 
-        async with Server(script(()), coordinator(), engine) as server:
-            async with server.connect() as socket:
-                token = await start(socket)
-                await send_turns(socket, 1)
-                await endpoint.asked.wait()
-                await server.coordinator.close()  # nothing is written on the way out, as with kill -9
+        async with Server(script(()), coordinator(), engine) as server, server.connect() as socket:
+            token = await start(socket)
+            await send_turns(socket, 1)
+            await endpoint.asked.wait()
+            await server.coordinator.close()  # nothing is written on the way out, as with kill -9
         async with Server(script(()), coordinator(), engine) as server, server.connect() as socket:
             await socket.send(message("microturn.session.resume", resume_token=token, session={"model": "nano"}))
             await receive_until(socket, "session.started")

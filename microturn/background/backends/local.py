@@ -113,7 +113,8 @@ class LocalBackend:
 
     async def _address(self) -> str:
         """Where the child listens."""
-        assert self._child is not None and self._child.stdout is not None, "the child was started with pipes"
+        assert self._child is not None, "the child was started"
+        assert self._child.stdout is not None, "with pipes"
         try:
             async with asyncio.timeout(START_WITHIN_MS / 1000):
                 while line := (await self._child.stdout.readline()).decode(errors="replace"):

@@ -11,8 +11,9 @@ from pydantic_ai.toolsets import AbstractToolset
 def mcp_toolsets(config: Path) -> list[AbstractToolset[Any]]:
     """The tools of every server in a configuration file, each named ``server_tool``.
 
-    The file has the shape that other programs use: ``{"mcpServers": {"NAME": {"command": …, "args": […], "env": {…}}}}``
-    or ``{"url": …, "headers": {…}}``; ``${VARIABLE}`` is filled in from the environment. Servers start when first used.
+    The file has the shape that others use: ``{"mcpServers": {"NAME": {"command": …, "args": […], "env": {…}}}}``,
+    or ``{"url": …, "headers": {…}}`` for a server; ``${VARIABLE}`` is filled in from the environment. Servers start
+    when they are first used.
 
     Raises:
         ValueError: the file cannot be read, or is not of this shape.

@@ -18,11 +18,13 @@ MAX_HITS = 8
 MAX_READ_CHARS = 6_000
 _CONTEXT_CHARS = 120
 _SEARCH = re.compile(
-    r"(?:please )?(?:search|look|find)(?: in| through)?(?: my| the)?(?: files?| documents?| folder)?(?: for)? (?P<query>.+?)"
-    r"(?: in (?:my|the) (?:files?|documents?|folder))?[?.]*",
+    r"(?:please )?(?:search|look|find)(?: in| through)?(?: my| the)?(?: files?| documents?| folder)?(?: for)? "
+    r"(?P<query>.+?)(?: in (?:my|the) (?:files?|documents?|folder))?[?.]*",
     re.IGNORECASE,
 )
-_STOP_WORDS = frozenset("the a an of in on for to and or is are my what which about".split())
+_STOP_WORDS = frozenset(
+    {"the", "a", "an", "of", "in", "on", "for", "to", "and", "or", "is", "are", "my", "what", "which", "about"}
+)
 
 
 class Query(Arguments):

@@ -8,7 +8,8 @@ from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScop
 
 _QUESTION = re.compile(
     r"(?:tell me |do you know )?(?:what(?:'s| is)?|which)?\s*(?:the )?(?P<what>time|date|day)(?: of the week)?"
-    r"(?: is it| it is| is today| today)?(?: now| right now| today)?(?: in (?P<place>[a-z .'-]+?))?(?: now| right now)?[?. ]*",
+    r"(?: is it| it is| is today| today)?(?: now| right now| today)?"
+    r"(?: in (?P<place>[a-z .'-]+?))?(?: now| right now)?[?. ]*",
     re.IGNORECASE,
 )
 

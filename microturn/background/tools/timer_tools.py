@@ -98,7 +98,8 @@ def _understand_list(question: str) -> Nothing | None:
 
 def _understand_cancel(question: str) -> WhichTimers | None:
     match = re.fullmatch(
-        r"(?:please )?(?:cancel|stop|delete|clear)(?: all)?(?: of)?(?: the| my)?(?P<label> [a-z ]+?)? ?(?:timers?|reminders?|alarms?)[. ]*",
+        r"(?:please )?(?:cancel|stop|delete|clear)(?: all)?(?: of)?(?: the| my)?(?P<label> [a-z ]+?)? ?"
+        r"(?:timers?|reminders?|alarms?)[. ]*",
         question.lower().strip(),
     )
     if not match:

@@ -1,6 +1,7 @@
 """Jobs beside the conversation: cancelled, amended, replaced, interrupted, allowed, denied; never run twice."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 from background_doubles import WITHIN_S, Desk, desk
@@ -11,6 +12,7 @@ from microturn.background.ledger import Ledger
 from microturn.background.limits import BudgetLimits, JobLimits
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.permissions import Permission, PermissionPolicy
+from microturn.background.places import Places
 from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
 from microturn.background.workbench import Workbench
 from microturn.turns.background import BackgroundRequest, Report, ReportKind, parse_act
@@ -43,6 +45,18 @@ class HeldBackend:
 
     async def close(self) -> None:
         self.is_closed = True
+
+
+class LedgerThatTells(Ledger):
+    """Says when a job is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = threading.Event()
+
+    def end(self, session_id: str, job: int, state: str) -> None:
+        super().end(session_id, job, state)
+        self.ended.set()
 
 
 class ToolUser:
@@ -209,12 +223,13 @@ async def test_a_job_that_the_process_died_in_is_told_of_and_not_run_again(tmp_p
 
 async def test_results_wait_for_a_client_that_is_away():
     backend = HeldBackend()
-    async with desk(backend) as it:
+    ledger = LedgerThatTells()
+    async with desk(backend, ledger=ledger) as it:
         it.act("ask 1: x")
         it.coordinator.park("s")
         backend.let_go.set()
-        while it.coordinator.describe()["ended_done"] == 0:
-            await asyncio.sleep(0)
+        await backend.began.wait()
+        await asyncio.to_thread(ledger.ended.wait, WITHIN_S)
         assert it.reports.empty()
         it.coordinator.attach("s", it.reports.put_nowait)
         assert str(await it.result()) == "1 done: about x"
@@ -231,20 +246,24 @@ async def test_the_end_of_a_session_ends_its_jobs():
 
 
 async def test_a_session_with_many_questions_does_not_keep_others_waiting():
-    backend = HeldBackend()
-    limits = JobLimits(max_running=2, max_running_per_session=2)
-    other: asyncio.Queue[Report] = asyncio.Queue()
-    async with desk(backend, limits=limits) as it:
-        it.coordinator.attach("t", other.put_nowait)
-        for number in range(1, 7):
-            it.act(f"ask {number}: x")
-        request = BackgroundRequest(session_id="t", act=parse_act("ask 1: hers"), time_ms=0)
-        it.coordinator.submit(request)
-        backend.let_go.set()
-        await other.get()
-        for _ in range(6):
-            await it.result()
-    assert "hers" in backend.asked[:4]
+    places, order = Places(total=2, per_session=2), []
+    let_go = asyncio.Event()
+
+    async def work(session_id: str) -> None:
+        async with places.place(session_id):
+            order.append(session_id)
+            await let_go.wait()
+
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+        for session_id in "sssst":
+            tasks.create_task(work(session_id))
+        given_up = tasks.create_task(work("t"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert order == ["s", "s"]
+        given_up.cancel()
+        let_go.set()
+    assert order == ["s", "s", "t", "s", "s"]
 
 
 async def ask_with(it: Desk, answer: str) -> Report:
