@@ -83,12 +83,13 @@ class Attempts:
             """The time in which the user thinks does not count."""
             left_s = (deadline.when() or 0.0) - asyncio.get_running_loop().time()
             deadline.reschedule(None)
-            job.state = JobState.ASKING
+            job.state, job.asks_for = JobState.ASKING, tool
             session.show(job)
             session.tell(weaving.say(job.number, f"May I use {tool.replace('_', ' ')}?"))
             try:
                 return await session.grants.wait(job.number, tool, self._limits.permission_within_ms)
             finally:
+                job.asks_for = ""
                 if not job.state.is_over:
                     job.state = JobState.RUNNING
                     session.show(job)

@@ -156,6 +156,11 @@ class Coordinator:
             case ActKind.CANCEL:
                 self._cancel(session, request.act.job)
 
+    async def wait_until_idle(self) -> None:
+        """Wait until every job that was submitted is over."""
+        while tasks := [task for session in self._sessions.values() for task in session.tasks.values()]:
+            await asyncio.wait(tasks)
+
     def describe(self) -> dict[str, Any]:
         """Counts, for metrics and health checks."""
         states = Counter(job.state for session in self._sessions.values() for job in session.jobs.values())

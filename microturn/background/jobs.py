@@ -67,6 +67,8 @@ class Job:
     ended_ns: int | None = None
     text: str = ""
     """The answer, or why there is none."""
+    asks_for: str = ""
+    """The tool that it asks permission for."""
     has_acted: bool = False
     """A tool that changes something has run: the job is not tried again."""
 

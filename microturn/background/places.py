@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Places:
         self._waiting: list[_Waiting] = []
 
     @asynccontextmanager
-    async def place(self, session_id: str) -> AsyncIterator[None]:
+    async def place(self, session_id: str) -> AsyncGenerator[None, None]:
         """Wait for a place, and hold it."""
         waiting = _Waiting(session_id, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -97,6 +97,11 @@ class Workbench:
             output = f"{output[:MAX_OUTPUT_CHARS]}\n[{len(output) - MAX_OUTPUT_CHARS} characters more]"
         return output
 
+    def miss(self, server: str, why: str) -> None:
+        """Note that a server of tools is not there."""
+        _log.warning("tool server absent", extra={"fields": {"server": server, "error": why}})
+        self._job.steps.append(Step(tool=server, outcome=f"not available ({why})", duration_ms=0))
+
     async def _is_allowed(self, name: str, *, is_acting: bool) -> bool:
         match self._grants.standing(name, is_acting=is_acting):
             case Permission.ALLOW:
@@ -111,7 +116,7 @@ class Workbench:
 
 
 @contextmanager
-def _recorded(job: Job, name: str) -> Iterator[Callable[[str], None]]:
+def _recorded(job: Job, name: str) -> Generator[Callable[[str], None], None, None]:
     """Write down how a tool's use went; the caller may say it better."""
     outcomes: list[str] = []
     began_ns = time.monotonic_ns()

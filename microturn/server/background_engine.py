@@ -72,12 +72,12 @@ class BackgroundEngineSession:
     ) -> None:
         self._session = session
         self._coordinator = coordinator
-        self._session_id = session_id
+        self.session_id = session_id
         self._conversation = conversation
         self._forget = forget
         self._reader = ActReader()
         self._waiting: deque[Report] = deque()
-        self._observers: list[Callable[[Job], None]] = []
+        self._observer: Callable[[Job], None] | None = None
         self.num_dropped_reports = 0
         coordinator.attach(session_id, self._deliver, observe=self._show)
 
@@ -112,20 +112,20 @@ class BackgroundEngineSession:
             num_malformed = self._reader.num_malformed
             for act in self._reader.read(output.pieces):
                 time_ms = turn_start_ms(output.index)
-                self._coordinator.submit(self._conversation.request(self._session_id, act, time_ms))
+                self._coordinator.submit(self._conversation.request(self.session_id, act, time_ms))
             if self._reader.num_malformed > num_malformed:
-                log_event("act not understood", session=self._session_id, turn=output.index)
+                log_event("act not understood", session=self.session_id, turn=output.index)
             self._push_waiting()
             yield output, trace
 
     async def park(self) -> None:
         """End the outputs, but keep the state; jobs go on for a while."""
-        self._coordinator.park(self._session_id)
+        self._coordinator.park(self.session_id)
         await self._session.park()
 
     async def close(self) -> None:
         """End the session and its jobs."""
-        self._coordinator.detach(self._session_id)
+        self._coordinator.detach(self.session_id)
         self._forget()
         await self._session.close()
 
@@ -133,17 +133,17 @@ class BackgroundEngineSession:
 
     def observe(self, show: Callable[[Job], None]) -> None:
         """Call this with a job whenever something about it has changed, and now with those there are."""
-        self._observers.append(show)
-        for job in self._coordinator.jobs(self._session_id):
+        self._observer = show
+        for job in self._coordinator.jobs(self.session_id):
             show(job)
 
     def decide(self, job: int, *, is_allowed: bool) -> bool:
         """The user's word on the tool that a job asks for; False when it asks for none."""
-        return self._coordinator.decide(self._session_id, job, is_allowed=is_allowed)
+        return self._coordinator.decide(self.session_id, job, is_allowed=is_allowed)
 
     def _show(self, job: Job) -> None:
-        for show in self._observers:
-            show(job)
+        if self._observer is not None:
+            self._observer(job)
 
     def _deliver(self, report: Report) -> None:
         """A report for the interaction model; one that the engine has no room for waits for the next turn."""

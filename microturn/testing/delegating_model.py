@@ -4,8 +4,6 @@ With it the coordinator's side of delegation is measured before any model has le
 becomes the right job, whether every result comes back once, and how soon it could be said.
 """
 
-import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -103,7 +101,7 @@ class DelegationMeasure:
         results = [(turn, report) for turn, report in model.said if report.kind is not ReportKind.SAY]
         for job in wanted:
             self.num_wanted += 1
-            self.num_told += [report.job for _, report in results].count(job) >= 1
+            self.num_told += [report.job for _, report in results].count(job) == 1
         self.num_unwanted_told += sum(report.job not in wanted for _, report in results)
         self.num_over_user += model.num_turns_over_user
         came = {id(report): turn for turn, report in model.told}
@@ -126,14 +124,3 @@ def expected_questions(episode: Episode) -> tuple[set[int], list[str]]:
         wanted.add(act.job)
         expected.append(texts[act.job])
     return wanted, expected
-
-
-async def turn_times_ms(work: Sequence[MicroTurnInput], answer: DelegatingModel) -> list[float]:
-    """How long each turn takes on the event loop, other tasks included that get in between."""
-    times: list[float] = []
-    for turn in work:
-        began_ns = time.perf_counter_ns()
-        answer(turn)
-        await asyncio.sleep(0)
-        times.append((time.perf_counter_ns() - began_ns) / 1e6)
-    return times

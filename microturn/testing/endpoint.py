@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,7 +140,7 @@ class ScriptedEndpoint:
 
 
 @asynccontextmanager
-async def scripted_endpoint(script: Script | Iterable[EndpointReply]) -> AsyncIterator[ScriptedEndpoint]:
+async def scripted_endpoint(script: Script | Iterable[EndpointReply]) -> AsyncGenerator[ScriptedEndpoint, None]:
     """An endpoint that listens as long as the context lasts."""
     endpoint = ScriptedEndpoint(script if callable(script) else in_order(script))
     await endpoint.start()

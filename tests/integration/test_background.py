@@ -148,3 +148,21 @@ async def test_the_backend_dies_and_the_conversation_goes_on():
             assert "1 error: " in await talk_until_told(server, socket)
             await socket.send(message("session.input_audio.append", audio=sound()))
             assert (await receive_until(socket, "session.output_audio.delta"))["delta"]
+
+
+async def test_the_page_sees_the_job_and_decides_about_its_tool():
+    answer = script([act(0, "ask 1: delete my notes")])
+    async with Server(answer, Coordinator(ToolsBackend(), builtin_tools())) as server, server.connect() as socket:
+        await socket.send(message("session.start", session={"model": "nano"}))
+        await socket.send(message("microturn.extensions.enable", turns=False, jobs=True))
+        await send_turns(socket, 1)
+        while (event := await receive_until(socket, "microturn.job"))["state"] != "asking":
+            assert event["question"] == "delete my notes"
+        assert event["asks_for"] == "forget_notes"
+        await socket.send(message("microturn.job.decide", job=1, allow=True))
+        while (event := await receive_until(socket, "microturn.job"))["state"] != "done":
+            pass
+        assert event["text"] == "0 notes forgotten."
+        assert [step["tool"] for step in event["steps"]] == ["forget_notes"]
+        await socket.send(message("microturn.job.decide", job=1, allow=True))
+        assert (await receive_until(socket, "error"))["error"]["code"] == "not_asking"

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import httpx2
 from openai import AsyncOpenAI
@@ -23,6 +23,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
 from pydantic_ai.usage import UsageLimits
 
+from microturn.background.backends.mcp import close_toolsets
 from microturn.background.jobs import Answer, BackendError
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.tools.tool import AnyTool, ToolError
@@ -128,8 +129,9 @@ class AgentBackend:
         return Answer(text=text.strip(), num_tokens=num_tokens)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and end the MCP servers that were started."""
         await self._client.close()
+        await close_toolsets(self._toolsets)
 
     async def _stream(
         self, prompt: list[str | BinaryContent], bench: Workbench, limits: UsageLimits
@@ -161,14 +163,32 @@ class GuardedToolset(WrapperToolset[Any]):
     def __init__(self, wrapped: AbstractToolset[Any], bench: Workbench) -> None:
         super().__init__(wrapped)
         self._bench = bench
+        self._is_absent = False
+
+    async def __aenter__(self) -> Self:
+        """Connect. A server that does not start leaves its tools out; the others stay."""
+        try:
+            await self.wrapped.__aenter__()
+        except Exception as error:  # Another's program or address: anything can be wrong with it.
+            self._is_absent = True
+            self._bench.miss(self.wrapped.label, type(error).__name__)
+        return self
+
+    async def __aexit__(self, *args: Any) -> bool | None:
+        """Disconnect."""
+        return None if self._is_absent else await self.wrapped.__aexit__(*args)
 
     async def for_run(self, ctx: RunContext[Any]) -> AbstractToolset[Any]:
         """The same, around what the wrapped toolset wants for this run."""
         return GuardedToolset(await self.wrapped.for_run(ctx), self._bench)
 
     async def for_run_step(self, ctx: RunContext[Any]) -> AbstractToolset[Any]:
-        """The same, around what the wrapped toolset wants for this step."""
-        return GuardedToolset(await self.wrapped.for_run_step(ctx), self._bench)
+        """The connection stays as it is during a run."""
+        return self
+
+    async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
+        """The server's tools."""
+        return {} if self._is_absent else await self.wrapped.get_tools(ctx)
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]

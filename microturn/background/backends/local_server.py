@@ -1,8 +1,10 @@
 """The child process of ``local``: llama.cpp's server on a free port of this machine, until standard input closes."""
 
 import contextlib
+import importlib
 import os
 import sys
+from typing import Any
 
 _NICENESS = 10
 _BATCH_TOKENS = 256
@@ -10,7 +12,7 @@ _BATCH_TOKENS = 256
 
 def main(weights: str, window_tokens: int, num_threads: int) -> None:
     """Load, say where, and wait for the end of standard input."""
-    import xllamacpp  # pyright: ignore[reportMissingImports]
+    xllamacpp: Any = importlib.import_module("xllamacpp")  # compiled, without types
 
     with contextlib.suppress(OSError, AttributeError):
         os.nice(_NICENESS)

@@ -1,11 +1,15 @@
 """MCP servers from the standard configuration file: programs (stdio) and addresses (streamable HTTP)."""
 
+import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic_ai.mcp import load_mcp_toolsets
-from pydantic_ai.toolsets import AbstractToolset
+from pydantic_ai.mcp import MCPToolset, load_mcp_toolsets
+from pydantic_ai.toolsets import AbstractToolset, PrefixedToolset
+
+START_WITHIN_S = 30.0
 
 
 def mcp_toolsets(config: Path) -> list[AbstractToolset[Any]]:
@@ -19,11 +23,21 @@ def mcp_toolsets(config: Path) -> list[AbstractToolset[Any]]:
         ValueError: the file cannot be read, or is not of this shape.
     """
     try:
-        return load_mcp_toolsets(config)
+        return [_patient(toolset) for toolset in load_mcp_toolsets(config)]
     except OSError as error:
         raise ValueError(f"{config} cannot be read ({error.strerror or error}): name a file of MCP servers") from error
     except ValueError as error:
         raise ValueError(f"{config} is no configuration of MCP servers: {_first_line(error)}") from error
+
+
+async def close_toolsets(toolsets: Sequence[AbstractToolset[Any]]) -> None:
+    """Disconnect, and end the programs that were started."""
+    servers: list[MCPToolset[Any]] = []
+    for toolset in toolsets:
+        toolset.apply(lambda leaf: servers.append(leaf) if isinstance(leaf, MCPToolset) else None)
+    for server in servers:
+        with contextlib.suppress(Exception):  # what is broken already needs no closing
+            await server.client.close()
 
 
 def secrets_of(config: Path) -> list[str]:
@@ -33,6 +47,14 @@ def secrets_of(config: Path) -> list[str]:
     for server in servers.values():
         found += [str(value) for part in ("env", "headers") for value in (server.get(part) or {}).values()]
     return found
+
+
+def _patient(toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
+    """The same with more time to start: programs may have to be downloaded first."""
+    assert isinstance(toolset, PrefixedToolset), "a configured server is prefixed with its name"
+    server = toolset.wrapped
+    assert isinstance(server, MCPToolset), "what is prefixed is a server"
+    return MCPToolset(server.client.transport, id=server.id, init_timeout=START_WITHIN_S).prefixed(toolset.prefix)
 
 
 def _first_line(error: Exception) -> str:

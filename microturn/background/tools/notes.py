@@ -10,7 +10,8 @@ from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScop
 
 _WRITE = re.compile(
     r"(?:please )?(?:take|make|write|write down|add|save|leave)(?: down)? (?:a |me a )?note"
-    r"(?: that says| saying| that| to| of)?:? (?P<text>.+)|(?:please )?note(?: down)? that (?P<that>.+)|(?:please )?write down:? (?P<down>.+)",
+    r"(?: that says| saying| that| to| of)?:? (?P<text>.+)"
+    r"|(?:please )?note(?: down)? that (?P<that>.+)|(?:please )?write down:? (?P<down>.+)",
     re.IGNORECASE,
 )
 _READ = re.compile(r"(?:read|show|list|tell|what (?:are|is|were)|what's in)\b.*\bnotes?\b.*", re.IGNORECASE)

@@ -10,7 +10,7 @@ from microturn.background.backend import Backend
 from microturn.background.coordinator import Coordinator
 from microturn.turns.background import BackgroundRequest, Report, ReportKind, parse_act
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 """No condition takes this long unless something is broken."""
 
 
