@@ -10,6 +10,7 @@ from microturn.background.jobs import BackendError, Job, JobState
 from microturn.background.ledger import Ledger
 from microturn.background.limits import JobLimits
 from microturn.background.package import Surroundings, build_package
+from microturn.background.permissions import Permission
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
@@ -79,7 +80,15 @@ class Attempts:
     def _bench(
         self, session: BackgroundSession, job: Job, surroundings: Surroundings, deadline: asyncio.Timeout
     ) -> Workbench:
+        asking = asyncio.Lock()  # one question at a time, also where a model calls several tools at once
+
         async def ask_user(tool: str) -> bool:
+            async with asking:
+                if session.grants.standing(tool, is_acting=True) is Permission.ALLOW:
+                    return True  # said of the same tool while this call waited
+                return await ask_now(tool)
+
+        async def ask_now(tool: str) -> bool:
             """The time in which the user thinks does not count."""
             left_s = (deadline.when() or 0.0) - asyncio.get_running_loop().time()
             deadline.reschedule(None)

@@ -9,8 +9,9 @@ import asyncio
 import datetime
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
 
 from microturn.background import weaving
 from microturn.background.attempts import Attempts, told_reason
@@ -31,6 +32,8 @@ from microturn.turns.background import ActKind, BackgroundRequest
 HELD_FOR_MS = 15 * 60_000
 """How long the jobs of a session whose client is away go on, and their reports are held."""
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -68,6 +71,7 @@ class Coordinator:
         self._sessions: dict[str, BackgroundSession] = {}
         self._departures: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="microturn-ledger")
         self._attempts = Attempts(
             backend, self.tools, self._limits, self._ledger, redactor=redactor or Redactor(), now=now
         )
@@ -115,8 +119,12 @@ class Coordinator:
             loop = asyncio.get_running_loop()
             self._departures[session_id] = loop.call_later(HELD_FOR_MS / 1000, self.detach, session_id)
 
-    def detach(self, session_id: str) -> None:
-        """The session is over: its jobs end, and nobody is told."""
+    def detach(self, session_id: str, *, is_over: bool = False) -> None:
+        """Nobody listens any more: the session's jobs end, and nobody is told.
+
+        Args:
+            is_over: It will not come back: its timers and notes go as well.
+        """
         self._departures.pop(session_id, None)
         session = self._sessions.pop(session_id, None)
         if session is None:
@@ -126,6 +134,8 @@ class Coordinator:
         for job in session.jobs.values():
             if not job.state.is_over:
                 self._stop(session, job, DropReason.SESSION_ENDED)
+        if is_over:
+            self._spawn(self._written(self._ledger.forget, session_id))
 
     def jobs(self, session_id: str) -> list[Job]:
         """The jobs of a session that are still known, oldest first."""
@@ -185,6 +195,7 @@ class Coordinator:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._sessions.clear()
         await self.backend.close()
+        await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._ledger.close)
 
     def _ask(self, session: BackgroundSession, request: BackgroundRequest) -> None:
@@ -246,10 +257,11 @@ class Coordinator:
         """A job from its claim to its end. Nothing that goes wrong here leaves it."""
         state, text = JobState.FAILED, ""
         try:
-            act = f"{job.request.act} {job.amendments}"
-            if not await asyncio.to_thread(self._ledger.claim, job.session_id, job.request.time_ms, job.number, act):
+            if not await self._written(
+                self._ledger.claim, job.session_id, job.request.time_ms, job.number, job.act_key
+            ):
+                self._end(session, job, JobState.CANCELLED, "")
                 self._drop(session, DropReason.REPEATED)
-                session.jobs.pop(job.number, None)
                 return
             session.budget.spend_job()
             async with self._places.place(session.session_id):
@@ -270,7 +282,7 @@ class Coordinator:
         self._end(session, job, state, text)
         is_done = state is JobState.DONE
         session.tell((weaving.result if is_done else weaving.failure)(job.number, text))
-        await asyncio.to_thread(self._ledger.end, job.session_id, job.number, state)
+        await self._written(self._ledger.end, job.session_id, job.request.time_ms, job.act_key, state)
 
     def _end(self, session: BackgroundSession, job: Job, state: JobState, text: str) -> None:
         job.state, job.text = state, text
@@ -286,20 +298,25 @@ class Coordinator:
         if task is not None:
             task.cancel()
         self._drop(session, reason)
-        self._spawn(asyncio.to_thread(self._ledger.end, job.session_id, job.number, reason))
+        self._spawn(self._written(self._ledger.end, job.session_id, job.request.time_ms, job.act_key, reason))
 
     async def _take_up(self, session: BackgroundSession) -> None:
         """Tell of what an earlier process left behind, and set its timers again."""
-        for number in await asyncio.to_thread(self._ledger.take_interrupted, session.session_id):
+        for number in await self._written(self._ledger.take_interrupted, session.session_id):
             session.tell(weaving.failure(number, "I was interrupted before I had the answer. Shall I try again?"))
         await session.timers.start()
+
+    async def _written(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Writes to the ledger off the event loop, one after the other: an end never overtakes its claim."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer, lambda: write(*args, **kwargs))
 
     def _drop(self, session: BackgroundSession, reason: DropReason) -> None:
         session.dropped[reason] += 1
         self.dropped[reason] += 1
 
-    def _spawn(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

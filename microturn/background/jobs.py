@@ -83,6 +83,11 @@ class Job:
         return self.request.session_id
 
     @property
+    def act_key(self) -> str:
+        """Tells this act of the session from every other, together with its time."""
+        return f"{self.request.act} {self.amendments}"
+
+    @property
     def question(self) -> str:
         """What is asked, as it stands now."""
         return "; ".join([self.request.act.text, *(f"correction: {text}" for text in self.amendments)])

@@ -23,12 +23,14 @@ CREATE TABLE IF NOT EXISTS acts (
 );
 CREATE TABLE IF NOT EXISTS timers (
     timer_id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, job INTEGER NOT NULL, label TEXT NOT NULL,
-    due_s REAL NOT NULL, has_fired INTEGER NOT NULL DEFAULT 0
+    due_s REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS notes (
     note_id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, text TEXT NOT NULL, written_s REAL NOT NULL
 );
 """
+KEPT_DAYS = 30
+"""Acts that are over are remembered so long: a session that is resumed later than that is not."""
 MAX_NOTES = 200
 MAX_TIMERS = 50
 
@@ -62,6 +64,8 @@ class Ledger:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(_SCHEMA)
+            old_s = time.time() - KEPT_DAYS * 86_400
+            self._db.execute("DELETE FROM acts WHERE ended IS NOT NULL AND taken_s < ?", (old_s,))
         except sqlite3.Error as error:
             raise MicroturnError(f"{path} cannot hold the background's ledger ({error}): move it away") from error
 
@@ -74,11 +78,12 @@ class Ledger:
             )
             return taken.rowcount == 1
 
-    def end(self, session_id: str, job: int, state: str) -> None:
-        """Note that a job is over."""
+    def end(self, session_id: str, time_ms: int, act: str, state: str) -> None:
+        """Note that what an act began is over."""
         with self._writing() as db:
             db.execute(
-                "UPDATE acts SET ended = ? WHERE session_id = ? AND job = ? AND ended IS NULL", (state, session_id, job)
+                "UPDATE acts SET ended = ? WHERE session_id = ? AND digest = ?",
+                (state, session_id, _digest(time_ms, act)),
             )
 
     def take_interrupted(self, session_id: str) -> list[int]:
@@ -94,9 +99,7 @@ class Ledger:
     def add_timer(self, session_id: str, job: int, label: str, due_s: float) -> StoredTimer:
         """Keep a timer. Raises ValueError when the session has too many."""
         with self._writing() as db:
-            (count,) = db.execute(
-                "SELECT count(*) FROM timers WHERE session_id = ? AND has_fired = 0", (session_id,)
-            ).fetchone()
+            (count,) = db.execute("SELECT count(*) FROM timers WHERE session_id = ?", (session_id,)).fetchone()
             if count >= MAX_TIMERS:
                 raise ValueError(f"{count} timers are running already: cancel some first")
             cursor = db.execute(
@@ -109,7 +112,7 @@ class Ledger:
         """The timers that have not fired, the next first."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT timer_id, job, label, due_s FROM timers WHERE session_id = ? AND has_fired = 0 ORDER BY due_s",
+                "SELECT timer_id, job, label, due_s FROM timers WHERE session_id = ? ORDER BY due_s",
                 (session_id,),
             ).fetchall()
         return [StoredTimer(timer_id=i, job=job, label=label, due_s=due_s) for i, job, label, due_s in rows]
@@ -117,8 +120,7 @@ class Ledger:
     def take_timer(self, timer_id: int) -> bool:
         """Let a timer fire, or drop it; False if that has happened before."""
         with self._writing() as db:
-            taken = db.execute("UPDATE timers SET has_fired = 1 WHERE timer_id = ? AND has_fired = 0", (timer_id,))
-            return taken.rowcount == 1
+            return db.execute("DELETE FROM timers WHERE timer_id = ?", (timer_id,)).rowcount == 1
 
     def add_note(self, session_id: str, text: str) -> None:
         """Keep a note. Raises ValueError when the session has too many."""
@@ -140,6 +142,12 @@ class Ledger:
         """Forget the notes of a session; returns how many there were."""
         with self._writing() as db:
             return db.execute("DELETE FROM notes WHERE session_id = ?", (session_id,)).rowcount
+
+    def forget(self, session_id: str) -> None:
+        """Drop the timers and notes of a session that will not come back."""
+        with self._writing() as db:
+            db.execute("DELETE FROM timers WHERE session_id = ?", (session_id,))
+            db.execute("DELETE FROM notes WHERE session_id = ?", (session_id,))
 
     def close(self) -> None:
         """Close the file."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from microturn.background.secrets import Redactor
-from microturn.turns.background import BackgroundRequest, Speaker, Utterance
+from microturn.turns.background import BackgroundRequest, Speaker, Utterance, parse_report
 from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.video import VideoFrame
 
@@ -178,8 +178,16 @@ def _result_line(result: EarlierResult, max_chars: int) -> str:
 
 
 def _told_apart(events: Sequence[TextEvent]) -> list[TextEvent]:
-    """Without the tool's reports, which the earlier results hold."""
-    return [event for event in events if event.role is not Role.TOOL]
+    """Without reports of jobs, which the earlier results hold."""
+    return [event for event in events if event.role is not Role.TOOL or not _is_report(event.text)]
+
+
+def _is_report(text: str) -> bool:
+    try:
+        parse_report(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _utterance_lines(conversation: Sequence[Utterance]) -> list[str]:

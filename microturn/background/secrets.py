@@ -23,10 +23,18 @@ _SHAPES = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _AFTER_NAME = re.compile(
-    r"""(?P<name>\b(?:pass(?:word|phrase|code)?|passwd|pwd|secret|token|api[ _-]?key|bearer|pin)\b["']?\s*"""
-    r"""(?:is\s*:?|[:=])\s*["']?|\bbearer\s+(?=\S{12}))(?P<value>[^\s"',;]+)""",
-    re.IGNORECASE,
+    r"""
+    (?P<name>
+        \b(?:pass(?:word|phrase|code)|passwd|pwd|api[ _-]?key)\b["']?\s*(?:is\s*:?|[:=])\s*["']?(?=\S)
+      | \b(?:secret|token)\b["']?\s*[:=]\s*["']?(?=\S{6})
+      | \bpin(?:\ code|\ number)?\s*(?:is\s*:?|[:=])\s*(?=\d{3})
+      | \bbearer\s+(?=\S{12})
+    )
+    [^\s"',;]+
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
+"""A secret after a word that announces one. Spoken ones are cut at the first word."""
 
 
 class Redactor:

@@ -125,7 +125,7 @@ class BackgroundEngineSession:
 
     async def close(self) -> None:
         """End the session and its jobs."""
-        self._coordinator.detach(self.session_id)
+        self._coordinator.detach(self.session_id, is_over=True)
         self._forget()
         await self._session.close()
 

@@ -54,8 +54,8 @@ class LedgerThatTells(Ledger):
         super().__init__()
         self.ended = threading.Event()
 
-    def end(self, session_id: str, job: int, state: str) -> None:
-        super().end(session_id, job, state)
+    def end(self, session_id: str, time_ms: int, act: str, state: str) -> None:
+        super().end(session_id, time_ms, act, state)
         self.ended.set()
 
 
@@ -297,6 +297,34 @@ async def test_silence_is_no_permission():
         it.act("ask 1: paint it")
         assert "does not allow" in (await it.result()).text
     assert runs == []
+
+
+async def test_two_tools_at_once_ask_one_after_the_other_and_the_same_one_only_once():
+    class Hasty(ToolUser):
+        async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+            texts = await asyncio.gather(*(bench.call("paint", {}) for _ in range(3)))
+            return Answer(text=" ".join(texts))
+
+    runs: list[int] = []
+    async with desk(Hasty(), paint_tool(runs)) as it:
+        assert (await ask_with(it, "yes")).text == "painted painted painted"
+        assert it.reports.empty()
+    assert runs == [1, 1, 1]
+
+
+async def test_what_was_cancelled_or_replaced_is_not_told_of_after_a_restart(tmp_path: Path):
+    async with desk(HeldBackend(), ledger=Ledger(tmp_path / "l")) as it:
+        it.act("ask 1: x")
+        await asyncio.sleep(0)  # its claim is under way
+        it.act("ask 1: y")
+        it.act("ask 2: z")
+        await asyncio.sleep(0)
+        it.act("cancel 2")
+        await it.coordinator.backend.began.wait()
+    ledger = Ledger(tmp_path / "l")
+    assert ledger.take_interrupted("s") == [1]
+    assert ledger.take_interrupted("s") == []
+    ledger.close()
 
 
 async def test_rules_allow_and_deny_without_asking():

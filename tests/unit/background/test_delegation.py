@@ -16,6 +16,7 @@ from microturn.data.stage import Cast, Stage
 from microturn.server.background_engine import BackgroundEngine
 from microturn.testing.delegating_model import DelegatingModel, DelegationMeasure
 from microturn.testing.scripted_engine import ScriptedEngine
+from microturn.turns.background import ActKind, ActReader
 from microturn.turns.pcm import PcmChunk
 from microturn.turns.timing import IN_SAMPLES_PER_TURN
 
@@ -31,10 +32,12 @@ class HeldBackend:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.came: asyncio.Queue[str] = asyncio.Queue()
         self.let_go = asyncio.Event()
 
     async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
         self.asked.append(package.question)
+        self.came.put_nowait(package.question)
         await self.let_go.wait()
         return Answer(text=f"here is {len(package.question)}. it is so")
 
@@ -54,13 +57,14 @@ async def hold_session(model: DelegatingModel, backend: HeldBackend, release_tur
     """Play an episode against a real coordinator; the answers come in a given turn, whoever speaks then."""
     async with Coordinator(backend) as coordinator:
         session = await BackgroundEngine(ScriptedEngine(model), coordinator).open()
-        outputs = session.outputs()
+        outputs, reader = session.outputs(), ActReader()
         for index in range(release_turn + len(model.episode.inputs) + MOST_SILENT_TURNS):
             silence = np.zeros(IN_SAMPLES_PER_TURN, np.float32)
             session.push_audio(PcmChunk(start_sample=index * IN_SAMPLES_PER_TURN, samples=silence))
-            await anext(outputs)
-            while any(job.state == "waiting" for job in coordinator.jobs(session.session_id)):
-                await asyncio.sleep(0)
+            output, _ = await anext(outputs)
+            for act in reader.read(output.pieces):
+                if act.kind is not ActKind.CANCEL:
+                    await backend.came.get()
             if index == release_turn:
                 backend.let_go.set()
             if index >= release_turn:
