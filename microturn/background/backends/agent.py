@@ -101,6 +101,11 @@ class AgentBackend:
         return self._config.model
 
     @property
+    def address(self) -> str:
+        """Where the language model is."""
+        return self._config.base_url
+
+    @property
     def package_policy(self) -> PackagePolicy:
         """Half of the window: the rest is for instructions, tools, their output and the answer."""
         return PackagePolicy(

@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from microturn.background.backends.agent import AgentBackend, EndpointConfig
 from microturn.background.jobs import Answer, BackendError
@@ -63,6 +64,11 @@ class LocalBackend:
         return self._weights.stem
 
     @property
+    def process_id(self) -> int | None:
+        """Of the child, while there is one."""
+        return self._child.pid if self._child else None
+
+    @property
     def package_policy(self) -> PackagePolicy:
         """How large a context package it can take: prefill is slow without an accelerator."""
         return PackagePolicy(max_tokens=500, max_images=0, max_result_chars=300)
@@ -83,7 +89,7 @@ class LocalBackend:
 
     async def _running(self) -> AgentBackend:
         async with self._starting:
-            if self._agent is not None and self._child is not None and self._child.returncode is None:
+            if self._agent is not None and await _listens(self._agent.address):
                 return self._agent
             await self._end()
             # Its standard input stays open: the child ends when that closes, however this process dies.
@@ -134,3 +140,14 @@ class LocalBackend:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
+
+
+async def _listens(address: str) -> bool:
+    """Whether a process is there: one that was killed counts as running until it is waited for."""
+    parts = urlsplit(address)
+    try:
+        _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    except OSError:
+        return False
+    writer.close()
+    return True
