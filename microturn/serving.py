@@ -47,6 +47,9 @@ def run_server(
     """
     if num_threads is not None:
         torch.set_num_threads(num_threads)
+    # First what is quick and can be wrong, then the model.
+    journal = open_journal(record)
+    coordinator = build_coordinator(background, record and record / LEDGER_NAME) if background else None
     checkpoint = load_checkpoint(model)
     name = model.name if model else "nano"
     console = Console(stderr=True)
@@ -56,8 +59,6 @@ def run_server(
         console.print(f"[bold]{name}[/] listens. Open [bold cyan]{url}[/] and allow the microphone. Ctrl-C stops.")
 
     async def run() -> None:
-        journal = open_journal(record)
-        coordinator = build_coordinator(background, record and record / LEDGER_NAME) if background else None
         async with contextlib.AsyncExitStack() as stack:
             engine = await stack.enter_async_context(Engine(ModelRunner(checkpoint), journal))
             if coordinator is not None:

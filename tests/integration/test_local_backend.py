@@ -45,8 +45,8 @@ async def test_it_answers_and_is_started_anew_when_it_was_killed_in_mid_job():
         assert local.process_id is not None
 
         ask(2, "who wrote hamlet")
-        while coordinator.jobs("s")[-1].num_attempts == 0:
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - there is no event for an attempt that begins
+        while coordinator.jobs("s")[-1].num_attempts == 0:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.01)
         os.kill(local.process_id, signal.SIGKILL)
         assert (await result(reports)).kind is ReportKind.DONE
 

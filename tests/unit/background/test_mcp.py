@@ -15,12 +15,14 @@ from background_doubles import desk
 
 from microturn.background.backends.agent import AgentBackend, EndpointConfig
 from microturn.background.backends.mcp import mcp_toolsets, secrets_of
+from microturn.background.limits import JobLimits
 from microturn.background.permissions import Permission, PermissionPolicy
 from microturn.background.secrets import Redactor
 from microturn.testing.endpoint import EndpointReply, scripted_endpoint
 from microturn.turns.background import ReportKind
 
 SERVER = Path(__file__).with_name("mcp_server.py")
+QUIET = JobLimits(progress_every_ms=600_000)
 ALLOW = PermissionPolicy(rules={"home_*": Permission.ALLOW})
 
 
@@ -51,7 +53,7 @@ async def outputs(config: Path, replies: list[EndpointReply], redactor: Redactor
     """What the model was given back by the tool."""
     async with scripted_endpoint(replies) as endpoint:
         agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"), mcp_toolsets(config))
-        async with desk(agent, permissions=ALLOW, redactor=redactor) as it:
+        async with desk(agent, permissions=ALLOW, redactor=redactor, limits=QUIET) as it:
             it.act("ask 1: x")
             assert str(await it.result()) == "1 done: There you are."
             assert it.reports.empty()
@@ -87,7 +89,7 @@ async def test_its_failure_is_told_to_the_model(stdio: Path):
 async def test_its_tools_need_the_users_word(stdio: Path):
     async with scripted_endpoint(calls("home_lamp", room="hall", is_on=True)) as endpoint:
         agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"), mcp_toolsets(stdio))
-        async with desk(agent) as it:
+        async with desk(agent, limits=QUIET) as it:
             it.act("ask 1: x")
             assert (await it.report(ReportKind.SAY)).text == "May I use home lamp?"
             it.act("amend 1: no")
