@@ -58,6 +58,8 @@ class EndpointConfig:
     window_tokens: int = 16_000
     """Its context window."""
     max_answer_tokens: int = 1_500
+    temperature: float | None = None
+    """Left to the endpoint unless given; some models take none."""
     silence_ms: int = 30_000
     """A stream that says nothing for so long is given up."""
     max_requests: int = 12
@@ -141,7 +143,9 @@ class AgentBackend:
     async def _stream(
         self, prompt: list[str | BinaryContent], bench: Workbench, limits: UsageLimits
     ) -> tuple[str, int]:
-        settings = {"max_tokens": self._config.max_answer_tokens, "extra_body": self._config.extra_body}
+        settings: dict[str, Any] = {"max_tokens": self._config.max_answer_tokens, "extra_body": self._config.extra_body}
+        if self._config.temperature is not None:
+            settings["temperature"] = self._config.temperature
         async with self._agent.run_stream(
             prompt,
             toolsets=self._guarded(bench) if self._config.can_call_tools else [],

@@ -111,6 +111,7 @@ class LocalBackend:
                     can_call_tools=False,  # small models call tools wrongly; the tools understand plain questions
                     window_tokens=WINDOW_TOKENS,
                     max_answer_tokens=160,
+                    temperature=0.0,
                     silence_ms=60_000,
                     instructions=_INSTRUCTIONS,
                 )

@@ -1,5 +1,6 @@
 """The suites, one file each. To add one: derive from ``Suite`` in a new file and list it below."""
 
+from microturn.evals.suites.delegation import DelegationSuite
 from microturn.evals.suites.interruption import InterruptionSuite
 from microturn.evals.suites.repeat import RepeatSuite
 from microturn.evals.suites.silence import SilenceSuite
@@ -10,7 +11,15 @@ from microturn.evals.suites.transcript import TranscriptSuite
 
 SUITES: dict[str, type[Suite]] = {
     suite.name: suite
-    for suite in (TimeSuite, InterruptionSuite, RepeatSuite, SilenceSuite, TranscriptSuite, SpeechSuite)
+    for suite in (
+        TimeSuite,
+        InterruptionSuite,
+        RepeatSuite,
+        SilenceSuite,
+        TranscriptSuite,
+        SpeechSuite,
+        DelegationSuite,
+    )
 }
 
 __all__ = ["SUITES", "Suite"]
