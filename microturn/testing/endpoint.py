@@ -49,7 +49,11 @@ def in_order(replies: Iterable[EndpointReply]) -> Script:
 
 
 class ScriptedEndpoint:
-    """Chat completions over HTTP/1.1, streamed, answered from a script. ``requests`` holds what was asked."""
+    """Chat completions and responses over HTTP/1.1, streamed, answered from a script.
+
+    ``requests`` holds what was asked. A request with an ``input`` is answered as the responses API does, one with
+    ``messages`` as chat completions do.
+    """
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -121,7 +125,8 @@ class ScriptedEndpoint:
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n"
             b"transfer-encoding: chunked\r\n\r\n"
         )
-        for number, chunk in enumerate(_chunks(reply)):
+        stream = _response_events(reply) if "input" in request else _chunks(reply)
+        for number, chunk in enumerate(stream):
             if reply.stalls_after == number:
                 await writer.drain()
                 await reader.read()  # until the client goes
@@ -184,3 +189,61 @@ def _event(delta: dict[str, Any], finish: str | None = None) -> bytes:
     if finish:
         chunk["usage"] = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+def _response_events(reply: EndpointReply) -> Iterator[bytes]:
+    """The body of a stream of the responses API."""
+    if reply.raw is not None:
+        yield reply.raw
+        return
+    if reply.tool:
+        done: dict[str, Any] = {
+            "id": "fc_1",
+            "type": "function_call",
+            "call_id": "call_1",
+            "name": reply.tool,
+            "arguments": json.dumps(reply.arguments),
+        }
+        begun = {**done, "arguments": ""}
+        deltas = [{"type": "response.function_call_arguments.delta", "item_id": "fc_1", "delta": done["arguments"]}]
+    else:
+        part = {"type": "output_text", "text": reply.text, "annotations": []}
+        done = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+        begun = {**done, "status": "in_progress", "content": []}
+        place = {"item_id": "msg_1", "content_index": 0}
+        deltas = [{"type": "response.content_part.added", **place, "part": {**part, "text": ""}}]
+        for number, word in enumerate(reply.text.split(" ")):
+            delta = f" {word}" if number else word
+            deltas.append({"type": "response.output_text.delta", **place, "delta": delta, "logprobs": []})
+    events = [
+        {"type": "response.created", "response": _response(())},
+        {"type": "response.output_item.added", "item": begun, "output_index": 0},
+        *({**delta, "output_index": 0} for delta in deltas),
+        {"type": "response.output_item.done", "item": done, "output_index": 0},
+        {"type": "response.completed", "response": _response((done,))},
+    ]
+    for number, event in enumerate(events):
+        yield f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n".encode()
+
+
+def _response(output: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    usage = {
+        "input_tokens": 10,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 5,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 15,
+    }
+    items = list(output)
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "model": "scripted",
+        "status": "completed" if items else "in_progress",
+        "output": items,
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": usage if items else None,
+    }

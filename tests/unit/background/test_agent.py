@@ -73,6 +73,19 @@ async def test_pictures_go_along_where_the_model_can_see():
     assert "data:image/jpeg;base64," in json.dumps(endpoint.requests[0]["messages"])
 
 
+async def test_the_responses_api_is_spoken_as_well():
+    replies = [
+        EndpointReply(tool="calculate", arguments={"expression": "12 * 12"}),
+        EndpointReply(text="It is 144."),
+    ]
+    async with scripted_endpoint(replies) as endpoint, desk(backend(endpoint, api="responses"), *builtin_tools()) as it:
+        it.act("ask 1: a dozen dozens")
+        assert str(await it.result()) == "1 done: It is one hundred forty four."
+        assert it.coordinator.jobs("s")[0].num_tokens == 30
+    assert "a dozen dozens" in json.dumps(endpoint.requests[0]["input"])
+    assert any(item.get("output") == "144" for item in endpoint.requests[1]["input"])
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
