@@ -17,7 +17,7 @@ class EndpointReply:
 
     text: str = ""
     tool: str = ""
-    """Calls this tool instead of saying something."""
+    """Calls this tool, after the text."""
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
     status: int = 200
     """Anything else is an error of this status."""
@@ -167,13 +167,13 @@ def _chunks(reply: EndpointReply) -> Iterator[bytes]:
         yield reply.raw
         return
     yield _event({"role": "assistant", "content": ""})
-    if reply.tool:
-        function = {"name": reply.tool, "arguments": json.dumps(reply.arguments)}
-        yield _event({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]})
     words = reply.text.split(" ")
     for start in range(0, len(words), reply.words_per_chunk):
         stretch = " ".join(words[start : start + reply.words_per_chunk])
         yield _event({"content": f" {stretch}" if start else stretch})
+    if reply.tool:
+        function = {"name": reply.tool, "arguments": json.dumps(reply.arguments)}
+        yield _event({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]})
     yield _event({}, finish="tool_calls" if reply.tool else "stop")
     yield b"data: [DONE]\n\n"
 

@@ -8,7 +8,19 @@ from typing import Any, Literal, Self
 import httpx2
 from openai import AsyncOpenAI
 from PIL import Image
-from pydantic_ai import Agent, BinaryContent, ModelRetry, RunContext, Tool, ToolReturnPart
+from pydantic_ai import (
+    Agent,
+    AgentRunResultEvent,
+    BinaryContent,
+    ModelRetry,
+    PartDeltaEvent,
+    PartStartEvent,
+    RunContext,
+    TextPart,
+    TextPartDelta,
+    Tool,
+    ToolReturnPart,
+)
 from pydantic_ai.exceptions import (
     AgentRunError,
     ModelAPIError,
@@ -25,7 +37,7 @@ from pydantic_ai.usage import UsageLimits
 
 from microturn.background.backends.mcp import close_toolsets
 from microturn.background.jobs import Answer, BackendError
-from microturn.background.package import ContextPackage, PackagePolicy
+from microturn.background.package import ContextPackage, PackagePolicy, estimated_tokens
 from microturn.background.tools.tool import AnyTool, ToolError
 from microturn.background.workbench import Workbench
 from microturn.turns.video import VideoFrame
@@ -146,19 +158,27 @@ class AgentBackend:
         settings: dict[str, Any] = {"max_tokens": self._config.max_answer_tokens, "extra_body": self._config.extra_body}
         if self._config.temperature is not None:
             settings["temperature"] = self._config.temperature
-        async with self._agent.run_stream(
+        # Not run_stream: that takes the first words for the answer, and a model may well say something before it calls.
+        async with self._agent.run_stream_events(
             prompt,
             toolsets=self._guarded(bench) if self._config.can_call_tools else [],
             usage_limits=limits,
             model_settings=settings,  # pyright: ignore[reportArgumentType]
-        ) as run:
+        ) as events:
             text = ""
-            async for delta in run.stream_text(delta=True, debounce_by=None):
-                text += delta
+            async for event in events:
+                match event:
+                    case AgentRunResultEvent(result=result):
+                        return result.output[:MAX_ANSWER_CHARS], result.usage.total_tokens
+                    case PartStartEvent(part=TextPart(content=text)):
+                        pass
+                    case PartDeltaEvent(delta=TextPartDelta(content_delta=delta)):
+                        text += delta
+                    case _:
+                        pass
                 if len(text) > MAX_ANSWER_CHARS:
-                    text = text[:MAX_ANSWER_CHARS]
-                    break
-            return text, run.usage.total_tokens
+                    return text[:MAX_ANSWER_CHARS], events.usage.total_tokens + estimated_tokens(text)
+        raise BackendError("The language model broke off.", is_transient=True)
 
     def _guarded(self, bench: Workbench) -> list[AbstractToolset[Any]]:
         """The built-in tools and those of MCP servers, all under the session's rules."""

@@ -42,7 +42,7 @@ async def test_an_answer_is_streamed_and_told():
 
 async def test_a_tool_is_called_and_its_output_goes_back():
     replies = [
-        EndpointReply(tool="calculate", arguments={"expression": "12 * 12"}),
+        EndpointReply(text="Let me see.", tool="calculate", arguments={"expression": "12 * 12"}),
         EndpointReply(text="It is 144."),
     ]
     async with scripted_endpoint(replies) as endpoint, desk(backend(endpoint), *builtin_tools()) as it:
