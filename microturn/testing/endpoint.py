@@ -196,6 +196,7 @@ def _response_events(reply: EndpointReply) -> Iterator[bytes]:
     if reply.raw is not None:
         yield reply.raw
         return
+    deltas: list[dict[str, Any]]
     if reply.tool:
         done: dict[str, Any] = {
             "id": "fc_1",
