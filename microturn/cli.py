@@ -159,11 +159,49 @@ def serve(
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Keep sessions in this folder, to resume and replay.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of the model; all cores unless given.")] = None,
+    background: Annotated[
+        str, typer.Option(help="Who thinks behind the conversation: embedded, tools, client, or an endpoint's address.")
+    ] = "embedded",
+    background_model: Annotated[str, typer.Option(help="Model of the endpoint.")] = "",
+    background_key: Annotated[
+        str, typer.Option(envvar="MICROTURN_BACKGROUND_KEY", help="Key of the endpoint.", show_default=False)
+    ] = "",
+    background_api: Annotated[str, typer.Option(help="API of the endpoint: chat or responses.")] = "chat",
+    background_sees: Annotated[bool, typer.Option(help="The endpoint's model takes pictures.")] = False,
+    mcp: Annotated[Path | None, typer.Option(help="Configuration file of MCP servers.")] = None,
+    files: Annotated[Path | None, typer.Option(help="Folder that the background may search and read.")] = None,
+    search_url: Annotated[str, typer.Option(help="Web search: a SearXNG instance's /search.")] = "",
+    fetch_host: Annotated[list[str] | None, typer.Option(help="Host that may be read; may be repeated.")] = None,
+    tool: Annotated[list[str] | None, typer.Option(help="NAME=allow|ask|deny; may be repeated, * fits all.")] = None,
 ) -> None:
     """The live server and its page."""
+    from microturn.background.permissions import parse_rules
+    from microturn.background.setup import BackgroundConfig
+    from microturn.background.tools import WebAccess
     from microturn.serving import run_server
 
-    run_server(host=host, port=port, model=model, key=key, record=record, num_threads=threads)
+    if background_api not in ("chat", "responses"):
+        raise typer.BadParameter(f"{background_api!r}: choose chat or responses", param_hint="--background-api")
+    run_server(
+        host=host,
+        port=port,
+        model=model,
+        key=key,
+        record=record,
+        num_threads=threads,
+        background=BackgroundConfig(
+            mode=background,
+            model=background_model,
+            key=background_key,
+            api="responses" if background_api == "responses" else "chat",
+            can_see=background_sees,
+            mcp=mcp,
+            files=files,
+            web=WebAccess(search_url=search_url, fetch_hosts=tuple(fetch_host or ())),
+            rules=parse_rules(tool or []),
+            secrets=(key,) if key else (),
+        ),
+    )
 
 
 @app.command("talk")

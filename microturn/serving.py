@@ -1,24 +1,35 @@
 """`microturn serve`: a checkpoint, an engine with its journal, and the server around them."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
+from microturn.background.setup import BackgroundConfig, build_coordinator
 from microturn.engine.engine import Engine
 from microturn.engine.journal import Journal, NullJournal, SqliteJournal
 from microturn.engine.loading import load_checkpoint
 from microturn.engine.runner import ModelRunner
 from microturn.errors import JournalError
-from microturn.server.log import log_to_stderr
+from microturn.server.background_engine import BackgroundEngine
+from microturn.server.log import log_event, log_to_stderr
 from microturn.server.serve import serve
 
 JOURNAL_NAME = "sessions.sqlite"
+LEDGER_NAME = "background.sqlite"
 
 
 def run_server(
-    *, host: str, port: int, model: Path | None, key: str | None, record: Path | None, num_threads: int | None = None
+    *,
+    host: str,
+    port: int,
+    model: Path | None,
+    key: str | None,
+    record: Path | None,
+    num_threads: int | None = None,
+    background: BackgroundConfig | None = None,
 ) -> None:
     """Serve until a signal.
 
@@ -28,6 +39,7 @@ def run_server(
         key: what clients must show; needed beyond this machine.
         record: folder of the journal, from which sessions resume and replay; None keeps nothing.
         num_threads: threads of the model; all cores unless given.
+        background: who does the background's work; the client unless given.
 
     Raises:
         ValueError: a host beyond this machine without a key.
@@ -35,6 +47,9 @@ def run_server(
     """
     if num_threads is not None:
         torch.set_num_threads(num_threads)
+    # First what is quick and can be wrong, then the model.
+    journal = open_journal(record)
+    coordinator = build_coordinator(background, record and record / LEDGER_NAME) if background else None
     checkpoint = load_checkpoint(model)
     name = model.name if model else "nano"
     console = Console(stderr=True)
@@ -44,9 +59,14 @@ def run_server(
         console.print(f"[bold]{name}[/] listens. Open [bold cyan]{url}[/] and allow the microphone. Ctrl-C stops.")
 
     async def run() -> None:
-        async with Engine(ModelRunner(checkpoint), open_journal(record)) as engine:
+        async with contextlib.AsyncExitStack() as stack:
+            engine = await stack.enter_async_context(Engine(ModelRunner(checkpoint), journal))
+            if coordinator is not None:
+                await stack.enter_async_context(coordinator)
+                log_event("background ready", backend=coordinator.backend.name, tools=len(coordinator.tools))
+            served = BackgroundEngine(engine, coordinator) if coordinator else engine
             await serve(
-                engine, host=host, port=port, key=key, model=name, is_recorded=record is not None, on_ready=on_ready
+                served, host=host, port=port, key=key, model=name, is_recorded=record is not None, on_ready=on_ready
             )
 
     asyncio.run(run())

@@ -17,7 +17,8 @@ from microturn.data.video_track import VideoTrack
 from microturn.data.visual import Films, View
 from microturn.data.voices import SpokenWord, Utterance, Voice
 from microturn.features.mel import mel
-from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, TextEvent
+from microturn.turns.background import Act
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, TextEvent
 from microturn.turns.timing import (
     HEAR_LAG_MS,
     IN_HZ,
@@ -36,6 +37,9 @@ STOP_LAG_MS = 100
 
 SEE_LAG_MS = 300
 """The model speaks of what is seen in the turn that holds this long after it is plain to see: two or three frames."""
+
+ACT_CHARS_PER_TURN = 12
+"""An act is written so fast: it leaves room among a turn's text tokens for words heard and said meanwhile."""
 
 WINDOW_EARLY_MS, WINDOW_LATE_MS = 500, 700
 """How far from the reference a spoken word may begin and still count as on time."""
@@ -104,6 +108,7 @@ class Stage:
         self._clears: set[int] = set()
         self._video = VideoTrack(rng)
         self._moments: list[Moment] = []
+        self._pieces: dict[int, Piece] = {}
         self._expectations: list[Expectation] = []
         self._quiets: list[Quiet] = []
         self._stops: list[Stop] = []
@@ -207,6 +212,18 @@ class Stage:
             self.expect(utterance.text, at_ms)
         return Said(first_turn=turn, end_turn=end_turn, words=words)
 
+    def act(self, act: Act, turn: int) -> int:
+        """The model writes to the background from a turn on, a stretch a turn. Returns one past its last turn."""
+        text = str(act)
+        while any(k in self._pieces for k in range(turn, turn + -(-len(text) // ACT_CHARS_PER_TURN))):
+            turn += 1
+        starts = range(0, len(text), ACT_CHARS_PER_TURN)
+        for k, start in enumerate(starts, start=turn):
+            stretch = text[start : start + ACT_CHARS_PER_TURN]
+            is_end = start + ACT_CHARS_PER_TURN >= len(text)
+            self._pieces[k] = Piece(kind=PieceKind.ACT, text=stretch, is_end=is_end)
+        return turn + len(starts)
+
     def cut(self, turn: int) -> None:
         """The model breaks off: nothing of what was placed at or after this turn is said."""
         track = self._model
@@ -278,6 +295,7 @@ class Stage:
                 MicroTurnOutput(
                     index=k,
                     hear=heard.get(k, ""),
+                    pieces=(self._pieces[k],) if k in self._pieces else (),
                     is_clear=k in self._clears,
                     say=said.get(k, ""),
                     mel=speech if self._model.is_speaking[k] else None,

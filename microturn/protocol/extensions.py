@@ -28,6 +28,8 @@ class ExtensionsEnableEvent(ExtensionEvent):
     """Send a ``microturn.turn`` for every micro-turn."""
     silence: Literal["send", "omit"] = "send"
     """``omit``: leave out audio deltas that hold nothing but silence. Stock clients get a continuous stream."""
+    jobs: bool = False
+    """Send a ``microturn.job`` whenever something about a job of the background model has changed."""
 
 
 class TextEvent(ExtensionEvent):
@@ -48,6 +50,18 @@ class CameraFrameEvent(ExtensionEvent):
     """Optional client identifier, returned in an error."""
     image: Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_BASE64_CHARS)]
     """Base64-encoded JPEG."""
+
+
+class JobDecideEvent(ExtensionEvent):
+    """The user's word on the tool that a job of the background model asks for."""
+
+    type: Literal["microturn.job.decide"]
+    event_id: str | None = None
+    """Optional client identifier, returned in an error."""
+    job: Annotated[int, Field(ge=0, le=999_999)]
+    """Number of the job."""
+    allow: bool
+    """Whether the tool may be used, for the rest of the session."""
 
 
 class ResumeEvent(ExtensionEvent):
@@ -78,6 +92,8 @@ class ExtensionsEnabledEvent(ExtensionEvent):
     """Whether ``microturn.turn`` events follow."""
     silence: Literal["send", "omit"]
     """Whether silent audio deltas are sent."""
+    jobs: bool = False
+    """Whether ``microturn.job`` events follow; not where the client itself does the background's work."""
     turn_ms: int
     """Length of a micro-turn in milliseconds."""
     resume_token: str
@@ -131,3 +147,40 @@ class TurnEvent(ExtensionEvent):
     """The input came too late to be answered: its output was forced to silence."""
     overload_rung: int
     """Step of the ladder of degradation that was in force; 0 for none."""
+
+
+class JobStep(ExtensionEvent):
+    """One use of a tool."""
+
+    tool: str
+    """Its name; tools of MCP servers are named ``server_tool``."""
+    outcome: str
+    """``ok``, ``denied``, or what went wrong."""
+    duration_ms: int
+    """How long it took, the user's decision included."""
+
+
+class JobEvent(ExtensionEvent):
+    """A job of the background model, as it stands now."""
+
+    type: Literal["microturn.job"] = "microturn.job"
+    event_id: str
+    """The unique ID of the server event."""
+    job: int
+    """Its number within the session; a new question may take an old number."""
+    state: Literal["waiting", "running", "asking", "done", "failed", "cancelled"]
+    """``asking``: it waits for ``microturn.job.decide``, or for the user's spoken yes or no."""
+    question: str
+    """What is asked, with its corrections."""
+    asks_for: str
+    """The tool that it asks permission for; else empty."""
+    steps: list[JobStep]
+    """Tools used so far."""
+    text: str
+    """The whole answer, in Markdown, or why there is none. Foreign text: render it safely."""
+    num_attempts: int
+    """How often it was tried."""
+    num_tokens: int
+    """Tokens of the language model."""
+    elapsed_ms: int
+    """Since it was asked, until it was over."""

@@ -37,6 +37,8 @@ from microturn.protocol.extensions import (
     CameraFrameEvent,
     ExtensionsEnabledEvent,
     ExtensionsEnableEvent,
+    JobDecideEvent,
+    JobEvent,
     ResumeEvent,
     TextEvent,
     TurnEvent,
@@ -59,6 +61,7 @@ ClientEvent = (
     | ResumeEvent
     | TextEvent
     | CameraFrameEvent
+    | JobDecideEvent
 )
 """What a client may send."""
 
@@ -79,6 +82,7 @@ ServerEvent = (
     | ErrorEvent
     | ExtensionsEnabledEvent
     | TurnEvent
+    | JobEvent
 )
 """What the server may send."""
 

@@ -23,11 +23,18 @@ from openai.types.live import (
 
 from microturn.clock import Clock
 from microturn.errors import CapacityError, ProtocolError
-from microturn.protocol.extensions import CameraFrameEvent, ExtensionsEnabledEvent, ExtensionsEnableEvent, ResumeEvent
+from microturn.protocol.extensions import (
+    CameraFrameEvent,
+    ExtensionsEnabledEvent,
+    ExtensionsEnableEvent,
+    JobDecideEvent,
+    ResumeEvent,
+)
 from microturn.protocol.extensions import TextEvent as TypedTextEvent
 from microturn.protocol.live import ClientEvent, ContextAppendEvent
 from microturn.server.engine_port import EngineSession
 from microturn.server.ingest import AudioIngest, FrameIngest
+from microturn.server.job_events import decide, show_jobs
 from microturn.server.limits import Limits
 from microturn.server.session_setup import SessionSetup, require_client_delegation
 from microturn.server.wire import Wire
@@ -126,6 +133,8 @@ class Inbound:
                 self._admit_frame(event)
             case ExtensionsEnableEvent():
                 self._enable(event)
+            case JobDecideEvent():
+                decide(self._engine_session, event)
             case SessionCloseEvent():
                 self._on_close(event.event_id)
             case SessionUpdateEvent():
@@ -159,10 +168,13 @@ class Inbound:
                 client_event_id=event.event_id,
                 turns=event.turns,
                 silence=event.silence,
+                jobs=event.jobs,
                 turn_ms=TURN_MS,
                 resume_token=self._engine_session.resume_token,
             )
         )
+        if event.jobs:
+            show_jobs(self._wire, self._engine_session, self._clock)
 
     def _update(self, event: SessionUpdateEvent) -> None:
         if event.session.delegation is not None:

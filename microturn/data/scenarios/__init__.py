@@ -8,6 +8,7 @@ from microturn.data.scenarios.answer_when import ANSWER_WHEN
 from microturn.data.scenarios.commentary import COMMENTARY
 from microturn.data.scenarios.count_aloud import COUNT_ALOUD
 from microturn.data.scenarios.count_repetitions import COUNT_REPETITIONS
+from microturn.data.scenarios.delegate import DELEGATE
 from microturn.data.scenarios.dictation import DICTATION
 from microturn.data.scenarios.every_seconds import EVERY_SECONDS
 from microturn.data.scenarios.in_seconds import IN_SECONDS
@@ -24,7 +25,7 @@ from microturn.data.scenarios.tell_when import TELL_WHEN
 _IN_ORDER = (
     *(COUNT_ALOUD, EVERY_SECONDS, IN_SECONDS, REPEAT_AFTER_ME, NOT_FOR_ME, READ_ALOUD, KEEP_GOING),
     *(TELL_WHEN, ANSWER_WHEN, START_STOP, COUNT_REPETITIONS, COMMENTARY, LOOK_AND_SAY),
-    *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION),
+    *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION, DELEGATE),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _IN_ORDER}
 """By name. A new one goes last: seeds of single plays count from its place."""

@@ -2,6 +2,7 @@
 
 from microturn.evals.suites.commentary import CommentarySuite
 from microturn.evals.suites.count import CountSuite
+from microturn.evals.suites.delegation import DelegationSuite
 from microturn.evals.suites.following import BackgroundSoundSuite, RepeatSuite, TextSuite
 from microturn.evals.suites.interruption import InterruptionSuite
 from microturn.evals.suites.sight import SightSuite
@@ -15,7 +16,7 @@ SUITES: dict[str, type[Suite]] = {
     suite.name: suite
     for suite in (
         *(TimeSuite, InterruptionSuite, RepeatSuite, TextSuite, BackgroundSoundSuite, SilenceSuite),
-        *(TranscriptSuite, SpeechSuite, SightSuite, CountSuite, CommentarySuite),
+        *(TranscriptSuite, SpeechSuite, SightSuite, CountSuite, CommentarySuite, DelegationSuite),
     )
 }
 

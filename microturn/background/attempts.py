@@ -1,0 +1,145 @@
+"""Attempts at a job: context package, time-out, progress, permission, and another try after a passing failure."""
+
+import asyncio
+import datetime
+from collections.abc import Callable, Mapping
+
+from microturn.background import weaving
+from microturn.background.backend import Backend
+from microturn.background.jobs import BackendError, Job, JobState
+from microturn.background.ledger import Ledger
+from microturn.background.limits import JobLimits
+from microturn.background.package import Surroundings, build_package
+from microturn.background.permissions import Permission
+from microturn.background.secrets import Redactor
+from microturn.background.sessions import BackgroundSession
+from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
+from microturn.background.workbench import Workbench
+
+_PROGRESS = ("I am still working on it.", "This takes a little longer.")
+
+
+class Attempts:
+    """Runs the attempts of every job."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        tools: Mapping[str, AnyTool],
+        limits: JobLimits,
+        ledger: Ledger,
+        *,
+        redactor: Redactor,
+        now: Callable[[], datetime.datetime],
+    ) -> None:
+        self._backend = backend
+        self._tools = tools
+        self._limits = limits
+        self._ledger = ledger
+        self._redactor = redactor
+        self._now = now
+
+    async def run(self, session: BackgroundSession, job: Job) -> str:
+        """Try until there is an answer.
+
+        Raises:
+            BackendError, ToolError, TimeoutError: there is none.
+            CapacityError: the session's budget is used up.
+        """
+        progress = asyncio.create_task(self._tell_progress(session, job))
+        try:
+            while True:
+                job.num_attempts += 1
+                try:
+                    return await self._once(session, job)
+                except BackendError as error:
+                    # What has changed something in the world is not done twice.
+                    if not error.is_transient or job.has_acted or job.num_attempts >= self._limits.max_attempts:
+                        raise
+                await asyncio.sleep(self._limits.first_backoff_ms * 2 ** (job.num_attempts - 1) / 1000)
+        finally:
+            progress.cancel()
+
+    async def _once(self, session: BackgroundSession, job: Job) -> str:
+        surroundings = Surroundings(now=self._now(), locale=session.locale)
+        package = build_package(
+            job.request,
+            question=job.question,
+            results=session.results(before=job),
+            surroundings=surroundings,
+            policy=self._backend.package_policy,
+            redactor=self._redactor,
+        )
+        async with asyncio.timeout(self._limits.attempt_within_ms / 1000) as deadline:
+            bench = self._bench(session, job, surroundings, deadline)
+            answer = await self._backend.answer(package, bench)
+        job.num_tokens += answer.num_tokens
+        session.budget.spend_tokens(answer.num_tokens)
+        return self._redactor.clean(answer.text)
+
+    def _bench(
+        self, session: BackgroundSession, job: Job, surroundings: Surroundings, deadline: asyncio.Timeout
+    ) -> Workbench:
+        asking = asyncio.Lock()  # one question at a time, also where a model calls several tools at once
+
+        async def ask_user(tool: str) -> bool:
+            async with asking:
+                if session.grants.standing(tool, is_acting=True) is Permission.ALLOW:
+                    return True  # said of the same tool while this call waited
+                return await ask_now(tool)
+
+        async def ask_now(tool: str) -> bool:
+            """The time in which the user thinks does not count."""
+            left_s = (deadline.when() or 0.0) - asyncio.get_running_loop().time()
+            deadline.reschedule(None)
+            job.state, job.asks_for = JobState.ASKING, tool
+            session.show(job)
+            session.tell(weaving.say(job.number, f"May I use {tool.replace('_', ' ')}?"))
+            try:
+                return await session.grants.wait(job.number, tool, self._limits.permission_within_ms)
+            finally:
+                job.asks_for = ""
+                if not job.state.is_over:
+                    job.state = JobState.RUNNING
+                    session.show(job)
+                deadline.reschedule(asyncio.get_running_loop().time() + left_s)
+
+        def announce(tool: str) -> None:
+            session.tell(weaving.note(job.number, f"using {tool.replace('_', ' ')}"))
+            session.show(job)
+
+        scope = ToolScope(
+            session_id=session.session_id,
+            job=job.number,
+            surroundings=surroundings,
+            timers=session.timers,
+            ledger=self._ledger,
+        )
+        return Workbench(
+            job,
+            self._tools,
+            scope=scope,
+            grants=session.grants,
+            budget=session.budget,
+            redactor=self._redactor,
+            announce=announce,
+            ask_user=ask_user,
+        )
+
+    async def _tell_progress(self, session: BackgroundSession, job: Job) -> None:
+        """Let a long job hear of itself, less and less often."""
+        for count in range(self._limits.max_progress):
+            await asyncio.sleep(self._limits.progress_every_ms * 2**count / 1000)
+            if job.state is JobState.RUNNING:
+                session.tell(weaving.say(job.number, _PROGRESS[min(count, len(_PROGRESS) - 1)]))
+
+
+def told_reason(error: Exception) -> str:
+    """Why there is no answer, as it is said to the user. Unknown errors keep their details to themselves."""
+    match error:
+        case BackendError() | ToolError():
+            return str(error)
+        case TimeoutError():
+            return "That took too long, so I gave up."
+        case _:
+            return "Something went wrong on my side."

@@ -1,0 +1,61 @@
+"""MCP servers from the standard configuration file: programs (stdio) and addresses (streamable HTTP)."""
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic_ai.mcp import MCPToolset, load_mcp_toolsets
+from pydantic_ai.toolsets import AbstractToolset, PrefixedToolset
+
+START_WITHIN_S = 30.0
+
+
+def mcp_toolsets(config: Path) -> list[AbstractToolset[Any]]:
+    """The tools of every server in a configuration file, each named ``server_tool``.
+
+    The file has the shape that others use: ``{"mcpServers": {"NAME": {"command": …, "args": […], "env": {…}}}}``,
+    or ``{"url": …, "headers": {…}}`` for a server; ``${VARIABLE}`` is filled in from the environment. Servers start
+    when they are first used.
+
+    Raises:
+        ValueError: the file cannot be read, or is not of this shape.
+    """
+    try:
+        return [_patient(toolset) for toolset in load_mcp_toolsets(config)]
+    except OSError as error:
+        raise ValueError(f"{config} cannot be read ({error.strerror or error}): name a file of MCP servers") from error
+    except ValueError as error:
+        raise ValueError(f"{config} is no configuration of MCP servers: {_first_line(error)}") from error
+
+
+async def close_toolsets(toolsets: Sequence[AbstractToolset[Any]]) -> None:
+    """Disconnect, and end the programs that were started."""
+    servers: list[MCPToolset[Any]] = []
+    for toolset in toolsets:
+        toolset.apply(lambda leaf: servers.append(leaf) if isinstance(leaf, MCPToolset) else None)
+    for server in servers:
+        with contextlib.suppress(Exception):  # what is broken already needs no closing
+            await server.client.close()
+
+
+def secrets_of(config: Path) -> list[str]:
+    """Values of ``env`` and ``headers`` in a configuration: what must never reach a model."""
+    servers = json.loads(config.read_bytes()).get("mcpServers", {})
+    found: list[str] = []
+    for server in servers.values():
+        found += [str(value) for part in ("env", "headers") for value in (server.get(part) or {}).values()]
+    return found
+
+
+def _patient(toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
+    """The same with more time to start: programs may have to be downloaded first."""
+    assert isinstance(toolset, PrefixedToolset), "a configured server is prefixed with its name"
+    server = toolset.wrapped
+    assert isinstance(server, MCPToolset), "what is prefixed is a server"
+    return MCPToolset(server.client.transport, id=server.id, init_timeout=START_WITHIN_S).prefixed(toolset.prefix)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,62 @@
+"""The backend that needs nothing: the built-in tools answer plain questions, and it says what it cannot do."""
+
+from microturn.background.backend import Backend
+from microturn.background.jobs import Answer, BackendError
+from microturn.background.package import ContextPackage, PackagePolicy
+from microturn.background.tools.tool import AnyTool, Arguments, ToolError
+from microturn.background.workbench import Workbench
+
+
+class ToolsBackend:
+    """Understands plain questions to the tools.
+
+    Args:
+        otherwise: Answers what no tool understands, where there is one.
+    """
+
+    def __init__(self, otherwise: Backend | None = None) -> None:
+        self._otherwise = otherwise
+
+    @property
+    def name(self) -> str:
+        """For logs and the page."""
+        return f"tools, {self._otherwise.name}" if self._otherwise else "tools"
+
+    @property
+    def package_policy(self) -> PackagePolicy:
+        """How large a context package it can take."""
+        return self._otherwise.package_policy if self._otherwise else PackagePolicy(max_images=0)
+
+    async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+        """Let the first tool that understands the question answer it."""
+        understood = _understood(package.question, bench)
+        if understood is None:
+            if self._otherwise is not None:
+                return await self._otherwise.answer(package, bench)
+            raise BackendError(_apology(bench))
+        tool, arguments = understood
+        try:
+            return Answer(text=await bench.call(tool.name, arguments.model_dump()))
+        except ToolError as error:
+            raise BackendError(str(error)) from error
+
+    async def close(self) -> None:
+        """Let go of what lies behind."""
+        if self._otherwise is not None:
+            await self._otherwise.close()
+
+
+def _understood(question: str, bench: Workbench) -> tuple[AnyTool, Arguments] | None:
+    """The tool for a question. Of a corrected one, the last correction that makes a question by itself counts."""
+    for part in reversed(question.split("; correction: ")):
+        for tool in bench.tools.values():
+            arguments: Arguments | None = tool.understand(part)
+            if arguments is not None:
+                return tool, arguments
+    return None
+
+
+def _apology(bench: Workbench) -> str:
+    abilities = [tool.ability for tool in bench.tools.values()]
+    can = f"I can {', '.join(abilities)}." if abilities else "No tool is set up."
+    return f"I cannot answer that without a language model. {can}"

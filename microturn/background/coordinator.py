@@ -1,0 +1,322 @@
+"""The coordinator: takes acts, runs jobs beside the conversation, and tells what comes of them.
+
+It sees no engine and no model: requests come in as values, reports go out through a function. ``submit`` returns at
+once; every job runs in a task of its own. A job that was cancelled, amended or replaced meanwhile is never told of,
+but counted. See docs/background.md.
+"""
+
+import asyncio
+import datetime
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from microturn.background import weaving
+from microturn.background.attempts import Attempts, told_reason
+from microturn.background.backend import Backend
+from microturn.background.jobs import DropReason, Job, JobState
+from microturn.background.ledger import Ledger
+from microturn.background.limits import Budget, BudgetLimits, JobLimits
+from microturn.background.permissions import Grants, PermissionPolicy, spoken_decision
+from microturn.background.places import Places
+from microturn.background.secrets import Redactor
+from microturn.background.sessions import BackgroundSession, Deliver, Observe
+from microturn.background.timers import Timers
+from microturn.background.tools.tool import AnyTool
+from microturn.clock import Clock, SystemClock
+from microturn.errors import CapacityError
+from microturn.turns.background import ActKind, BackgroundRequest
+
+HELD_FOR_MS = 15 * 60_000
+"""How long the jobs of a session whose client is away go on, and their reports are held."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class Coordinator:
+    """Runs the jobs of all sessions. Use as ``async with Coordinator(backend) as coordinator``.
+
+    Args:
+        backend: Does the thinking; closed with the coordinator.
+        tools: The built-in tools it may use.
+        ledger: What outlives the process; in memory unless given. Closed with the coordinator.
+        now: The time, with its zone; the machine's unless given.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        tools: Sequence[AnyTool] = (),
+        *,
+        limits: JobLimits | None = None,
+        budget: BudgetLimits | None = None,
+        permissions: PermissionPolicy | None = None,
+        ledger: Ledger | None = None,
+        redactor: Redactor | None = None,
+        clock: Clock | None = None,
+        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now().astimezone(),
+    ) -> None:
+        self.backend = backend
+        self.tools = {tool.name: tool for tool in tools}
+        self._limits = limits or JobLimits()
+        self._budget_limits = budget or BudgetLimits()
+        self._permissions = permissions or PermissionPolicy()
+        self._ledger = ledger or Ledger()
+        self._clock = clock or SystemClock()
+        self._places = Places(self._limits.max_running, self._limits.max_running_per_session)
+        self._sessions: dict[str, BackgroundSession] = {}
+        self._departures: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="microturn-ledger")
+        self._attempts = Attempts(
+            backend, self.tools, self._limits, self._ledger, redactor=redactor or Redactor(), now=now
+        )
+        self.dropped: Counter[DropReason] = Counter()
+        """Acts and answers that were not wanted any more, by reason."""
+        self.ended: Counter[JobState] = Counter()
+
+    async def __aenter__(self) -> "Coordinator":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # --- sessions --------------------------------------------------------------------------------------------
+
+    def attach(self, session_id: str, deliver: Deliver, *, observe: Observe | None = None, locale: str = "en") -> None:
+        """Begin to serve a session, or go on with one whose client was away.
+
+        Jobs that an earlier process left unfinished are told of as interrupted; they are not run again.
+
+        Args:
+            session_id: The same after a resumption.
+            deliver: Takes reports for the interaction model, on the event loop.
+            observe: Takes a job whenever something about it has changed.
+        """
+        if departure := self._departures.pop(session_id, None):
+            departure.cancel()
+        session = self._sessions.get(session_id)
+        if session is None:
+            session = self._sessions[session_id] = BackgroundSession(
+                session_id=session_id,
+                locale=locale,
+                grants=Grants(self._permissions),
+                budget=Budget(self._budget_limits),
+            )
+            session.timers = Timers(session_id, self._ledger, session.tell)
+            self._spawn(self._take_up(session))
+        session.listen(deliver, observe)
+
+    def park(self, session_id: str) -> None:
+        """The client is away and may come back: jobs go on for a while, reports are held."""
+        session = self._sessions.get(session_id)
+        if session is not None:
+            session.hold()
+            loop = asyncio.get_running_loop()
+            self._departures[session_id] = loop.call_later(HELD_FOR_MS / 1000, self.detach, session_id)
+
+    def detach(self, session_id: str, *, is_over: bool = False) -> None:
+        """Nobody listens any more: the session's jobs end, and nobody is told.
+
+        Args:
+            is_over: It will not come back: its timers and notes go as well.
+        """
+        self._departures.pop(session_id, None)
+        session = self._sessions.pop(session_id, None)
+        if session is None:
+            return
+        session.hold()
+        session.timers.stop()
+        for job in session.jobs.values():
+            if not job.state.is_over:
+                self._stop(session, job, DropReason.SESSION_ENDED)
+        if is_over:
+            self._spawn(self._written(self._ledger.forget, session_id))
+
+    def jobs(self, session_id: str) -> list[Job]:
+        """The jobs of a session that are still known, oldest first."""
+        session = self._sessions.get(session_id)
+        return list(session.jobs.values()) if session else []
+
+    def decide(self, session_id: str, job: int, *, is_allowed: bool) -> bool:
+        """The user's word on the tool that a job asks for; False when it asks for none."""
+        session = self._sessions.get(session_id)
+        return session is not None and session.grants.decide(job, is_allowed=is_allowed)
+
+    # --- acts ------------------------------------------------------------------------------------------------
+
+    def submit(self, request: BackgroundRequest) -> None:
+        """Take an act up and return at once. Whatever is wrong with it is told to the interaction model.
+
+        Raises:
+            ValueError: the session is not attached.
+        """
+        session = self._sessions.get(request.session_id)
+        if session is None:
+            raise ValueError(f"session {request.session_id!r} is not attached: call attach before submit")
+        match request.act.kind:
+            case ActKind.ASK:
+                self._ask(session, request)
+            case ActKind.AMEND:
+                self._amend(session, request)
+            case ActKind.CANCEL:
+                self._cancel(session, request.act.job)
+
+    async def wait_until_idle(self) -> None:
+        """Wait until every job that was submitted is over."""
+        while tasks := [task for session in self._sessions.values() for task in session.tasks.values()]:
+            await asyncio.wait(tasks)
+
+    def describe(self) -> dict[str, Any]:
+        """Counts, for metrics and health checks."""
+        states = Counter(job.state for session in self._sessions.values() for job in session.jobs.values())
+        return {
+            "sessions": len(self._sessions),
+            "waiting": states[JobState.WAITING],
+            "running": states[JobState.RUNNING] + states[JobState.ASKING],
+            **{f"ended_{state}": self.ended[state] for state in JobState if state.is_over},
+            **{f"dropped_{reason}": self.dropped[reason] for reason in DropReason},
+        }
+
+    async def close(self) -> None:
+        """End every job and let go of the backend. What was under way counts as interrupted at the next start."""
+        for departure in self._departures.values():
+            departure.cancel()
+        for session in self._sessions.values():
+            session.hold()
+            session.timers.stop()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._sessions.clear()
+        await self.backend.close()
+        await asyncio.to_thread(self._writer.shutdown)
+        await asyncio.to_thread(self._ledger.close)
+
+    def _ask(self, session: BackgroundSession, request: BackgroundRequest) -> None:
+        number = request.act.job
+        earlier = session.jobs.get(number)
+        if earlier and earlier.request.time_ms == request.time_ms and earlier.request.act == request.act:
+            self._drop(session, DropReason.REPEATED)
+            return
+        if earlier and not earlier.state.is_over:
+            self._stop(session, earlier, DropReason.REPLACED)
+        num_unfinished = sum(not job.state.is_over for job in session.jobs.values())
+        if num_unfinished >= self._limits.max_running_per_session + self._limits.max_waiting_per_session:
+            session.tell(weaving.failure(number, "I have too many questions open already. Ask again in a moment."))
+            return
+        session.jobs.pop(number, None)
+        self._begin(session, Job(request=request))
+
+    def _amend(self, session: BackgroundSession, request: BackgroundRequest) -> None:
+        number, words = request.act.job, request.act.text
+        job = session.jobs.get(number)
+        if job is None:
+            session.tell(weaving.failure(number, "I do not know any more which question that was. Ask it again."))
+            return
+        decision = spoken_decision(words) if session.grants.is_pending(number) else None
+        if decision is not None:
+            session.grants.decide(number, is_allowed=decision)
+            return
+        if not job.state.is_over:
+            self._stop(session, job, DropReason.AMENDED)
+        amended = Job(
+            request=BackgroundRequest(
+                session_id=request.session_id,
+                act=job.request.act,
+                time_ms=request.time_ms,
+                conversation=request.conversation,
+                events=request.events,
+                key_frames=request.key_frames,
+            ),
+            amendments=[*job.amendments, words],
+        )
+        del session.jobs[number]
+        self._begin(session, amended)
+
+    def _cancel(self, session: BackgroundSession, number: int) -> None:
+        job = session.jobs.get(number)
+        if job and not job.state.is_over:
+            self._stop(session, job, DropReason.CANCELLED)
+
+    # --- jobs ------------------------------------------------------------------------------------------------
+
+    def _begin(self, session: BackgroundSession, job: Job) -> None:
+        job.began_ns = self._clock.now_ns()
+        session.jobs[job.number] = job
+        session.forget_oldest(self._limits.max_kept_per_session)
+        session.tasks[job.number] = self._spawn(self._work(session, job))
+        session.show(job)
+
+    async def _work(self, session: BackgroundSession, job: Job) -> None:
+        """A job from its claim to its end. Nothing that goes wrong here leaves it."""
+        state, text = JobState.FAILED, ""
+        try:
+            if not await self._written(
+                self._ledger.claim, job.session_id, job.request.time_ms, job.number, job.act_key
+            ):
+                self._end(session, job, JobState.CANCELLED, "")
+                self._drop(session, DropReason.REPEATED)
+                return
+            session.budget.spend_job()
+            async with self._places.place(session.session_id):
+                job.state = JobState.RUNNING
+                session.show(job)
+                text = await self._attempts.run(session, job)
+            state = JobState.DONE
+        except CapacityError as error:
+            text = f"I cannot do that: {error}."
+        except Exception as error:  # The job's edge: whatever broke, the others go on.
+            text = told_reason(error)
+            _log.warning(
+                "job failed",
+                extra={"fields": {"session": job.session_id, "job": job.number, "error": type(error).__name__}},
+            )
+        if session.jobs.get(job.number) is not job or job.state.is_over:
+            return  # Its backend did not let itself be cancelled; that was counted when it was stopped.
+        self._end(session, job, state, text)
+        is_done = state is JobState.DONE
+        session.tell((weaving.result if is_done else weaving.failure)(job.number, text))
+        await self._written(self._ledger.end, job.session_id, job.request.time_ms, job.act_key, state)
+
+    def _end(self, session: BackgroundSession, job: Job, state: JobState, text: str) -> None:
+        job.state, job.text = state, text
+        job.ended_ns = self._clock.now_ns()
+        session.tasks.pop(job.number, None)
+        self.ended[state] += 1
+        session.show(job)
+
+    def _stop(self, session: BackgroundSession, job: Job, reason: DropReason) -> None:
+        """End a job whose answer is not wanted any more."""
+        task = session.tasks.get(job.number)
+        self._end(session, job, JobState.CANCELLED, "")
+        if task is not None:
+            task.cancel()
+        self._drop(session, reason)
+        self._spawn(self._written(self._ledger.end, job.session_id, job.request.time_ms, job.act_key, reason))
+
+    async def _take_up(self, session: BackgroundSession) -> None:
+        """Tell of what an earlier process left behind, and set its timers again."""
+        for number in await self._written(self._ledger.take_interrupted, session.session_id):
+            session.tell(weaving.failure(number, "I was interrupted before I had the answer. Shall I try again?"))
+        await session.timers.start()
+
+    async def _written(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Writes to the ledger off the event loop, one after the other: an end never overtakes its claim."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer, lambda: write(*args, **kwargs))
+
+    def _drop(self, session: BackgroundSession, reason: DropReason) -> None:
+        session.dropped[reason] += 1
+        self.dropped[reason] += 1
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

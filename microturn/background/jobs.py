@@ -1,0 +1,105 @@
+"""The values of a job: what it is, how far it has come, what it answered, how it failed."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from microturn.turns.background import BackgroundRequest
+
+
+class JobState(StrEnum):
+    """How far a job has come."""
+
+    WAITING = "waiting"  # for a free place
+    RUNNING = "running"
+    ASKING = "asking"  # the user, whether a tool may be used
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+class DropReason(StrEnum):
+    """Why an answer, or a whole act, was not wanted any more."""
+
+    CANCELLED = "cancelled"  # the user said never mind
+    AMENDED = "amended"  # the question changed meanwhile
+    REPLACED = "replaced"  # the number was given to another question
+    SESSION_ENDED = "session_ended"
+    REPEATED = "repeated"  # the same act came twice, as after a restart
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a backend found out. Text is data: nothing in it is ever carried out."""
+
+    text: str
+    """The whole answer, plain or Markdown."""
+    num_tokens: int = 0
+    """What it cost, prompt and completion together; 0 where nobody counts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One thing that was done for a job."""
+
+    tool: str
+    outcome: str
+    """``ok``, ``denied``, or what went wrong, in a few words."""
+    duration_ms: int
+
+
+@dataclass(kw_only=True)
+class Job:
+    """One question of a session, over all its amendments and attempts."""
+
+    request: BackgroundRequest
+    """As first asked."""
+    amendments: list[str] = field(default_factory=list[str])
+    state: JobState = JobState.WAITING
+    steps: list[Step] = field(default_factory=list[Step])
+    num_attempts: int = 0
+    num_tokens: int = 0
+    began_ns: int = 0
+    ended_ns: int | None = None
+    text: str = ""
+    """The answer, or why there is none."""
+    asks_for: str = ""
+    """The tool that it asks permission for."""
+    has_acted: bool = False
+    """A tool that changes something has run: the job is not tried again."""
+
+    @property
+    def number(self) -> int:
+        """Its number within the session."""
+        return self.request.act.job
+
+    @property
+    def session_id(self) -> str:
+        """Whose job it is."""
+        return self.request.session_id
+
+    @property
+    def act_key(self) -> str:
+        """Tells this act of the session from every other, together with its time."""
+        return f"{self.request.act} {self.amendments}"
+
+    @property
+    def question(self) -> str:
+        """What is asked, as it stands now."""
+        return "; ".join([self.request.act.text, *(f"correction: {text}" for text in self.amendments)])
+
+
+class BackendError(Exception):
+    """A backend could not answer. The message is said to the user: no address, no key, no trace in it.
+
+    Args:
+        is_transient: The same may work a moment later.
+    """
+
+    def __init__(self, message: str, *, is_transient: bool = False) -> None:
+        super().__init__(message)
+        self.is_transient = is_transient

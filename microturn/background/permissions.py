@@ -1,0 +1,103 @@
+"""Which tools a session may use: allow, deny, or ask the user, by voice or on the page."""
+
+import asyncio
+import fnmatch
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """What stands about a tool."""
+
+    ALLOW = "allow"
+    ASK = "ask"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PermissionPolicy:
+    """The permission of each tool, by the first pattern that fits its name.
+
+    Tools of MCP servers are named ``server_tool``; a pattern such as ``files_*`` fits all of one server's.
+    """
+
+    rules: Mapping[str, Permission] = field(default_factory=dict[str, Permission])
+    default_read: Permission = Permission.ALLOW
+    """For a tool of ours that only looks."""
+    default_act: Permission = Permission.ASK
+    """For a tool that changes something, and for every tool of an MCP server, whose word is not proof."""
+
+    def permission_of(self, tool: str, *, is_acting: bool) -> Permission:
+        """What stands about a tool."""
+        for pattern, permission in self.rules.items():
+            if fnmatch.fnmatchcase(tool, pattern):
+                return permission
+        return self.default_act if is_acting else self.default_read
+
+
+def parse_rules(lines: list[str]) -> dict[str, Permission]:
+    """Reads ``PATTERN=allow|ask|deny``. Raises ValueError for anything else."""
+    rules: dict[str, Permission] = {}
+    for line in lines:
+        pattern, _, word = line.partition("=")
+        if not pattern or word not in set(Permission):
+            raise ValueError(f"{line!r} is no rule for tools: write NAME=allow, NAME=ask or NAME=deny; * fits anything")
+        rules[pattern.strip()] = Permission(word)
+    return rules
+
+
+class Grants:
+    """What the user of one session has decided, and what still waits for a decision."""
+
+    def __init__(self, policy: PermissionPolicy) -> None:
+        self._policy = policy
+        self._allowed: set[str] = set()
+        self._pending: dict[int, tuple[str, asyncio.Future[bool]]] = {}
+
+    def standing(self, tool: str, *, is_acting: bool) -> Permission:
+        """What stands about a tool, with what the user has allowed meanwhile."""
+        permission = self._policy.permission_of(tool, is_acting=is_acting)
+        return Permission.ALLOW if permission is Permission.ASK and tool in self._allowed else permission
+
+    def is_pending(self, job: int) -> bool:
+        """Whether a job waits for the user."""
+        return job in self._pending
+
+    async def wait(self, job: int, tool: str, within_ms: int) -> bool:
+        """The user's decision; silence is a no. An allowed tool stays allowed for the session."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._pending[job] = (tool, future)
+        try:
+            async with asyncio.timeout(within_ms / 1000):
+                is_allowed = await future
+        except TimeoutError:
+            return False
+        finally:
+            self._pending.pop(job, None)
+        if is_allowed:
+            self._allowed.add(tool)
+        return is_allowed
+
+    def decide(self, job: int, *, is_allowed: bool) -> bool:
+        """Carry the user's decision to the job that waits; False when none does."""
+        _, future = self._pending.get(job, ("", None))
+        if future is None or future.done():
+            return False
+        future.set_result(is_allowed)
+        return True
+
+
+_YES = re.compile(
+    r"(?:yes|yeah|yep|sure|ok|okay|allow(?: it)?|go ahead|do it|please do|of course|you may)\b", re.IGNORECASE
+)
+_NO = re.compile(r"(?:no|nope|don't|do not|never|deny|not now|stop)\b", re.IGNORECASE)
+
+
+def spoken_decision(text: str) -> bool | None:
+    """Whether words are a yes or a no; None when they are neither."""
+    words = text.strip()
+    if _NO.match(words):
+        return False
+    return True if _YES.match(words) else None

@@ -1,0 +1,62 @@
+"""Places for jobs that run: a fair share for every session, first come first served within one."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    session_id: str
+    turn: asyncio.Future[None]
+
+
+class Places:
+    """So many places, and no more than so many of them for one session.
+
+    A place that comes free goes to the session that holds the fewest, so that one with many questions does not keep
+    the others waiting.
+    """
+
+    def __init__(self, total: int, per_session: int) -> None:
+        self._total = total
+        self._per_session = per_session
+        self._held: Counter[str] = Counter()
+        self._waiting: list[_Waiting] = []
+
+    @asynccontextmanager
+    async def place(self, session_id: str) -> AsyncGenerator[None, None]:
+        """Wait for a place, and hold it."""
+        waiting = _Waiting(session_id, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._hand_out()
+        try:
+            await waiting.turn
+        except asyncio.CancelledError:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            else:  # it was given a place in the moment of its cancellation
+                self._free(session_id)
+            raise
+        try:
+            yield
+        finally:
+            self._free(session_id)
+
+    def _free(self, session_id: str) -> None:
+        self._held[session_id] -= 1
+        if not self._held[session_id]:
+            del self._held[session_id]
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._held.total() < self._total:
+            fitting = [each for each in self._waiting if self._held[each.session_id] < self._per_session]
+            if not fitting:
+                return
+            chosen = min(fitting, key=lambda each: self._held[each.session_id])
+            self._waiting.remove(chosen)
+            self._held[chosen.session_id] += 1
+            chosen.turn.set_result(None)

@@ -1,0 +1,74 @@
+"""What the coordinator keeps for one session."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from microturn.background.jobs import DropReason, Job
+from microturn.background.limits import Budget
+from microturn.background.package import EarlierResult
+from microturn.background.permissions import Grants
+from microturn.background.timers import Timers
+from microturn.turns.background import Report
+
+MAX_HELD_REPORTS = 64
+"""Reports that wait for a client that is away; the oldest is dropped."""
+
+Deliver = Callable[[Report], None]
+Observe = Callable[[Job], None]
+
+
+@dataclass(eq=False, kw_only=True)
+class BackgroundSession:
+    """One session's jobs, reports, timers, permissions and budget."""
+
+    session_id: str
+    locale: str
+    grants: Grants
+    budget: Budget
+    jobs: dict[int, Job] = field(default_factory=dict[int, Job])
+    """By number, oldest first."""
+    tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict[int, "asyncio.Task[None]"])
+    """Of the jobs that are not over."""
+    dropped: Counter[DropReason] = field(default_factory=Counter[DropReason])
+    timers: Timers = field(init=False)
+    _deliver: Deliver | None = None
+    _observe: Observe | None = None
+    _held: deque[Report] = field(default_factory=lambda: deque[Report](maxlen=MAX_HELD_REPORTS))
+
+    def listen(self, deliver: Deliver, observe: Observe | None) -> None:
+        """Somebody is there: hand over what was held, and everything from now on."""
+        self._deliver, self._observe = deliver, observe
+        while self._held:
+            deliver(self._held.popleft())
+
+    def hold(self) -> None:
+        """Nobody is there for a while: hold reports back."""
+        self._deliver = self._observe = None
+
+    def tell(self, report: Report) -> None:
+        """Hand a report to the interaction model, now or when it is back."""
+        if self._deliver is None:
+            self._held.append(report)
+        else:
+            self._deliver(report)
+
+    def show(self, job: Job) -> None:
+        """Let the page know of a change."""
+        if self._observe is not None:
+            self._observe(job)
+
+    def results(self, before: Job) -> list[EarlierResult]:
+        """What the other jobs found out, oldest first."""
+        return [
+            EarlierResult(job=job.number, question=job.question, text=job.text)
+            for job in self.jobs.values()
+            if job is not before and job.state.is_over and job.text
+        ]
+
+    def forget_oldest(self, max_kept: int) -> None:
+        """Forget jobs that are over, beyond so many."""
+        over = [number for number, job in self.jobs.items() if job.state.is_over]
+        for number in over[: max(0, len(self.jobs) - max_kept)]:
+            del self.jobs[number]

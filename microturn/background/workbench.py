@@ -1,0 +1,136 @@
+"""The tools of one attempt: every call is counted, permitted, timed, cut to size, cleaned and remembered."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from microturn.background.jobs import Job, Step
+from microturn.background.limits import Budget
+from microturn.background.permissions import Grants, Permission
+from microturn.background.secrets import Redactor
+from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
+from microturn.background.weaving import plain
+
+TOOL_WITHIN_MS = 30_000
+MAX_OUTPUT_CHARS = 12_000
+"""Of one tool's output; the rest is cut off."""
+_log = logging.getLogger(__name__)
+
+
+class Workbench:
+    """What a backend may use for one job.
+
+    Args:
+        job: Steps are written into it.
+        tools: The built-in ones.
+        announce: Tells of a step that begins.
+        ask_user: Asks for permission by voice or page; the job waits within it.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        tools: Mapping[str, AnyTool],
+        *,
+        scope: ToolScope,
+        grants: Grants,
+        budget: Budget,
+        redactor: Redactor,
+        announce: Callable[[str], None],
+        ask_user: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        self.tools = tools
+        self._job = job
+        self._scope = scope
+        self._grants = grants
+        self._budget = budget
+        self._redactor = redactor
+        self._announce = announce
+        self._ask_user = ask_user
+
+    @property
+    def tokens_left(self) -> int:
+        """What is left of the session's budget."""
+        return self._budget.tokens_left
+
+    async def call(self, name: str, arguments: dict[str, Any]) -> str:
+        """Use a built-in tool.
+
+        Raises:
+            ToolError: there is no such tool, the user does not allow it, or it failed.
+            CapacityError: the session's budget is used up.
+        """
+        tool = self.tools.get(name)
+        if tool is None:
+            raise ToolError(f"there is no tool {name[:60]!r}: use one of {', '.join(self.tools)}")
+        return await self.guard(name, lambda: tool.call(arguments, self._scope), is_acting=tool.is_acting)
+
+    async def guard(self, name: str, use: Callable[[], Awaitable[str]], *, is_acting: bool) -> str:
+        """Use any tool, one of an MCP server too, under the rules of the session.
+
+        Raises:
+            ToolError: the user does not allow it, it failed, or took too long.
+            CapacityError: the session's budget is used up.
+        """
+        self._budget.spend_tool_call()
+        with self._step(name) as outcome:
+            if not await self._is_allowed(name, is_acting=is_acting):
+                outcome("denied")
+                raise ToolError(f"the user does not allow {name}: do without it, or say that it is needed")
+            self._announce(name)
+            self._job.has_acted |= is_acting
+            try:
+                async with asyncio.timeout(TOOL_WITHIN_MS / 1000):
+                    output = await use()
+            except TimeoutError:
+                raise ToolError(f"{name} did not answer within {TOOL_WITHIN_MS // 1000} seconds") from None
+            except ToolError:
+                raise
+            except Exception as error:  # A tool's edge: whatever breaks in it, the job goes on.
+                _log.warning("tool failed", extra={"fields": {"tool": name, "error": type(error).__name__}})
+                raise ToolError(f"{name} failed ({type(error).__name__})") from error
+        output = self._redactor.clean(output)
+        if len(output) > MAX_OUTPUT_CHARS:
+            output = f"{output[:MAX_OUTPUT_CHARS]}\n[{len(output) - MAX_OUTPUT_CHARS} characters more]"
+        return output
+
+    def miss(self, server: str, why: str) -> None:
+        """Note that a server of tools is not there."""
+        _log.warning("tool server absent", extra={"fields": {"server": server, "error": why}})
+        self._job.steps.append(Step(tool=server, outcome=f"not available ({why})", duration_ms=0))
+
+    async def _is_allowed(self, name: str, *, is_acting: bool) -> bool:
+        match self._grants.standing(name, is_acting=is_acting):
+            case Permission.ALLOW:
+                return True
+            case Permission.DENY:
+                return False
+            case Permission.ASK:
+                return await self._ask_user(name)
+
+    def _step(self, name: str) -> AbstractContextManager[Callable[[str], None]]:
+        return _recorded(self._job, name)
+
+
+@contextmanager
+def _recorded(job: Job, name: str) -> Generator[Callable[[str], None], None, None]:
+    """Write down how a tool's use went; the caller may say it better."""
+    outcomes: list[str] = []
+    began_ns = time.monotonic_ns()
+    try:
+        yield outcomes.append
+    except asyncio.CancelledError:
+        outcomes.append("cancelled")
+        raise
+    except ToolError as error:
+        outcomes.append(plain(str(error))[:120])
+        raise
+    else:
+        outcomes.append("ok")
+    finally:
+        duration_ms = (time.monotonic_ns() - began_ns) // 1_000_000
+        outcome = outcomes[0] if outcomes else "failed"
+        job.steps.append(Step(tool=name, outcome=outcome, duration_ms=duration_ms))

@@ -1,0 +1,165 @@
+"""Joins a background coordinator to an engine, so that every surface of the server has it without knowing.
+
+It has the engine's own shape: acts that the interaction model writes are taken from the outputs as they pass and
+submitted; what comes of them goes back in as text events. Sessions are known by a hash of their resume token, which
+stays the same over connections and processes.
+"""
+
+import hashlib
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+
+from microturn.background.conversation import Conversation
+from microturn.background.coordinator import Coordinator
+from microturn.background.jobs import Job
+from microturn.errors import CapacityError, SessionClosedError
+from microturn.server.engine_port import Engine, EngineSession
+from microturn.server.log import log_event
+from microturn.turns.background import ActReader, Report
+from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
+from microturn.turns.pcm import PcmChunk
+from microturn.turns.timing import turn_start_ms
+from microturn.turns.trace import TurnTrace
+from microturn.turns.video import VideoFrame
+
+MAX_CONVERSATIONS = 256
+"""Records kept for clients that may come back; the oldest is forgotten."""
+MAX_WAITING_REPORTS = 64
+"""Reports that the engine has no room for yet; the oldest is dropped and counted."""
+
+
+class BackgroundEngine:
+    """An engine whose sessions have a background model."""
+
+    def __init__(self, engine: Engine, coordinator: Coordinator) -> None:
+        self._engine = engine
+        self._coordinator = coordinator
+        self._conversations: OrderedDict[str, Conversation] = OrderedDict()
+
+    async def open(self, instructions: str | None = None, seed: int | None = None) -> "BackgroundEngineSession":
+        """Begin a conversation. Raises what the engine raises."""
+        return self._joined(await self._engine.open(instructions, seed))
+
+    async def resume(self, resume_token: str) -> "BackgroundEngineSession":
+        """Go on with a conversation, and hear of what came of its jobs meanwhile. Raises what the engine raises."""
+        return self._joined(await self._engine.resume(resume_token))
+
+    def _joined(self, session: EngineSession) -> "BackgroundEngineSession":
+        session_id = hashlib.sha256(session.resume_token.encode()).hexdigest()[:24]
+        conversation = self._conversations.setdefault(session_id, Conversation())
+        self._conversations.move_to_end(session_id)
+        while len(self._conversations) > MAX_CONVERSATIONS:
+            self._conversations.popitem(last=False)
+        return BackgroundEngineSession(
+            session, self._coordinator, session_id, conversation, lambda: self._conversations.pop(session_id, None)
+        )
+
+
+class BackgroundEngineSession:
+    """One conversation with a background model behind it.
+
+    Args:
+        forget: Called when the session is over for good.
+    """
+
+    def __init__(
+        self,
+        session: EngineSession,
+        coordinator: Coordinator,
+        session_id: str,
+        conversation: Conversation,
+        forget: Callable[[], object],
+    ) -> None:
+        self._session = session
+        self._coordinator = coordinator
+        self.session_id = session_id
+        self._conversation = conversation
+        self._forget = forget
+        self._reader = ActReader()
+        self._waiting: deque[Report] = deque()
+        self._observer: Callable[[Job], None] | None = None
+        self.num_dropped_reports = 0
+        coordinator.attach(session_id, self._deliver, observe=self._show)
+
+    @property
+    def resume_token(self) -> str:
+        """Lets a client come back to the session. Secret."""
+        return self._session.resume_token
+
+    @property
+    def next_sample(self) -> int:
+        """Where the client's sound starts, or goes on, on the media time."""
+        return self._session.next_sample
+
+    def push_audio(self, chunk: PcmChunk) -> None:
+        """Take in sound of the user."""
+        self._session.push_audio(chunk)
+
+    def push_text(self, event: TextEvent) -> None:
+        """Take in text. Raises what the engine raises."""
+        self._session.push_text(event)
+        self._conversation.add_event(event)
+
+    def push_frame(self, frame: VideoFrame) -> None:
+        """Take in a picture."""
+        self._session.push_frame(frame)
+        self._conversation.add_frame(frame)
+
+    async def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
+        """The engine's micro-turns; the acts in them are submitted as they pass."""
+        async for output, trace in self._session.outputs():
+            self._conversation.add_output(output)
+            num_malformed = self._reader.num_malformed
+            for act in self._reader.read(output.pieces):
+                time_ms = turn_start_ms(output.index)
+                self._coordinator.submit(self._conversation.request(self.session_id, act, time_ms))
+            if self._reader.num_malformed > num_malformed:
+                log_event("act not understood", session=self.session_id, turn=output.index)
+            self._push_waiting()
+            yield output, trace
+
+    async def park(self) -> None:
+        """End the outputs, but keep the state; jobs go on for a while."""
+        self._coordinator.park(self.session_id)
+        await self._session.park()
+
+    async def close(self) -> None:
+        """End the session and its jobs."""
+        self._coordinator.detach(self.session_id, is_over=True)
+        self._forget()
+        await self._session.close()
+
+    # For the page
+
+    def observe(self, show: Callable[[Job], None]) -> None:
+        """Call this with a job whenever something about it has changed, and now with those there are."""
+        self._observer = show
+        for job in self._coordinator.jobs(self.session_id):
+            show(job)
+
+    def decide(self, job: int, *, is_allowed: bool) -> bool:
+        """The user's word on the tool that a job asks for; False when it asks for none."""
+        return self._coordinator.decide(self.session_id, job, is_allowed=is_allowed)
+
+    def _show(self, job: Job) -> None:
+        if self._observer is not None:
+            self._observer(job)
+
+    def _deliver(self, report: Report) -> None:
+        """A report for the interaction model; one that the engine has no room for waits for the next turn."""
+        if len(self._waiting) == MAX_WAITING_REPORTS:
+            self._waiting.popleft()
+            self.num_dropped_reports += 1
+        self._waiting.append(report)
+        self._push_waiting()
+
+    def _push_waiting(self) -> None:
+        while self._waiting:
+            try:
+                self.push_text(self._waiting[0].to_event())
+            except CapacityError:
+                return
+            except SessionClosedError:
+                self._waiting.clear()
+                return
+            self._waiting.popleft()

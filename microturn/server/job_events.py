@@ -1,0 +1,54 @@
+"""Jobs of the background model on the wire: their state to the page, the user's decisions from it."""
+
+import contextlib
+
+from microturn.background.jobs import Job
+from microturn.clock import Clock
+from microturn.errors import ProtocolError
+from microturn.protocol.extensions import JobDecideEvent, JobEvent, JobStep
+from microturn.server.background_engine import BackgroundEngineSession
+from microturn.server.engine_port import EngineSession
+from microturn.server.wire import ClientGoneError, Wire
+from microturn.turns.timing import ms_of_ns
+
+
+def show_jobs(wire: Wire, session: EngineSession, clock: Clock) -> None:
+    """Send every job of a session, now and whenever it changes. Without a background there is none."""
+    if not isinstance(session, BackgroundEngineSession):
+        return
+
+    def show(job: Job) -> None:
+        with contextlib.suppress(ClientGoneError):  # its own tasks notice
+            wire.send(_event_of(job, wire.new_event_id(), clock.now_ns()))
+
+    session.observe(show)
+
+
+def decide(session: EngineSession, event: JobDecideEvent) -> None:
+    """Carry the user's decision to the job.
+
+    Raises:
+        ProtocolError: no job of that number asks for anything.
+    """
+    if isinstance(session, BackgroundEngineSession) and session.decide(event.job, is_allowed=event.allow):
+        return
+    raise ProtocolError(
+        f"job {event.job} asks for no permission: decide while its state is 'asking'",
+        code="not_asking",
+        param="job",
+    )
+
+
+def _event_of(job: Job, event_id: str, now_ns: int) -> JobEvent:
+    return JobEvent(
+        event_id=event_id,
+        job=job.number,
+        state=job.state.value,
+        question=job.question,
+        asks_for=job.asks_for,
+        steps=[JobStep(tool=step.tool, outcome=step.outcome, duration_ms=step.duration_ms) for step in job.steps],
+        text=job.text,
+        num_attempts=job.num_attempts,
+        num_tokens=job.num_tokens,
+        elapsed_ms=round(ms_of_ns((job.ended_ns or now_ns) - job.began_ns)),
+    )

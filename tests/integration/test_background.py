@@ -1,0 +1,168 @@
+"""The background behind the live server: acts leave as jobs, what comes of them enters as text events."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from server_harness import WITHIN_S, message, receive_until, send_turns, sound
+from websockets.asyncio.client import ClientConnection, connect
+
+from microturn.background.backends.agent import AgentBackend, EndpointConfig
+from microturn.background.backends.tools_only import ToolsBackend
+from microturn.background.coordinator import Coordinator
+from microturn.background.ledger import Ledger
+from microturn.background.tools import builtin_tools
+from microturn.server.background_engine import BackgroundEngine
+from microturn.server.serve import serve
+from microturn.testing.endpoint import EndpointReply, scripted_endpoint
+from microturn.testing.scripted_engine import Answer, ScriptedEngine, script
+from microturn.turns.background import parse_report
+from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind, Role
+
+Serving = Callable[..., "asyncio.Task[None]"]
+
+
+def act(index: int, text: str, *, is_end: bool = True, hear: str = "") -> MicroTurnOutput:
+    return MicroTurnOutput(index=index, hear=hear, pieces=(Piece(kind=PieceKind.ACT, text=text, is_end=is_end),))
+
+
+class Server:
+    """A server with a scripted engine and a background, for one test."""
+
+    def __init__(self, answer: Answer, coordinator: Coordinator, engine: ScriptedEngine | None = None) -> None:
+        self.engine = engine or ScriptedEngine(answer)
+        self.coordinator = coordinator
+        self._stop = asyncio.Event()
+        self._ready: asyncio.Queue[str] = asyncio.Queue()
+
+    async def __aenter__(self) -> "Server":
+        served = BackgroundEngine(self.engine, self.coordinator)
+        self._task = asyncio.create_task(serve(served, port=0, on_ready=self._ready.put_nowait, stop=self._stop))
+        self.url = (await self._ready.get()).replace("http", "ws") + "v1/live/sessions"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        await self._task
+        await self.coordinator.close()
+
+    def connect(self) -> connect:
+        return connect(self.url, max_size=None)
+
+    def told(self) -> list[str]:
+        """Everything that the tool told the interaction model."""
+        events = [event for turn in self.engine.sessions[0].inputs for event in turn.events]
+        return [event.text for event in events if event.role is Role.TOOL]
+
+
+async def start(socket: ClientConnection) -> str:
+    """Begin a session; returns its resume token."""
+    await socket.send(message("session.start", session={"model": "nano"}))
+    await socket.send(message("microturn.extensions.enable"))
+    return (await receive_until(socket, "microturn.extensions.enabled"))["resume_token"]
+
+
+async def talk_until_told(server: Server, socket: ClientConnection, kinds: tuple[str, ...] = ("done", "error")) -> str:
+    """Send sound, in step with the answers, until the interaction model was told something of these kinds."""
+    while True:
+        for text in server.told():
+            if parse_report(text).kind in kinds:
+                return text
+        await send_turns(socket, 1)
+        await receive_until(socket, "session.output_audio.delta")
+
+
+@pytest.fixture(autouse=True)
+async def _limited():
+    async with asyncio.timeout(3 * WITHIN_S):
+        yield
+
+
+async def test_a_spoken_question_comes_back_as_an_answer():
+    answer = script([act(1, "ask 1: what is ", is_end=False), act(2, "three times four")])
+    async with Server(answer, Coordinator(ToolsBackend(), builtin_tools())) as server, server.connect() as socket:
+        await start(socket)
+        assert await talk_until_told(server, socket) == "1 done: twelve"
+
+
+async def test_the_model_behind_is_given_what_was_said():
+    answer = script([MicroTurnOutput(index=0, hear=" i am in norway"), act(1, "ask 1: what is the capital")])
+    pytest.importorskip("pydantic_ai")
+    async with scripted_endpoint([EndpointReply(text="Oslo.")]) as endpoint:
+        agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"))
+        async with Server(answer, Coordinator(agent)) as server, server.connect() as socket:
+            await start(socket)
+            assert await talk_until_told(server, socket) == "1 done: Oslo."
+    assert "i am in norway" in str(endpoint.requests[0]["messages"])
+
+
+async def test_a_job_goes_on_while_the_client_is_away():
+    pytest.importorskip("pydantic_ai")
+    async with scripted_endpoint([EndpointReply(text="Oslo.", pause_ms=20)]) as endpoint:
+        agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"))
+        async with Server(script([act(0, "ask 1: x")]), Coordinator(agent)) as server:
+            async with server.connect() as socket:
+                token = await start(socket)
+                await send_turns(socket, 1)
+                await endpoint.asked.wait()
+            await endpoint.left.wait()
+            async with server.connect() as socket:
+                resume = message("microturn.session.resume", resume_token=token, session={"model": "nano"})
+                await socket.send(resume)
+                await receive_until(socket, "session.started")
+                assert await talk_until_told(server, socket) == "1 done: Oslo."
+    assert len(endpoint.requests) == 1
+
+
+async def test_a_server_that_dies_in_mid_job_tells_so_after_its_restart(tmp_path: Path):
+    pytest.importorskip("pydantic_ai")
+    async with scripted_endpoint([EndpointReply(text="a b c", stalls_after=2)]) as endpoint:
+        engine = ScriptedEngine(script([act(0, "ask 1: x")]))
+
+        def coordinator() -> Coordinator:
+            agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"))
+            return Coordinator(agent, ledger=Ledger(tmp_path / "ledger"))
+
+        async with Server(script(()), coordinator(), engine) as server, server.connect() as socket:
+            token = await start(socket)
+            await send_turns(socket, 1)
+            await endpoint.asked.wait()
+            await server.coordinator.close()  # nothing is written on the way out, as with kill -9
+        async with Server(script(()), coordinator(), engine) as server, server.connect() as socket:
+            await socket.send(message("microturn.session.resume", resume_token=token, session={"model": "nano"}))
+            await receive_until(socket, "session.started")
+            assert "interrupted" in await talk_until_told(server, socket)
+    assert len(endpoint.requests) == 1
+
+
+async def test_the_backend_dies_and_the_conversation_goes_on():
+    pytest.importorskip("pydantic_ai")
+    async with scripted_endpoint([EndpointReply(text="a b c", stalls_after=2)]) as endpoint:
+        agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"))
+        async with Server(script([act(0, "ask 1: x")]), Coordinator(agent)) as server, server.connect() as socket:
+            await start(socket)
+            await send_turns(socket, 1)
+            await endpoint.asked.wait()
+            await endpoint.kill()
+            assert "1 error: " in await talk_until_told(server, socket)
+            await socket.send(message("session.input_audio.append", audio=sound()))
+            assert (await receive_until(socket, "session.output_audio.delta"))["delta"]
+
+
+async def test_the_page_sees_the_job_and_decides_about_its_tool():
+    answer = script([act(0, "ask 1: delete my notes")])
+    async with Server(answer, Coordinator(ToolsBackend(), builtin_tools())) as server, server.connect() as socket:
+        await socket.send(message("session.start", session={"model": "nano"}))
+        await socket.send(message("microturn.extensions.enable", turns=False, jobs=True))
+        await send_turns(socket, 1)
+        while (event := await receive_until(socket, "microturn.job"))["state"] != "asking":
+            assert event["question"] == "delete my notes"
+        assert event["asks_for"] == "forget_notes"
+        await socket.send(message("microturn.job.decide", job=1, allow=True))
+        while (event := await receive_until(socket, "microturn.job"))["state"] != "done":
+            pass
+        assert event["text"] == "0 notes forgotten."
+        assert [step["tool"] for step in event["steps"]] == ["forget_notes"]
+        await socket.send(message("microturn.job.decide", job=1, allow=True))
+        assert (await receive_until(socket, "error"))["error"]["code"] == "not_asking"

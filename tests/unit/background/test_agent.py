@@ -1,0 +1,199 @@
+"""A language model behind a real endpoint on this machine, with every fault that the way there has."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pydantic_ai")
+
+from background_doubles import desk
+
+from microturn.background.backends.agent import AgentBackend, EndpointConfig
+from microturn.background.limits import BudgetLimits, JobLimits
+from microturn.background.secrets import Redactor
+from microturn.background.tools import builtin_tools
+from microturn.testing.endpoint import EndpointReply, ScriptedEndpoint, scripted_endpoint
+from microturn.turns.background import ReportKind, Speaker, Utterance
+from microturn.turns.video import VideoFrame
+
+QUICK = JobLimits(first_backoff_ms=1, max_attempts=2)
+
+
+def backend(endpoint: ScriptedEndpoint, **settings) -> AgentBackend:
+    return AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m", api_key="sk-test-key", **settings))
+
+
+async def test_an_answer_is_streamed_and_told():
+    async with (
+        scripted_endpoint([EndpointReply(text="Oslo is the capital. It has 700,000 people.")]) as endpoint,
+        desk(backend(endpoint)) as it,
+    ):
+        heard = Utterance(speaker=Speaker.USER, text="I will go to Norway", start_ms=0, end_ms=900)
+        it.act("ask 1: what is the capital", conversation=(heard,))
+        report = await it.result()
+        assert str(report) == "1 done: Oslo is the capital. It has seven hundred thousand people."
+        (job,) = it.coordinator.jobs("s")
+        assert job.num_tokens == 15
+    prompt = json.dumps(endpoint.requests[0]["messages"])
+    assert "what is the capital" in prompt
+    assert "[0.0-0.9 s] User: I will go to Norway" in prompt
+
+
+async def test_a_tool_is_called_and_its_output_goes_back():
+    replies = [
+        EndpointReply(text="Let me see.", tool="calculate", arguments={"expression": "12 * 12"}),
+        EndpointReply(text="It is 144."),
+    ]
+    async with scripted_endpoint(replies) as endpoint, desk(backend(endpoint), *builtin_tools()) as it:
+        it.act("ask 1: a dozen dozens")
+        assert (await it.report(ReportKind.NOTE)).text == "using calculate"
+        assert (await it.result()).text == "It is one hundred forty four."
+        (job,) = it.coordinator.jobs("s")
+        assert [(step.tool, step.outcome) for step in job.steps] == [("calculate", "ok")]
+    assert any(m["role"] == "tool" and "144" in str(m["content"]) for m in endpoint.requests[1]["messages"])
+
+
+async def test_a_tool_with_wrong_arguments_tells_the_model_why():
+    replies = [EndpointReply(tool="calculate", arguments={"sum": "1"}), EndpointReply(text="I cannot.")]
+    async with scripted_endpoint(replies) as endpoint, desk(backend(endpoint), *builtin_tools()) as it:
+        it.act("ask 1: x")
+        assert (await it.result()).kind is ReportKind.DONE
+    assert "ERROR: calculate:" in json.dumps(endpoint.requests[1]["messages"])
+
+
+async def test_pictures_go_along_where_the_model_can_see():
+    frame = VideoFrame(time_ms=100, pixels=np.zeros((8, 8, 3), np.uint8))
+    async with (
+        scripted_endpoint([EndpointReply(text="Black.")]) as endpoint,
+        desk(backend(endpoint, can_see=True)) as it,
+    ):
+        it.act("ask 1: what colour is it", key_frames=(frame,))
+        await it.result()
+    assert "data:image/jpeg;base64," in json.dumps(endpoint.requests[0]["messages"])
+
+
+async def test_the_responses_api_is_spoken_as_well():
+    replies = [
+        EndpointReply(tool="calculate", arguments={"expression": "12 * 12"}),
+        EndpointReply(text="It is 144."),
+    ]
+    async with scripted_endpoint(replies) as endpoint, desk(backend(endpoint, api="responses"), *builtin_tools()) as it:
+        it.act("ask 1: a dozen dozens")
+        assert str(await it.result()) == "1 done: It is one hundred forty four."
+        assert it.coordinator.jobs("s")[0].num_tokens == 30
+    assert "a dozen dozens" in json.dumps(endpoint.requests[0]["input"])
+    assert any(item.get("output") == "144" for item in endpoint.requests[1]["input"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (EndpointReply(status=500), "has a problem of its own"),
+        (EndpointReply(status=503), "has a problem of its own"),
+        (EndpointReply(status=429), "too busy"),
+        (EndpointReply(raw=b"data: {nonsense\n\n"), "was broken"),
+        (EndpointReply(text="one two three four", cut_after=3), ""),
+        (EndpointReply(text="one two three", stalls_after=2), ""),
+        (EndpointReply(text=""), ""),
+    ],
+    ids=["error", "unavailable", "busy", "malformed", "cut-off", "stalled", "empty"],
+)
+async def test_a_passing_fault_is_tried_again_and_then_told(fault: EndpointReply, told: str):
+    async with (
+        scripted_endpoint([fault, EndpointReply(text="Fine.")]) as endpoint,
+        desk(backend(endpoint, silence_ms=200), limits=QUICK) as it,
+    ):
+        it.act("ask 1: x")
+        assert str(await it.result()) == "1 done: Fine."
+    async with scripted_endpoint([fault]) as endpoint, desk(backend(endpoint, silence_ms=200), limits=QUICK) as it:
+        it.act("ask 1: x")
+        report = await it.result()
+        assert report.kind is ReportKind.ERROR
+        assert told in report.text
+        assert "secret-detail" not in report.text
+        assert it.coordinator.jobs("s")[0].num_attempts == 2
+
+
+@pytest.mark.parametrize(("status", "told"), [(401, "our key"), (404, "does not exist"), (400, "not accept")])
+async def test_a_lasting_fault_is_told_at_once(status: int, told: str):
+    async with (
+        scripted_endpoint([EndpointReply(status=status)]) as endpoint,
+        desk(backend(endpoint), limits=QUICK) as it,
+    ):
+        it.act("ask 1: x")
+        assert told in (await it.result()).text
+    assert len(endpoint.requests) == 1
+
+
+async def test_a_huge_answer_is_cut_and_said_in_short():
+    huge = EndpointReply(text=" ".join(["It goes on."] * 8_000), words_per_chunk=500)
+    async with scripted_endpoint([huge]) as endpoint, desk(backend(endpoint)) as it:
+        it.act("ask 1: x")
+        report = await it.result()
+        assert len(report.text) < 400
+        assert report.text.endswith("The rest is on the page.")
+        assert 10_000 < len(it.coordinator.jobs("s")[0].text) <= 40_000
+
+
+async def test_a_slow_answer_lets_hear_of_itself():
+    limits = JobLimits(progress_every_ms=20)
+    async with (
+        scripted_endpoint([EndpointReply(text="a b c", stalls_after=2)]) as endpoint,
+        desk(backend(endpoint), limits=limits) as it,
+    ):
+        it.act("ask 1: x")
+        assert "still working" in (await it.report(ReportKind.SAY)).text
+        await endpoint.asked.wait()
+        it.act("cancel 1")
+        await endpoint.left.wait()
+    assert endpoint.num_open == 0
+
+
+async def test_the_endpoint_dies_in_mid_answer():
+    async with (
+        scripted_endpoint([EndpointReply(text="a b c", stalls_after=2)]) as endpoint,
+        desk(backend(endpoint), limits=QUICK) as it,
+    ):
+        it.act("ask 1: x")
+        await endpoint.asked.wait()
+        await endpoint.kill()
+        report = await it.result()
+        assert report.kind is ReportKind.ERROR
+        assert "language model" in report.text
+
+
+async def test_an_endless_round_of_tool_calls_ends():
+    again = EndpointReply(tool="calculate", arguments={"expression": "1"})
+    async with (
+        scripted_endpoint([again]) as endpoint,
+        desk(backend(endpoint, max_requests=3), *builtin_tools(), limits=QUICK) as it,
+    ):
+        it.act("ask 1: x")
+        assert "more steps" in (await it.result()).text
+    assert len(endpoint.requests) == 3
+
+
+async def test_a_session_that_has_spent_its_tokens_is_told():
+    async with (
+        scripted_endpoint([EndpointReply(text="Yes.")]) as endpoint,
+        desk(backend(endpoint), budget=BudgetLimits(max_tokens=15)) as it,
+    ):
+        it.act("ask 1: x")
+        assert (await it.result()).kind is ReportKind.DONE
+        it.act("ask 2: x")
+        assert "used its fifteen tokens" in (await it.result()).text
+    assert len(endpoint.requests) == 1
+
+
+async def test_no_secret_is_sent():
+    async with (
+        scripted_endpoint([EndpointReply(text="Yes.")]) as endpoint,
+        desk(backend(endpoint), redactor=Redactor(["the-server-key"])) as it,
+    ):
+        words = "my password is hunter22 and the key the-server-key"
+        heard = Utterance(speaker=Speaker.USER, text=words, start_ms=0, end_ms=900)
+        it.act("ask 1: use sk-abcdefghijklmnopqrstuvwx", conversation=(heard,))
+        await it.result()
+    sent = json.dumps(endpoint.requests)
+    assert not any(secret in sent for secret in ("hunter22", "the-server-key", "sk-abcdef", "sk-test-key"))

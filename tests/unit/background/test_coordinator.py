@@ -1,0 +1,368 @@
+"""Jobs beside the conversation: cancelled, amended, replaced, interrupted, allowed, denied; never run twice."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+from background_doubles import WITHIN_S, Desk, desk
+
+from microturn.background.coordinator import Coordinator
+from microturn.background.jobs import Answer, BackendError, DropReason, JobState
+from microturn.background.ledger import Ledger
+from microturn.background.limits import BudgetLimits, JobLimits
+from microturn.background.package import ContextPackage, PackagePolicy
+from microturn.background.permissions import Permission, PermissionPolicy
+from microturn.background.places import Places
+from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
+from microturn.background.workbench import Workbench
+from microturn.turns.background import BackgroundRequest, Report, ReportKind, parse_act
+
+
+class HeldBackend:
+    """Answers with the question, once it is let go; remembers what it was asked."""
+
+    name = "held"
+    package_policy = PackagePolicy()
+
+    def __init__(self, *, is_stubborn: bool = False) -> None:
+        self.asked: list[str] = []
+        self.began = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.num_cancelled = 0
+        self.is_stubborn = is_stubborn
+        self.is_closed = False
+
+    async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+        self.asked.append(package.question)
+        self.began.set()
+        try:
+            await self.let_go.wait()
+        except asyncio.CancelledError:
+            self.num_cancelled += 1
+            if not self.is_stubborn:
+                raise
+        return Answer(text=f"about {package.question}", num_tokens=3)
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class LedgerThatTells(Ledger):
+    """Says when a job is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = threading.Event()
+
+    def end(self, session_id: str, time_ms: int, act: str, state: str) -> None:
+        super().end(session_id, time_ms, act, state)
+        self.ended.set()
+
+
+class ToolUser:
+    """Uses one tool for every question, and fails for a moment afterwards as often as it is told."""
+
+    name = "tool user"
+    package_policy = PackagePolicy()
+
+    def __init__(self, num_failures: int = 0) -> None:
+        self.num_failures = num_failures
+
+    async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+        try:
+            text = await bench.call("paint", {})
+        except ToolError as error:
+            text = str(error)
+        if self.num_failures:
+            self.num_failures -= 1
+            raise BackendError("The line is bad.", is_transient=True)
+        return Answer(text=text)
+
+    async def close(self) -> None:
+        pass
+
+
+def paint_tool(runs: list[int], *, is_acting: bool = True) -> Tool[Arguments]:
+    async def run(arguments: Arguments, scope: ToolScope) -> str:
+        runs.append(scope.job)
+        return "painted"
+
+    return Tool(name="paint", description="", ability="paint", arguments=Arguments, run=run, is_acting=is_acting)
+
+
+async def test_submit_returns_at_once_and_several_run_together():
+    backend = HeldBackend()
+    async with desk(backend) as it:
+        it.act("ask 1: one")
+        it.act("ask 2: two")
+        assert backend.asked == []
+        backend.let_go.set()
+        assert {str(await it.result()), str(await it.result())} == {"1 done: about one", "2 done: about two"}
+    assert backend.is_closed
+
+
+async def test_what_is_cancelled_is_not_told():
+    backend = HeldBackend()
+    async with desk(backend) as it:
+        it.act("ask 1: one")
+        await backend.began.wait()
+        it.act("cancel 1")
+        backend.let_go.set()
+        it.act("ask 2: two")
+        assert (await it.result()).job == 2
+        assert it.coordinator.dropped == {DropReason.CANCELLED: 1}
+        assert it.coordinator.jobs("s")[0].state is JobState.CANCELLED
+    assert backend.num_cancelled == 1
+
+
+async def test_a_backend_that_does_not_let_itself_be_cancelled_is_not_heard():
+    backend = HeldBackend(is_stubborn=True)
+    async with desk(backend) as it:
+        it.act("ask 1: one")
+        await backend.began.wait()
+        it.act("cancel 1")
+        backend.let_go.set()
+        it.act("ask 2: two")
+        assert str(await it.result()) == "2 done: about two"
+        assert it.coordinator.describe()["ended_done"] == 1
+
+
+async def test_nineteen_not_ninety():
+    backend = HeldBackend()
+    async with desk(backend) as it:
+        it.act("ask 1: ninety minus one")
+        await backend.began.wait()
+        it.act("amend 1: nineteen not ninety")
+        backend.let_go.set()
+        report = await it.result()
+        assert report.text == "about ninety minus one; correction: nineteen not ninety"
+        assert it.coordinator.dropped == {DropReason.AMENDED: 1}
+        # Also when the answer was there already.
+        it.act("amend 1: no twenty")
+        assert (await it.result()).text.endswith("nineteen not ninety; correction: no twenty")
+
+
+async def test_a_number_given_anew_belongs_to_the_new_question():
+    backend = HeldBackend()
+    async with desk(backend) as it:
+        it.act("ask 1: one")
+        await backend.began.wait()
+        it.act("ask 1: other")
+        backend.let_go.set()
+        assert str(await it.result()) == "1 done: about other"
+        assert it.coordinator.dropped == {DropReason.REPLACED: 1}
+
+
+async def test_amending_what_is_not_known_is_said():
+    async with desk(HeldBackend()) as it:
+        it.act("amend 7: x")
+        assert (await it.result()).kind is ReportKind.ERROR
+        it.act("cancel 7")  # nothing to do, nothing to say
+        assert it.reports.empty()
+
+
+async def test_too_many_questions_are_refused_aloud_and_none_is_lost():
+    backend = HeldBackend()
+    limits = JobLimits(max_running_per_session=1, max_waiting_per_session=1)
+    async with desk(backend, limits=limits) as it:
+        for number in (1, 2, 3):
+            it.act(f"ask {number}: x")
+        report = await it.result()
+        assert (report.job, report.kind) == (3, ReportKind.ERROR)
+        await backend.began.wait()
+        assert len(backend.asked) == 1
+        backend.let_go.set()
+        assert [(await it.result()).job, (await it.result()).job] == [1, 2]
+
+
+async def test_what_takes_too_long_is_given_up_and_told():
+    async with desk(HeldBackend(), limits=JobLimits(attempt_within_ms=10)) as it:
+        it.act("ask 1: x")
+        assert str(await it.result()) == "1 error: That took too long, so I gave up."
+
+
+async def test_a_crash_of_the_backend_is_told_without_its_details():
+    class Broken(HeldBackend):
+        async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+            raise RuntimeError("at 10.0.0.1 with key abc")
+
+    async with desk(Broken()) as it:
+        it.act("ask 1: x")
+        assert str(await it.result()) == "1 error: Something went wrong on my side."
+
+
+async def test_the_same_act_twice_is_one_job():
+    backend = HeldBackend()
+    async with desk(backend) as it:
+        it.act("ask 1: x")
+        it.time_ms -= 200
+        it.act("ask 1: x")
+        backend.let_go.set()
+        await it.result()
+        assert backend.asked == ["x"]
+        assert it.coordinator.dropped == {DropReason.REPEATED: 1}
+
+
+async def test_a_job_that_the_process_died_in_is_told_of_and_not_run_again(tmp_path: Path):
+    path = tmp_path / "ledger.sqlite"
+    backend = HeldBackend()
+    async with desk(backend, ledger=Ledger(path)) as it:
+        it.act("ask 4: x")
+        await backend.began.wait()
+    after = HeldBackend()
+    after.let_go.set()
+    async with desk(after, ledger=Ledger(path)) as it:
+        report = await it.result()
+        assert (report.job, report.kind) == (4, ReportKind.ERROR)
+        assert "interrupted" in report.text
+        it.act("ask 4: x")  # the engine hands over an act that the dead process had taken up
+        it.act("ask 5: y")
+        assert str(await it.result()) == "5 done: about y"
+    assert after.asked == ["y"]
+
+
+async def test_results_wait_for_a_client_that_is_away():
+    backend = HeldBackend()
+    ledger = LedgerThatTells()
+    async with desk(backend, ledger=ledger) as it:
+        it.act("ask 1: x")
+        it.coordinator.park("s")
+        backend.let_go.set()
+        await backend.began.wait()
+        await asyncio.to_thread(ledger.ended.wait, WITHIN_S)
+        assert it.reports.empty()
+        it.coordinator.attach("s", it.reports.put_nowait)
+        assert str(await it.result()) == "1 done: about x"
+
+
+async def test_the_end_of_a_session_ends_its_jobs():
+    backend = HeldBackend()
+    async with desk(backend) as it:
+        it.act("ask 1: x")
+        await backend.began.wait()
+        it.coordinator.detach("s")
+        assert it.coordinator.dropped == {DropReason.SESSION_ENDED: 1}
+        assert it.coordinator.jobs("s") == []
+
+
+async def test_a_session_with_many_questions_does_not_keep_others_waiting():
+    places, order = Places(total=2, per_session=2), []
+    let_go = asyncio.Event()
+
+    async def work(session_id: str) -> None:
+        async with places.place(session_id):
+            order.append(session_id)
+            await let_go.wait()
+
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+        for session_id in "sssst":
+            tasks.create_task(work(session_id))
+        given_up = tasks.create_task(work("t"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert order == ["s", "s"]
+        given_up.cancel()
+        let_go.set()
+    assert order == ["s", "s", "t", "s", "s"]
+
+
+async def ask_with(it: Desk, answer: str) -> Report:
+    it.act("ask 1: paint it")
+    assert (await it.report(ReportKind.SAY)).text == "May I use paint?"
+    it.act(f"amend 1: {answer}")
+    return await it.result()
+
+
+async def test_an_acting_tool_asks_first_and_a_spoken_yes_lets_it():
+    runs: list[int] = []
+    async with desk(ToolUser(), paint_tool(runs)) as it:
+        assert (await ask_with(it, "yes please")).text == "painted"
+        it.act("ask 2: again")  # what is allowed stays allowed for the session
+        assert (await it.result()).text == "painted"
+    assert runs == [1, 2]
+
+
+async def test_a_spoken_no_keeps_it_from_running():
+    runs: list[int] = []
+    async with desk(ToolUser(), paint_tool(runs)) as it:
+        assert "does not allow" in (await ask_with(it, "no don't")).text
+        assert it.coordinator.jobs("s")[0].steps[0].outcome == "denied"
+    assert runs == []
+
+
+async def test_silence_is_no_permission():
+    runs: list[int] = []
+    limits = JobLimits(permission_within_ms=10)
+    async with desk(ToolUser(), paint_tool(runs), limits=limits) as it:
+        it.act("ask 1: paint it")
+        assert "does not allow" in (await it.result()).text
+    assert runs == []
+
+
+async def test_two_tools_at_once_ask_one_after_the_other_and_the_same_one_only_once():
+    class Hasty(ToolUser):
+        async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+            texts = await asyncio.gather(*(bench.call("paint", {}) for _ in range(3)))
+            return Answer(text=" ".join(texts))
+
+    runs: list[int] = []
+    async with desk(Hasty(), paint_tool(runs)) as it:
+        assert (await ask_with(it, "yes")).text == "painted painted painted"
+        assert it.reports.empty()
+    assert runs == [1, 1, 1]
+
+
+async def test_what_was_cancelled_or_replaced_is_not_told_of_after_a_restart(tmp_path: Path):
+    async with desk(HeldBackend(), ledger=Ledger(tmp_path / "l")) as it:
+        it.act("ask 1: x")
+        await asyncio.sleep(0)  # its claim is under way
+        it.act("ask 1: y")
+        it.act("ask 2: z")
+        await asyncio.sleep(0)
+        it.act("cancel 2")
+        await it.coordinator.backend.began.wait()
+    ledger = Ledger(tmp_path / "l")
+    assert ledger.take_interrupted("s") == [1]
+    assert ledger.take_interrupted("s") == []
+    ledger.close()
+
+
+async def test_rules_allow_and_deny_without_asking():
+    for permission, expected in ((Permission.ALLOW, [1]), (Permission.DENY, [])):
+        runs: list[int] = []
+        policy = PermissionPolicy(rules={"pa*": permission})
+        async with desk(ToolUser(), paint_tool(runs), permissions=policy) as it:
+            it.act("ask 1: paint it")
+            await it.result()
+        assert runs == expected
+
+
+async def test_a_job_that_has_acted_is_not_tried_again():
+    policy = PermissionPolicy(rules={"*": Permission.ALLOW})
+    for is_acting, num_runs in ((True, 1), (False, 2)):
+        runs: list[int] = []
+        limits = JobLimits(first_backoff_ms=1)
+        tool = paint_tool(runs, is_acting=is_acting)
+        async with desk(ToolUser(num_failures=1), tool, permissions=policy, limits=limits) as it:
+            it.act("ask 1: paint it")
+            assert (await it.result()).kind is (ReportKind.ERROR if is_acting else ReportKind.DONE)
+        assert len(runs) == num_runs
+
+
+async def test_a_spent_budget_is_told():
+    backend = HeldBackend()
+    backend.let_go.set()
+    async with desk(backend, budget=BudgetLimits(max_jobs=1)) as it:
+        it.act("ask 1: x")
+        await it.result()
+        it.act("ask 2: x")
+        assert (await it.result()).kind is ReportKind.ERROR
+    assert backend.asked == ["x"]
+
+
+async def test_closing_waits_for_nothing_that_hangs():
+    async with asyncio.timeout(WITHIN_S):
+        coordinator = Coordinator(HeldBackend())
+        coordinator.attach("s", lambda report: None)
+        coordinator.submit(BackgroundRequest(session_id="s", act=parse_act("ask 1: x"), time_ms=0))
+        await coordinator.close()
