@@ -15,8 +15,10 @@ from microturn.server.access import Access, Refusal
 from microturn.server.connection import hold_connection
 from microturn.server.live_server import LiveServer
 from microturn.server.log import log_event
+from microturn.server.realtime.connection import hold_realtime
 
 LIVE_PATH = "/v1/live/sessions"
+REALTIME_PATH = "/v1/realtime"
 PAGE_FOLDER = Path(__file__).parent / "page"
 
 _PAGE_HEADERS = {
@@ -35,15 +37,22 @@ _PAGE_HEADERS = {
 def create_app(live: LiveServer, access: Access) -> Starlette:
     """The application around a server's shared state."""
 
-    async def hold(websocket: WebSocket) -> None:
+    async def admit(websocket: WebSocket) -> bool:
         refusal = access.refusal(websocket)
         if refusal is None and (live.is_stopping or live.num_connections >= live.limits.max_connections):
             refusal = Refusal(status=503, code="too_many_connections", message="the server is full: try again later")
         if refusal is not None:
             log_event("connection refused", code=refusal.code)
             await websocket.send_denial_response(_denial(refusal))
-            return
-        await hold_connection(live, websocket)
+        return refusal is None
+
+    async def hold_live(websocket: WebSocket) -> None:
+        if await admit(websocket):
+            await hold_connection(live, websocket)
+
+    async def hold_turn_based(websocket: WebSocket) -> None:
+        if await admit(websocket):
+            await hold_realtime(live, websocket)
 
     async def report_health(request: Request) -> JSONResponse:
         return JSONResponse(
@@ -58,7 +67,8 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
     return Starlette(
         routes=[
             Route("/healthz", report_health),
-            WebSocketRoute(LIVE_PATH, hold),
+            WebSocketRoute(LIVE_PATH, hold_live),
+            WebSocketRoute(REALTIME_PATH, hold_turn_based),
             Mount("/", StaticFiles(directory=PAGE_FOLDER, html=True)),
         ],
         middleware=[Middleware(_PageHeaders)],

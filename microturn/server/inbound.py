@@ -44,7 +44,7 @@ class Inbound:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: Wire[ClientEvent],
         engine_session: EngineSession,
         setup: SessionSetup,
         limits: Limits,

@@ -2,12 +2,21 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from microturn.clock import Clock, SystemClock
+from microturn.server.ending import Ending
 from microturn.server.engine_port import Engine
 from microturn.server.limits import Limits
-from microturn.server.live_session import Ending, LiveSession
 from microturn.server.session_setup import Offer
+
+
+class Endable(Protocol):
+    """A session of any protocol."""
+
+    def end(self, ending: Ending) -> None:
+        """End it; the first reason counts."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -19,17 +28,17 @@ class LiveServer:
     limits: Limits = field(default_factory=Limits)
     clock: Clock = field(default_factory=SystemClock)
     num_connections: int = 0
-    sessions: set[LiveSession] = field(default_factory=set[LiveSession])
+    sessions: set[Endable] = field(default_factory=set[Endable])
     is_stopping: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def enter(self, session: LiveSession) -> None:
+    def enter(self, session: Endable) -> None:
         """Count a session in; one that comes while the server stops ends at once."""
         self.sessions.add(session)
         if self.is_stopping:
             session.end(Ending(reason="close_requested", detail="server_stopping"))
 
-    def leave(self, session: LiveSession) -> None:
+    def leave(self, session: Endable) -> None:
         """Count a session out."""
         self.sessions.discard(session)
 

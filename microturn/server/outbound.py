@@ -15,6 +15,7 @@ from openai.types.live import (
 from microturn.clock import Clock
 from microturn.protocol.codec import to_base64
 from microturn.protocol.extensions import TurnEvent, TurnPiece
+from microturn.protocol.live import ClientEvent
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
 from microturn.server.limits import Limits
@@ -47,7 +48,7 @@ class Outbound:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: Wire[ClientEvent],
         engine_session: EngineSession,
         setup: SessionSetup,
         limits: Limits,
