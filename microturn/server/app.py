@@ -4,8 +4,8 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +15,9 @@ from microturn.server.access import Access, Refusal
 from microturn.server.connection import hold_connection
 from microturn.server.live_server import LiveServer
 from microturn.server.log import log_event
+from microturn.server.offers import answer_offer
 from microturn.server.realtime.connection import hold_realtime
+from microturn.server.responses import error_response
 
 LIVE_PATH = "/v1/live/sessions"
 REALTIME_PATH = "/v1/realtime"
@@ -37,10 +39,14 @@ _PAGE_HEADERS = {
 def create_app(live: LiveServer, access: Access) -> Starlette:
     """The application around a server's shared state."""
 
-    async def admit(websocket: WebSocket) -> bool:
-        refusal = access.refusal(websocket)
+    def refusal_of(connection: HTTPConnection) -> Refusal | None:
+        refusal = access.refusal(connection)
         if refusal is None and (live.is_stopping or live.num_connections >= live.limits.max_connections):
-            refusal = Refusal(status=503, code="too_many_connections", message="the server is full: try again later")
+            return Refusal(status=503, code="too_many_connections", message="the server is full: try again later")
+        return refusal
+
+    async def admit(websocket: WebSocket) -> bool:
+        refusal = refusal_of(websocket)
         if refusal is not None:
             log_event("connection refused", code=refusal.code)
             await websocket.send_denial_response(_denial(refusal))
@@ -53,6 +59,13 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
     async def hold_turn_based(websocket: WebSocket) -> None:
         if await admit(websocket):
             await hold_realtime(live, websocket)
+
+    async def create_live(request: Request) -> Response:
+        refusal = refusal_of(request)
+        if refusal is not None:
+            log_event("connection refused", code=refusal.code)
+            return _denial(refusal)
+        return await answer_offer(live, request)
 
     async def report_health(request: Request) -> JSONResponse:
         return JSONResponse(
@@ -68,6 +81,7 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
         routes=[
             Route("/healthz", report_health),
             WebSocketRoute(LIVE_PATH, hold_live),
+            Route(LIVE_PATH, create_live, methods=["POST"]),
             WebSocketRoute(REALTIME_PATH, hold_turn_based),
             Mount("/", StaticFiles(directory=PAGE_FOLDER, html=True)),
         ],
@@ -76,9 +90,7 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
 
 
 def _denial(refusal: Refusal) -> JSONResponse:
-    """The refusal in the form of OpenAI's errors."""
-    error = {"code": refusal.code, "message": refusal.message, "type": "invalid_request_error"}
-    return JSONResponse({"error": error}, status_code=refusal.status)
+    return error_response(refusal.status, refusal.code, refusal.message)
 
 
 class _PageHeaders:

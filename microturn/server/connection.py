@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any, Protocol
 
-from openai.types.live import SessionStartedEvent, SessionStartEvent
+from openai.types.live import SessionConfig, SessionStartedEvent, SessionStartEvent
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from microturn.errors import CapacityError, JournalError, ProtocolError, SessionClosedError
@@ -19,7 +19,7 @@ from microturn.server.channel import Channel, ClientGoneError, WebSocketChannel
 from microturn.server.ending import Ending
 from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
-from microturn.server.live_session import LiveSession
+from microturn.server.live_session import LiveSession, Media
 from microturn.server.log import log_event
 from microturn.server.session_setup import SessionSetup, resolve_setup
 from microturn.server.wire import (
@@ -106,9 +106,10 @@ async def at_the_edge(wire: Wire[Any], session_id: str, held: Awaitable[int]) ->
 class Connection:
     """One client of GPT-Live, and the one session that it may have."""
 
-    def __init__(self, live: LiveServer, channel: Channel) -> None:
+    def __init__(self, live: LiveServer, channel: Channel, media: Media | None = None) -> None:
         self._live = live
         self._limits = live.limits
+        self._media = media
         self._session_id = f"live_{uuid.uuid4().hex}"
         self.wire = Wire(channel, LIVE, live.limits, live.clock, event_ids(self._session_id))
 
@@ -138,17 +139,30 @@ class Connection:
                         f"{event.type} came before the session: send session.start and wait for session.started",
                         code="session_not_started",
                     )
-                setup = resolve_setup(
-                    event.session,
-                    offer=self._live.offer,
-                    limits=self._limits,
-                    session_id=self._session_id,
-                    expires_at_s=int(time.time() + self._limits.max_session_ms / 1000),
-                )
+                setup = self.resolve(event.session)
                 return event, setup, await self._open(event, setup)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
                 self.wire.refuse(error)
+
+    def resolve(self, config: SessionConfig) -> SessionSetup:
+        """The settings of this connection's session.
+
+        Raises:
+            ProtocolError: something that cannot be served or replaced.
+        """
+        return resolve_setup(
+            config,
+            offer=self._live.offer,
+            limits=self._limits,
+            session_id=self._session_id,
+            expires_at_s=int(time.time() + self._limits.max_session_ms / 1000),
+        )
+
+    @property
+    def session_id(self) -> str:
+        """Names the session to the client and in logs."""
+        return self._session_id
 
     async def _open(self, opening: Opening, setup: SessionSetup) -> EngineSession:
         if isinstance(opening, SessionStartEvent):
@@ -165,7 +179,7 @@ class Connection:
     async def _run(self, opening: Opening, setup: SessionSetup, engine_session: EngineSession) -> int:
         is_parked = False
         try:
-            session = LiveSession(self.wire, engine_session, setup, self._limits, self._live.clock)
+            session = LiveSession(self.wire, engine_session, setup, self._limits, self._live.clock, self._media)
             self._greet(opening, setup)
             if isinstance(opening, SessionStartEvent):
                 session.push_history()

@@ -1,8 +1,9 @@
 """What all connections of one server share: the engine, the rules, and who is here."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from microturn.clock import Clock, SystemClock
 from microturn.server.ending import Ending
@@ -30,6 +31,9 @@ class LiveServer:
     num_connections: int = 0
     sessions: set[Endable] = field(default_factory=set[Endable])
     is_stopping: bool = False
+    ice_servers: tuple[str, ...] = ()
+    """STUN and TURN servers for WebRTC; none unless configured."""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self, session: Endable) -> None:
@@ -50,6 +54,12 @@ class LiveServer:
         """Count a connection out."""
         self.num_connections -= 1
         self._changed.set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run work that outlives the request that began it. It handles its own errors."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def stop(self) -> None:
         """Tell every session that the server goes away."""

@@ -5,6 +5,8 @@ sounds).
 Whichever of them, or of the outside, ends the session says why; ``run`` returns it.
 """
 
+from typing import Protocol
+
 from openai.types.live import SessionClosedEvent
 
 from microturn.clock import Clock
@@ -14,9 +16,26 @@ from microturn.server.ending import Ending, Ends
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
 from microturn.server.limits import Limits
-from microturn.server.outbound import Outbound
+from microturn.server.outbound import Outbound, SoundSink
 from microturn.server.session_setup import SessionSetup
 from microturn.server.wire import Wire
+
+
+class Media(Protocol):
+    """Sound and pictures on tracks of their own."""
+
+    @property
+    def voice(self) -> SoundSink:
+        """Where the model's speech goes."""
+        ...
+
+    async def listen(self, inbound: Inbound) -> None:
+        """Hand the user's sound on, for ever."""
+        ...
+
+    async def look(self, inbound: Inbound) -> None:
+        """Hand pictures on, for ever."""
+        ...
 
 
 class LiveSession:
@@ -24,22 +43,29 @@ class LiveSession:
 
     Args:
         engine_session: Already open; the caller closes it.
+        media: The tracks that carry sound and pictures; without them, messages do.
     """
 
     def __init__(
-        self, wire: Wire[ClientEvent], engine_session: EngineSession, setup: SessionSetup, limits: Limits, clock: Clock
+        self, wire: Wire[ClientEvent], engine_session: EngineSession, setup: SessionSetup, limits: Limits, clock: Clock,
+        media: Media | None = None,
     ) -> None:
         self._wire = wire
         self._setup = setup
         self._limits = limits
         self._inbound = Inbound(wire, engine_session, setup, limits, clock, on_close=self._close_requested)
-        self._outbound = Outbound(wire, engine_session, setup, limits, clock, self._inbound)
+        self._inbound.has_media_track = media is not None
+        self._media = media
+        sink = media.voice if media else None
+        self._outbound = Outbound(wire, engine_session, setup, limits, clock, self._inbound, sink)
         self._ends = Ends()
 
     async def run(self) -> Ending:
         """Converse until something ends it. An error of the engine comes out as it is."""
         inbound, outbound = self._inbound, self._outbound
         works = [inbound.receive(), inbound.feed(), inbound.look_at_frames(), outbound.collect(), outbound.play()]
+        if self._media:
+            works += [self._media.listen(inbound), self._media.look(inbound)]
         return await self._ends.of(works, within_ms=self._limits.max_session_ms)
 
     def end(self, ending: Ending) -> None:
