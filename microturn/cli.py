@@ -20,7 +20,9 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Scenarios, shards, a look inside.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure compute on this machine.")
+keys_app = typer.Typer(no_args_is_help=True, help="Keys that clients show to a server.")
 app.add_typer(data_app, name="data")
+app.add_typer(keys_app, name="keys")
 app.add_typer(bench_app, name="bench")
 console = Console(stderr=True)
 
@@ -134,11 +136,46 @@ def serve(
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Keep sessions in this folder, to resume and replay.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of the model; all cores unless given.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="A file of keys: see 'microturn keys add'.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="Certificate (PEM), for https.")] = None,
+    cert_key: Annotated[Path | None, typer.Option(help="The certificate's private key (PEM).")] = None,
+    is_self_signed: Annotated[
+        bool, typer.Option("--self-signed", help="https with a certificate of our own: for a phone on this network.")
+    ] = False,
+    ice_server: Annotated[
+        list[str] | None, typer.Option(help="stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT, for WebRTC.")
+    ] = None,
 ) -> None:
     """The live server and its page."""
     from microturn.serving import run_server
 
-    run_server(host=host, port=port, model=model, key=key, record=record, num_threads=threads)
+    if (cert is None) != (cert_key is None) or (cert and is_self_signed):
+        raise typer.BadParameter("give both --cert and --cert-key, or --self-signed alone", param_hint="--cert")
+    run_server(
+        host=host,
+        port=port,
+        model=model,
+        key=key,
+        record=record,
+        num_threads=threads,
+        keys=keys,
+        certificate=(cert, cert_key) if cert and cert_key else None,
+        is_self_signed=is_self_signed,
+        ice_servers=ice_server or (),
+    )
+
+
+@keys_app.command("add")
+def keys_add(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    keys: Annotated[Path, typer.Option(help="The file, made if need be; it holds hashes only.")],
+    right: Annotated[list[str] | None, typer.Option(help="connect, mint or metrics; all three unless given.")] = None,
+) -> None:
+    """Make a key for 'serve --keys', and show it once."""
+    from microturn.server.keys import ALL_RIGHTS, Right, add_key
+
+    rights = frozenset(Right(each) for each in right) if right else ALL_RIGHTS
+    Console().print(add_key(keys, name, rights), highlight=False, soft_wrap=True)
 
 
 @app.command("replay")

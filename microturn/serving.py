@@ -1,11 +1,14 @@
 """`microturn serve`: a checkpoint, an engine with its journal, and the server around them."""
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
+from microturn.data.folders import cache
 from microturn.engine.engine import Engine
 from microturn.engine.journal import Journal, NullJournal, SqliteJournal
 from microturn.engine.loading import load_checkpoint
@@ -13,12 +16,23 @@ from microturn.engine.runner import ModelRunner
 from microturn.errors import JournalError
 from microturn.server.log import log_to_stderr
 from microturn.server.serve import serve
+from microturn.server.tls import self_signed
 
 JOURNAL_NAME = "sessions.sqlite"
 
 
 def run_server(
-    *, host: str, port: int, model: Path | None, key: str | None, record: Path | None, num_threads: int | None = None
+    *,
+    host: str,
+    port: int,
+    model: Path | None,
+    key: str | None,
+    record: Path | None,
+    num_threads: int | None = None,
+    keys: Path | None = None,
+    certificate: tuple[Path, Path] | None = None,
+    is_self_signed: bool = False,
+    ice_servers: Sequence[str] = (),
 ) -> None:
     """Serve until a signal.
 
@@ -28,6 +42,10 @@ def run_server(
         key: what clients must show; needed beyond this machine.
         record: folder of the journal, from which sessions resume and replay; None keeps nothing.
         num_threads: threads of the model; all cores unless given.
+        keys: a file of keys, as 'microturn keys add' writes it.
+        certificate: certificate and key as PEM files, for https.
+        is_self_signed: https with a certificate of our own, kept in the cache.
+        ice_servers: STUN and TURN servers for WebRTC.
 
     Raises:
         ValueError: a host beyond this machine without a key.
@@ -35,17 +53,33 @@ def run_server(
     """
     if num_threads is not None:
         torch.set_num_threads(num_threads)
+    if is_self_signed:
+        certificate = self_signed(cache("tls"), host)
     checkpoint = load_checkpoint(model)
     name = model.name if model else "nano"
     console = Console(stderr=True)
     log_to_stderr()
+    with contextlib.suppress(ImportError):
+        from microturn.server.telemetry import trace_to_collector
+
+        trace_to_collector()
 
     def on_ready(url: str) -> None:
         console.print(f"[bold]{name}[/] listens. Open [bold cyan]{url}[/] and allow the microphone. Ctrl-C stops.")
 
     async def run() -> None:
         async with Engine(ModelRunner(checkpoint), open_journal(record)) as engine:
-            await serve(engine, host=host, port=port, key=key, model=name, on_ready=on_ready)
+            await serve(
+                engine,
+                host=host,
+                port=port,
+                key=key,
+                keys=keys,
+                certificate=certificate,
+                ice_servers=ice_servers,
+                model=name,
+                on_ready=on_ready,
+            )
 
     asyncio.run(run())
 

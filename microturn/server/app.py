@@ -1,10 +1,11 @@
-"""The web application: the live WebSocket, the page, and a health check."""
+"""The web application: the live protocols, the page, secrets for clients, and what operators look at."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
@@ -13,11 +14,13 @@ from starlette.websockets import WebSocket
 
 from microturn.server.access import Access, Refusal
 from microturn.server.connection import hold_connection
+from microturn.server.gate import Gate
+from microturn.server.keys import Right
 from microturn.server.live_server import LiveServer
-from microturn.server.log import log_event
 from microturn.server.offers import answer_offer
 from microturn.server.realtime.connection import hold_realtime
 from microturn.server.responses import error_response
+from microturn.server.secrets_route import make_secret
 
 LIVE_PATH = "/v1/live/sessions"
 REALTIME_PATH = "/v1/realtime"
@@ -39,33 +42,45 @@ _PAGE_HEADERS = {
 def create_app(live: LiveServer, access: Access) -> Starlette:
     """The application around a server's shared state."""
 
-    def refusal_of(connection: HTTPConnection) -> Refusal | None:
-        refusal = access.refusal(connection)
-        if refusal is None and (live.is_stopping or live.num_connections >= live.limits.max_connections):
-            return Refusal(status=503, code="too_many_connections", message="the server is full: try again later")
-        return refusal
+    gate = Gate(live, access)
 
-    async def admit(websocket: WebSocket) -> bool:
-        refusal = refusal_of(websocket)
-        if refusal is not None:
-            log_event("connection refused", code=refusal.code)
-            await websocket.send_denial_response(_denial(refusal))
-        return refusal is None
+    async def hold(websocket: WebSocket, hold_session: Callable[[LiveServer, WebSocket], Awaitable[None]]) -> None:
+        holder = gate.check_session(websocket)
+        if isinstance(holder, Refusal):
+            await websocket.send_denial_response(_denial(holder))
+            return
+        with gate.stay(websocket, holder):
+            await hold_session(live, websocket)
 
     async def hold_live(websocket: WebSocket) -> None:
-        if await admit(websocket):
-            await hold_connection(live, websocket)
+        await hold(websocket, hold_connection)
 
     async def hold_turn_based(websocket: WebSocket) -> None:
-        if await admit(websocket):
-            await hold_realtime(live, websocket)
+        await hold(websocket, hold_realtime)
 
     async def create_live(request: Request) -> Response:
-        refusal = refusal_of(request)
-        if refusal is not None:
-            log_event("connection refused", code=refusal.code)
-            return _denial(refusal)
-        return await answer_offer(live, request)
+        holder = gate.check_session(request)
+        if isinstance(holder, Refusal):
+            return _denial(holder)
+        return await answer_offer(live, request, gate.stay(request, holder))
+
+    async def create_secret(request: Request) -> Response:
+        holder = gate.check(request, Right.MINT)
+        return _denial(holder) if isinstance(holder, Refusal) else await make_secret(
+            access, holder, live.offer.model, request
+        )
+
+    async def report_metrics(request: Request) -> Response:
+        holder = gate.check(request, Right.METRICS)
+        if isinstance(holder, Refusal):
+            return _denial(holder)
+        if live.metrics is None:
+            return error_response(501, "unsupported", "metrics are not installed: pip install 'microturn[serve]'")
+        return Response(live.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def report_readiness(request: Request) -> JSONResponse:
+        is_ready = not live.is_stopping and live.num_connections < live.limits.max_connections
+        return JSONResponse({"status": "ready" if is_ready else "busy"}, status_code=200 if is_ready else 503)
 
     async def report_health(request: Request) -> JSONResponse:
         return JSONResponse(
@@ -73,13 +88,16 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
                 "status": "ok",
                 "sessions": len(live.sessions),
                 "model": live.offer.model,
-                "key_required": bool(access.key),
+                "key_required": access.needs_key,
             }
         )
 
     return Starlette(
         routes=[
             Route("/healthz", report_health),
+            Route("/readyz", report_readiness),
+            Route("/metrics", report_metrics),
+            Route("/v1/realtime/client_secrets", create_secret, methods=["POST"]),
             WebSocketRoute(LIVE_PATH, hold_live),
             Route(LIVE_PATH, create_live, methods=["POST"]),
             WebSocketRoute(REALTIME_PATH, hold_turn_based),

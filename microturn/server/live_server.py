@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from microturn.clock import Clock, SystemClock
 from microturn.server.ending import Ending
 from microturn.server.engine_port import Engine
 from microturn.server.limits import Limits
 from microturn.server.session_setup import Offer
+
+if TYPE_CHECKING:
+    from microturn.server.telemetry import Metrics
 
 
 class Endable(Protocol):
@@ -33,6 +36,8 @@ class LiveServer:
     is_stopping: bool = False
     ice_servers: tuple[str, ...] = ()
     """STUN and TURN servers for WebRTC; none unless configured."""
+    metrics: "Metrics | None" = None
+    """Figures about the sessions, where the packages for them are installed."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 

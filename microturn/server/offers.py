@@ -1,6 +1,7 @@
 """``POST /v1/live/sessions``: WebRTC, where its package is installed."""
 
 import importlib.util
+from contextlib import AbstractContextManager
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -8,24 +9,24 @@ from starlette.responses import Response
 
 from microturn.errors import CapacityError, ProtocolError
 from microturn.server.live_server import LiveServer
-from microturn.server.responses import error_response
-
-MAX_BODY_BYTES = 1_000_000
+from microturn.server.responses import error_response, read_body
 
 
-async def answer_offer(live: LiveServer, request: Request) -> Response:
-    """Open a session over WebRTC."""
+async def answer_offer(live: LiveServer, request: Request, stay: AbstractContextManager[None]) -> Response:
+    """Open a session over WebRTC.
+
+    Args:
+        stay: Counts the connection; entered for as long as the session lasts.
+    """
     if importlib.util.find_spec("aiortc") is None:
-        return error_response(501, "unsupported", "WebRTC is not installed here: pip install 'microturn[webrtc]'")
+        return error_response(501, "unsupported", "WebRTC is not installed here: pip install 'microturn[serve]'")
     from microturn.server.webrtc.connection import CreateRequest, create_session
 
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            return error_response(413, "request_too_large", f"the body exceeds {MAX_BODY_BYTES} bytes: shorten it")
+    body = await read_body(request)
+    if isinstance(body, Response):
+        return body
     try:
-        answer = await create_session(live, CreateRequest.model_validate_json(bytes(body)))
+        answer = await create_session(live, CreateRequest.model_validate_json(body), stay)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         return error_response(400, "invalid_value", f"{where or 'the body'} is not valid: see docs/protocol.md", where)

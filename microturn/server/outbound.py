@@ -81,7 +81,7 @@ class Outbound:
         self._resampler = StreamingResampler(OUT_HZ, setup.codec.rate_hz)
         self._sink = sink
         max_ahead_ms = MAX_AHEAD_MS if sink is None else MAX_SINK_AHEAD_MS
-        self.playout = Playout(limits.max_waiting_turns, max_ahead_ms)
+        self.playout = Playout(limits.max_waiting_turns, max_ahead_ms, is_continuous=sink is None)
         self._playout_changed = asyncio.Event()
         self.num_turns = engine_session.next_sample // IN_SAMPLES_PER_TURN
 

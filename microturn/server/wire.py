@@ -67,6 +67,7 @@ class Wire(Generic[Event]):
         self._clock = clock
         self.new_event_id = new_event_id
         self._rate = MessageRate(limits.max_messages_per_s, limits.max_message_burst)
+        self._char_rate = MessageRate(limits.max_chars_per_s, limits.max_char_burst)
         self._num_bad_in_a_row = 0
         # Full: telemetry is dropped at half, and at the brim the client is taken as gone. None ends the sender.
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue(limits.max_outbox_events)
@@ -85,6 +86,11 @@ class Wire(Generic[Event]):
             if not self._rate.admits(self._clock.now_ns()):
                 self._expel(
                     f"more than {self._limits.max_messages_per_s:.0f} messages a second: put 20-200 ms of sound in one",
+                    code="rate_limit_exceeded",
+                )
+            if text is not None and not self._char_rate.admits(self._clock.now_ns(), len(text)):
+                self._expel(
+                    f"more than {self._limits.max_chars_per_s:.0f} characters a second: send smaller pictures, fewer",
                     code="rate_limit_exceeded",
                 )
             try:

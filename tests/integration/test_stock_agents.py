@@ -26,7 +26,14 @@ async def feed(push: Any, is_done: asyncio.Event) -> None:
 @pytest.mark.parametrize("flavour", ["realtime", "live"])
 async def test_pipecat_speaks_and_is_heard(flavour: str) -> None:
     pytest.importorskip("pipecat")
-    from pipecat.frames.frames import EndFrame, Frame, InputAudioRawFrame, TTSAudioRawFrame
+    from pipecat.frames.frames import (
+        EndFrame,
+        ErrorFrame,
+        Frame,
+        InputAudioRawFrame,
+        LLMContextFrame,
+        OutputAudioRawFrame,
+    )
     from pipecat.pipeline.pipeline import Pipeline
     from pipecat.pipeline.worker import PipelineWorker
     from pipecat.processors.aggregators.llm_context import LLMContext
@@ -43,11 +50,11 @@ async def test_pipecat_speaks_and_is_heard(flavour: str) -> None:
     class Ear(FrameProcessor):
         async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
             await super().process_frame(frame, direction)
-            if isinstance(frame, TTSAudioRawFrame):
+            if isinstance(frame, OutputAudioRawFrame):
                 sounds.append(frame.audio)
                 if num_loud(sounds) >= 2:
                     is_done.set()
-            if type(frame).__name__ == "ErrorFrame":
+            if isinstance(frame, ErrorFrame):
                 errors.append(frame)
             await self.push_frame(frame, direction)
 
@@ -64,8 +71,6 @@ async def test_pipecat_speaks_and_is_heard(flavour: str) -> None:
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(worker)
         running = asyncio.create_task(runner.run())
-        from pipecat.frames.frames import LLMContextFrame
-
         await worker.queue_frame(LLMContextFrame(aggregators.user().context))
 
         async def push() -> None:

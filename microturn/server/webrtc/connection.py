@@ -1,6 +1,7 @@
 """GPT-Live over WebRTC: an HTTP request brings the settings and an SDP offer, the answer opens media and events."""
 
 import asyncio
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Literal
 
@@ -33,7 +34,9 @@ class CreateRequest(BaseModel):
     transport: OfferedTransport
 
 
-async def create_session(live: LiveServer, request: CreateRequest) -> LiveCreateResponse:
+async def create_session(
+    live: LiveServer, request: CreateRequest, stay: AbstractContextManager[None]
+) -> LiveCreateResponse:
     """Answer an offer; the session goes on in a task of the server's.
 
     Raises:
@@ -54,7 +57,7 @@ async def create_session(live: LiveServer, request: CreateRequest) -> LiveCreate
     except BaseException:
         await peer.close()
         raise
-    live.spawn(connection.hold())
+    live.spawn(connection.hold(stay))
     return LiveCreateResponse(
         session=Session(id=connection.session_id), transport=Transport(type="webrtc", sdp=sdp)
     )
@@ -81,11 +84,12 @@ class PeerConnection(Connection):
         """
         self._engine_session = await self._live.engine.open(self._setup.instructions, None)
 
-    async def hold(self) -> None:
+    async def hold(self, stay: AbstractContextManager[None]) -> None:
         """Wait for the data channel, converse, and hang up."""
         self._live.connect()
         try:
-            await converse_and_flush(self)
+            with stay:
+                await converse_and_flush(self)
         finally:
             await self._peer.close()
             self._live.disconnect()

@@ -1,7 +1,7 @@
 """A user's sound from RTP packets onto media time, through loss, jitter and reordering, without a delay that grows.
 
 Media time is the sender's own: each packet says which samples it holds. A packet that is missing is waited for until
-``REORDER_PACKETS`` later ones are there, then silence stands in its place. When nothing comes at all for longer than
+a few later ones are there (more where the network reorders much), then silence stands in its place. When nothing comes at all for longer than
 ``STALL_MS``, silence goes on at the pace of the clock, so that the model keeps listening and speaking on time; what
 comes too late for its place is dropped and counted. No clock and no task in here: the caller says what time it is.
 """
@@ -15,7 +15,10 @@ from microturn.turns.timing import ms_of_ns
 
 RTP_HZ = 48_000
 """Opus counts at this rate on the wire, whatever it was made from."""
-REORDER_PACKETS = 3
+MIN_PATIENCE, MAX_PATIENCE = 3, 12
+"""Later packets that have to be there before a missing one is given up: grows when one comes too late after all."""
+_CALM_PACKETS = 500
+"""After so many in order, patience shrinks again by one."""
 STALL_MS = 260
 """Longer than the jitter of a network that is worth talking over."""
 MAX_GAP_MS = 10_000
@@ -42,6 +45,8 @@ class RtpOrder:
     def __init__(self) -> None:
         self._waiting: dict[int, RtpPacket] = {}
         self._next: int | None = None
+        self._patience = MIN_PATIENCE
+        self._num_calm = 0
         self.num_lost = 0
         self.num_late = 0
 
@@ -52,10 +57,14 @@ class RtpOrder:
         ahead = (packet.sequence - self._next) % _TURN_OF_SEQUENCE
         if ahead >= _TURN_OF_SEQUENCE // 2 or packet.sequence in self._waiting:
             self.num_late += 1  # Its place has been given up, or it has come twice.
+            self._patience, self._num_calm = min(MAX_PATIENCE, self._patience + 1), 0
             return []
+        self._num_calm += 1
+        if self._num_calm >= _CALM_PACKETS:
+            self._patience, self._num_calm = max(MIN_PATIENCE, self._patience - 1), 0
         self._waiting[packet.sequence] = packet
         ordered = self._take()
-        while len(self._waiting) >= REORDER_PACKETS:
+        while len(self._waiting) >= self._patience:
             nearest = min(self._waiting, key=self._ahead)
             self.num_lost += self._ahead(nearest)
             self._next = nearest
