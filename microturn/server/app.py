@@ -66,8 +66,10 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
 
     async def create_secret(request: Request) -> Response:
         holder = gate.check(request, Right.MINT)
-        return _denial(holder) if isinstance(holder, Refusal) else await make_secret(
-            access, holder, live.offer.model, request
+        return (
+            _denial(holder)
+            if isinstance(holder, Refusal)
+            else await make_secret(access, holder, live.offer.model, request)
         )
 
     async def report_metrics(request: Request) -> Response:

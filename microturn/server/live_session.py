@@ -47,7 +47,12 @@ class LiveSession:
     """
 
     def __init__(
-        self, wire: Wire[ClientEvent], engine_session: EngineSession, setup: SessionSetup, limits: Limits, clock: Clock,
+        self,
+        wire: Wire[ClientEvent],
+        engine_session: EngineSession,
+        setup: SessionSetup,
+        limits: Limits,
+        clock: Clock,
         media: Media | None = None,
     ) -> None:
         self._wire = wire

@@ -44,9 +44,7 @@ class Playout:
         is_continuous: Whether the client counts on every turn; a track of its own plays on by the clock.
     """
 
-    def __init__(
-        self, max_waiting_turns: int, max_ahead_ms: int = MAX_AHEAD_MS, *, is_continuous: bool = True
-    ) -> None:
+    def __init__(self, max_waiting_turns: int, max_ahead_ms: int = MAX_AHEAD_MS, *, is_continuous: bool = True) -> None:
         self._max_ahead_ms = max_ahead_ms
         self._is_continuous = is_continuous
         self._waiting: deque[PlayedTurn] = deque()

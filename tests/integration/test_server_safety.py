@@ -1,6 +1,7 @@
 """Client secrets, rights, limits per key, TLS and metrics, on a running server."""
 
 import asyncio
+import re
 import ssl
 from pathlib import Path
 
@@ -114,3 +115,14 @@ async def test_a_certificate_of_our_own_makes_the_page_secure(tmp_path: Path) ->
 async def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MicroturnError, match="--self-signed"):
         await serve(ScriptedEngine(), port=0, certificate=(tmp_path / "a.pem", tmp_path / "b.pem"))
+
+
+def test_the_dashboard_draws_figures_that_exist() -> None:
+    pytest.importorskip("prometheus_client")
+    from microturn.server.telemetry import Metrics
+
+    known = Metrics().exposition().decode()
+    dashboard = (Path(__file__).parents[2] / "docs" / "grafana-dashboard.json").read_text()
+    drawn = set(re.findall(r"microturn_[a-z_]+", dashboard))
+    assert len(drawn) > 8
+    assert not [name for name in drawn if f"# TYPE {name.removesuffix('_bucket')} " not in known]

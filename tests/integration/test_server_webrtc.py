@@ -104,9 +104,11 @@ async def test_sound_pictures_and_events_both_ways() -> None:
         caller.channel.send(message("session.close", event_id="bye"))
         assert (await caller.until("session.closed"))["client_event_id"] == "bye"
         assert await server.engine.closed.get() is server.engine.sessions[0]
-    assert server.engine.sessions[0].inputs[0].events[0].text == "Be kind." if server.engine.sessions[0].inputs[
-        0
-    ].events else True
+    assert (
+        server.engine.sessions[0].inputs[0].events[0].text == "Be kind."
+        if server.engine.sessions[0].inputs[0].events
+        else True
+    )
 
 
 async def test_a_peer_that_hangs_up_frees_its_slot() -> None:

@@ -106,9 +106,7 @@ class Commands:
             case InputAudioBufferClearEvent():
                 # The model has heard it already; the client only wants to know that nothing of it waits.
                 self._wire.send(
-                    InputAudioBufferClearedEvent(
-                        type="input_audio_buffer.cleared", event_id=self._wire.new_event_id()
-                    )
+                    InputAudioBufferClearedEvent(type="input_audio_buffer.cleared", event_id=self._wire.new_event_id())
                 )
             case _:
                 self._tend_items(event)
@@ -244,9 +242,7 @@ class Commands:
         elif isinstance(event, ConversationItemDeleteEvent):
             self._conversation.forget(event.item_id)
             self._wire.send(
-                ConversationItemDeletedEvent(
-                    type="conversation.item.deleted", event_id=event_id, item_id=event.item_id
-                )
+                ConversationItemDeletedEvent(type="conversation.item.deleted", event_id=event_id, item_id=event.item_id)
             )
         else:
             self._wire.send(

@@ -1,4 +1,4 @@
-"""A Realtime connection from its first message to its last. The session starts at once, before the client says a word."""
+"""A Realtime connection from its first message to its last. The session starts before the client says a word."""
 
 import dataclasses
 import time

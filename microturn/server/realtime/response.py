@@ -1,4 +1,4 @@
-"""One response on the Realtime wire, from ``response.created`` to ``response.done``, as a value that emits its events."""
+"""One response on the Realtime wire, from ``response.created`` to ``response.done``: it emits its own events."""
 
 from typing import Any, Literal
 

@@ -77,16 +77,12 @@ class RealtimeSettings:
             output_modalities=[self.modality],
             tools=list(self.tools),
             audio=RealtimeAudioConfig(
-                input=RealtimeAudioConfigInput(
-                    format=_format_of(self.input_codec), turn_detection=self.turn_detection
-                ),
+                input=RealtimeAudioConfigInput(format=_format_of(self.input_codec), turn_detection=self.turn_detection),
                 output=RealtimeAudioConfigOutput(format=_format_of(self.output_codec), voice=self.voice, speed=1.0),
             ),
         )
         # The package types a session that is sent like one that is asked for, without what the server adds.
-        return session.model_copy(
-            update={"id": session_id, "object": "realtime.session", "expires_at": expires_at_s}
-        )
+        return session.model_copy(update={"id": session_id, "object": "realtime.session", "expires_at": expires_at_s})
 
     def _with_audio(self, audio: RealtimeAudioConfig) -> "RealtimeSettings":
         settings = self

@@ -58,9 +58,7 @@ async def create_session(
         await peer.close()
         raise
     live.spawn(connection.hold(stay))
-    return LiveCreateResponse(
-        session=Session(id=connection.session_id), transport=Transport(type="webrtc", sdp=sdp)
-    )
+    return LiveCreateResponse(session=Session(id=connection.session_id), transport=Transport(type="webrtc", sdp=sdp))
 
 
 class PeerConnection(Connection):

@@ -33,9 +33,7 @@ class PacketTap:
             self.packets.get_nowait()
             self.num_dropped += 1
         payload: bytes = packet._data  # Set by aiortc before the packet gets here.
-        self.packets.put_nowait(
-            RtpPacket(sequence=packet.sequence_number, timestamp=packet.timestamp, payload=payload)
-        )
+        self.packets.put_nowait(RtpPacket(sequence=packet.sequence_number, timestamp=packet.timestamp, payload=payload))
         return False, None
 
 

@@ -1,9 +1,10 @@
 """A user's sound from RTP packets onto media time, through loss, jitter and reordering, without a delay that grows.
 
 Media time is the sender's own: each packet says which samples it holds. A packet that is missing is waited for until
-a few later ones are there (more where the network reorders much), then silence stands in its place. When nothing comes at all for longer than
-``STALL_MS``, silence goes on at the pace of the clock, so that the model keeps listening and speaking on time; what
-comes too late for its place is dropped and counted. No clock and no task in here: the caller says what time it is.
+a few later ones are there (more where the network reorders much), then silence stands in its place. When nothing comes
+at all for longer than ``STALL_MS``, silence goes on at the pace of the clock, so that the model keeps listening and
+speaking on time; what comes too late for its place is dropped and counted. No clock and no task in here: the caller
+says what time it is.
 """
 
 from dataclasses import dataclass

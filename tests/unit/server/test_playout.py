@@ -118,9 +118,9 @@ def test_a_track_catches_up_in_silences_when_the_clients_clock_runs_fast() -> No
     now_ns = 0
     for index in range(1_000):  # Each turn comes 1 % early: two seconds in all.
         playout.add(MicroTurnOutput(index=index))
-        while playout.take(now_ns):
-            pass
-        now_ns += 198_000_000
+        for _ in range(99):
+            playout.take(now_ns)
+            now_ns += 2_000_000
     assert playout.num_skipped_turns == pytest.approx(10, abs=2)
     due_ns = playout.due_ns()
     assert due_ns is None or due_ns - now_ns < 500_000_000

@@ -31,7 +31,9 @@ class Outcome:
     """Share of the sent samples that stand at their own place."""
 
 
-def transmit(network: Network, num_packets: int = 1_500, first_sequence: int = 65_000, first_timestamp: int = 2**32 - 9_600) -> Outcome:
+def transmit(
+    network: Network, num_packets: int = 1_500, first_sequence: int = 65_000, first_timestamp: int = 2**32 - 9_600
+) -> Outcome:
     """Send packets whose samples all hold their own number, so that each shows where it belongs."""
     noise = random.Random(7)
     arrivals: list[tuple[float, int]] = []
@@ -89,6 +91,8 @@ def test_a_good_network_loses_nothing() -> None:
 def test_no_delay_remains(network: Network, least_right: float) -> None:
     outcome = transmit(network)
     late = outcome.delays_ms[-200:]
-    print(network, f"right {outcome.right:.3f}", f"delay median {np.median(late):.0f} max {max(late):.0f} ms")  # -s shows
+    print(
+        network, f"right {outcome.right:.3f}", f"delay median {np.median(late):.0f} max {max(late):.0f} ms"
+    )  # -s shows
     assert outcome.right >= least_right
     assert max(late) <= 30 + network.jitter_ms + 14 * PACKET_MS
