@@ -232,6 +232,25 @@ def bench_engine(
     bench_engine_command(model=model, num_turns=turns, num_starts=starts, data=data, json_path=json_path)
 
 
+@bench_app.command("load")
+def bench_load(
+    url: Annotated[str, typer.Option(help="Address of a running server's page.")] = "http://127.0.0.1:8710/",
+    sessions: Annotated[str, typer.Option(help="Sessions at once, one level after the other.")] = "1,2,4,8",
+    seconds: Annotated[float, typer.Option(help="Length of a level.")] = 30.0,
+    key: Annotated[str | None, typer.Option(envvar="MICROTURN_API_KEY", help="What the server asks for.")] = None,
+    data: DataDir = None,
+    json_path: JsonPath = None,
+) -> None:
+    """What clients wait for a server: response and micro-turn latency, deadlines missed, by number of sessions."""
+    from microturn.evals.command import bench_load_command
+
+    try:
+        levels = [int(level) for level in sessions.split(",")]
+    except ValueError:
+        raise typer.BadParameter("give numbers with commas between them", param_hint="--sessions") from None
+    bench_load_command(url=url, sessions=levels, seconds=seconds, key=key, data=data, json_path=json_path)
+
+
 @app.command("plan")
 def plan(
     geometry: Annotated[str, typer.Argument(help="nano or small.")],

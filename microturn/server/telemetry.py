@@ -27,30 +27,44 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        told = {"registry": self.registry}
-        self.sessions = Gauge("microturn_sessions", "Sessions that run now.", **told)
-        self.started = Counter("microturn_sessions_started_total", "Sessions begun or resumed.", **told)
-        self.refused = Counter("microturn_refused_connections_total", "Connections refused.", ["code"], **told)
+        registry = self.registry
+        self.sessions = Gauge("microturn_sessions", "Sessions that run now.", registry=registry)
+        self.started = Counter("microturn_sessions_started_total", "Sessions begun or resumed.", registry=registry)
+        self.refused = Counter(
+            "microturn_refused_connections_total", "Connections refused.", ["code"], registry=registry
+        )
         self.latency = Histogram(
             "microturn_turn_latency_seconds",
             "From the moment a micro-turn could run until its output was released.",
             buckets=_BUCKETS_S,
-            **told,
+            registry=registry,
         )
         self.phases = Histogram(
-            "microturn_turn_phase_seconds", "Compute of a micro-turn by phase.", ["phase"], buckets=_BUCKETS_S, **told
+            "microturn_turn_phase_seconds",
+            "Compute of a micro-turn by phase.",
+            ["phase"],
+            buckets=_BUCKETS_S,
+            registry=registry,
         )
-        self.turns = Counter("microturn_turns_total", "Micro-turns answered.", **told)
-        self.speaking = Counter("microturn_speaking_turns_total", "Micro-turns answered with speech.", **told)
-        self.late = Counter("microturn_missed_deadlines_total", "Micro-turns that were too late.", **told)
-        self.forced = Counter("microturn_forced_turns_total", "Micro-turns that came too late to be answered.", **told)
-        self.cut_short = Counter("microturn_cut_short_turns_total", "Outputs closed at the text cap.", **told)
-        self.rung = Gauge("microturn_overload_rung", "Step of the ladder of degradation in force; 0: none.", **told)
+        self.turns = Counter("microturn_turns_total", "Micro-turns answered.", registry=registry)
+        self.speaking = Counter(
+            "microturn_speaking_turns_total", "Micro-turns answered with speech.", registry=registry
+        )
+        self.late = Counter("microturn_missed_deadlines_total", "Micro-turns that were too late.", registry=registry)
+        self.forced = Counter(
+            "microturn_forced_turns_total", "Micro-turns that came too late to be answered.", registry=registry
+        )
+        self.cut_short = Counter(
+            "microturn_cut_short_turns_total", "Outputs closed at the text cap.", registry=registry
+        )
+        self.rung = Gauge(
+            "microturn_overload_rung", "Step of the ladder of degradation in force; 0: none.", registry=registry
+        )
         self.waiting = Histogram(
             "microturn_waiting_event_tokens",
             "Tokens of text events that wait for later turns.",
             buckets=(0, 32, 64, 128, 256, 512, 1024, 2048, 4096),
-            **told,
+            registry=registry,
         )
 
     def observe(self, output: MicroTurnOutput, turn: TurnTrace) -> None:

@@ -7,6 +7,7 @@ import av
 import numpy as np
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from microturn.clock import Clock
@@ -90,12 +91,12 @@ class OpusListener:
         for packet in packets:
             try:
                 frames = self._decoder.decode(av.Packet(packet.payload))
-            except av.FFmpegError:
+            except FFmpegError:
                 self.num_undecodable += 1
                 continue
             parts = [frame.to_ndarray().reshape(-1).astype(np.float32) / 32768 for frame in frames]
             if parts:
-                sounds.append((packet.timestamp, np.concatenate(parts)))
+                sounds.append((packet.timestamp, np.concatenate(parts).astype(np.float32)))
         return sounds
 
 
@@ -121,5 +122,5 @@ def to_video_frame(frame: av.VideoFrame, time_ms: float) -> VideoFrame:
     """A decoded picture as the engine takes it. Takes milliseconds: not for the event loop."""
     scale = min(1.0, MAX_FRAME_WIDTH / max(frame.width, frame.height, 1))
     width, height = max(2, int(frame.width * scale)), max(2, int(frame.height * scale))
-    pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24", width=width, height=height)
+    pixels = np.asarray(frame.to_ndarray(format="rgb24", width=width, height=height), dtype=np.uint8)
     return VideoFrame(time_ms=time_ms, pixels=pixels)

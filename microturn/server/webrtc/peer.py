@@ -113,8 +113,9 @@ def ice_server(url: str) -> RTCIceServer:
 
 def _prefer_opus(transceiver: RTCRtpTransceiver) -> None:
     if transceiver.kind == "audio":
-        codecs = RTCRtpReceiver.getCapabilities("audio").codecs
-        transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType == "audio/opus"])
+        known = RTCRtpReceiver.getCapabilities("audio")
+        assert known is not None, "aiortc knows Opus"
+        transceiver.setCodecPreferences([codec for codec in known.codecs if codec.mimeType == "audio/opus"])
 
 
 def _bad_offer(what: str) -> ProtocolError:
