@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from microturn.evals.report import Report
+from microturn.evals.report import Report, SuiteReport
 from microturn.evals.runner import named_suites, run_suites
 from microturn.evals.subject import AlwaysTalking, Silent, Subject
 
@@ -158,15 +158,22 @@ def bench_load_command(
         MicroturnError: nothing answers at the address.
     """
     from microturn.evals.bench import load
-    from microturn.evals.load import load_report, run_load, spoken_requests
+    from microturn.evals.load import REST_S, load_report, run_load, spoken_requests
     from microturn.evals.playbook import heldout_play
 
     if not sessions or min(sessions) < 1 or seconds <= 0:
         raise ValueError(f"{list(sessions)} sessions for {seconds} s: give at least one session and some time")
     requests = spoken_requests(heldout_play(data), 8)
-    reports = {
-        f"load-{count}": load_report(asyncio.run(run_load(url, requests, num_sessions=count, seconds=seconds, key=key)))
-        for count in sessions
-    }
+
+    async def run_levels() -> dict[str, SuiteReport]:
+        reports: dict[str, SuiteReport] = {}
+        for count in sessions:
+            if reports:
+                await asyncio.sleep(REST_S)
+            waited = await run_load(url, requests, num_sessions=count, seconds=seconds, key=key)
+            reports[f"load-{count}"] = load_report(waited)
+        return reports
+
+    reports = asyncio.run(run_levels())
     settings: dict[str, str | int | None] = {"seconds": round(seconds), "load after": load()}
     return _published(Report(model=url, suites=reports, settings=settings), json_path, console)

@@ -21,7 +21,7 @@ from websockets.exceptions import WebSocketException
 from microturn.errors import MicroturnError
 from microturn.evals import metric
 from microturn.evals.exchange import LONGEST_LATENCY_MS, request_end_ms
-from microturn.evals.metric import FRACTION, Metric
+from microturn.evals.metric import Metric
 from microturn.evals.playbook import Play
 from microturn.evals.report import SuiteReport
 from microturn.turns.timing import IN_HZ
@@ -29,6 +29,8 @@ from microturn.turns.timing import IN_HZ
 CHUNK_MS = 100
 _CHUNK_SAMPLES = IN_HZ * CHUNK_MS // 1000
 _SPREAD_MS = 2_000
+REST_S = 10.0
+"""Between two levels: a server that was overloaded takes some seconds to admit sessions again."""
 _LOUD = 0.01
 """Speech is louder than this somewhere in a micro-turn."""
 
@@ -119,7 +121,7 @@ def load_report(waited: Sequence[Waited]) -> SuiteReport:
             "turn_ms_p99": metric.percentile(turns, 99),
             "missed_deadlines": metric.share(sum(each.num_late for each in waited), len(turns)),
             "refused": metric.share(sum(each.is_refused for each in waited), len(waited)),
-            "highest_overload_rung": Metric(value=float(highest), count=len(turns), unit=FRACTION, note="0: none"),
+            "highest_overload_rung": Metric(value=float(highest), count=len(turns), unit="", note="0: none"),
         }
     )
 

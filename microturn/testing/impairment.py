@@ -7,7 +7,7 @@ nothing: it is delayed, held up in stalls, and may be cut. No privileges and no 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -36,7 +36,7 @@ class Link:
     num_passed: int = 0
     num_lost: int = 0
     _is_open: asyncio.Event = field(default_factory=asyncio.Event)
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
+    writers: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
 
     def stall(self) -> None:
         """Hold everything up until ``resume``."""
@@ -48,16 +48,17 @@ class Link:
 
     def cut(self) -> None:
         """Break every connection; new ones may be made."""
-        for writer in self._writers:
+        for writer in self.writers:
             writer.transport.abort()
 
-    async def _hold(self, wait_ms: float) -> None:
+    async def hold(self, wait_ms: float) -> None:
+        """Wait so long, and for the end of a stall."""
         await asyncio.sleep(wait_ms / 1000)
         await self._is_open.wait()
 
 
 @asynccontextmanager
-async def impaired_tcp(host: str, port: int, impairment: Impairment) -> AsyncIterator[Link]:
+async def impaired_tcp(host: str, port: int, impairment: Impairment) -> AsyncGenerator[Link, None]:
     """Relay connections to a target."""
     noise = random.Random(impairment.seed)
     link = Link(port=0, impairment=impairment)
@@ -66,7 +67,7 @@ async def impaired_tcp(host: str, port: int, impairment: Impairment) -> AsyncIte
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_MAX_PIECE_BYTES):
-                await link._hold(impairment.delay_ms + noise.random() * impairment.jitter_ms)
+                await link.hold(impairment.delay_ms + noise.random() * impairment.jitter_ms)
                 writer.write(data)
                 await writer.drain()
                 link.num_passed += 1
@@ -75,11 +76,11 @@ async def impaired_tcp(host: str, port: int, impairment: Impairment) -> AsyncIte
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(host, port)
-        link._writers |= {writer, far_writer}
+        link.writers |= {writer, far_writer}
         try:
             await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
         finally:
-            link._writers -= {writer, far_writer}
+            link.writers -= {writer, far_writer}
             for each in (writer, far_writer):
                 each.close()
 
@@ -93,7 +94,7 @@ async def impaired_tcp(host: str, port: int, impairment: Impairment) -> AsyncIte
 
 
 @asynccontextmanager
-async def impaired_udp(host: str, port: int, impairment: Impairment) -> AsyncIterator[Link]:
+async def impaired_udp(host: str, port: int, impairment: Impairment) -> AsyncGenerator[Link, None]:
     """Relay datagrams to a target, and its answers to whoever sent last."""
     loop = asyncio.get_running_loop()
     link = Link(port=0, impairment=impairment)
@@ -103,7 +104,7 @@ async def impaired_udp(host: str, port: int, impairment: Impairment) -> AsyncIte
     near_address: list[tuple[str, int]] = []
 
     async def pass_on(data: bytes, transport: asyncio.DatagramTransport, address: tuple[str, int] | None) -> None:
-        await link._hold(impairment.delay_ms + noise.random() * impairment.jitter_ms)
+        await link.hold(impairment.delay_ms + noise.random() * impairment.jitter_ms)
         if not transport.is_closing():
             transport.sendto(data, address)
             link.num_passed += 1

@@ -23,6 +23,7 @@ async def feed(push: Any, is_done: asyncio.Event) -> None:
         await asyncio.sleep(0.02)  # The pace of sound, not a way to synchronise.
 
 
+@pytest.mark.slow  # These packages take ten seconds and more to import.
 @pytest.mark.parametrize("flavour", ["realtime", "live"])
 async def test_pipecat_speaks_and_is_heard(flavour: str) -> None:
     pytest.importorskip("pipecat")
@@ -83,6 +84,7 @@ async def test_pipecat_speaks_and_is_heard(flavour: str) -> None:
     assert num_loud(sounds) >= 2
 
 
+@pytest.mark.slow  # These packages take ten seconds and more to import.
 @pytest.mark.parametrize("flavour", ["realtime", "live"])
 async def test_livekit_speaks_and_is_heard(flavour: str) -> None:
     pytest.importorskip("livekit.plugins.openai")
