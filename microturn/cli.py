@@ -20,7 +20,9 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Scenarios, shards, a look inside.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure compute on this machine.")
+keys_app = typer.Typer(no_args_is_help=True, help="Keys that clients show to a server.")
 app.add_typer(data_app, name="data")
+app.add_typer(keys_app, name="keys")
 app.add_typer(bench_app, name="bench")
 console = Console(stderr=True)
 
@@ -173,6 +175,15 @@ def serve(
     search_url: Annotated[str, typer.Option(help="Web search: a SearXNG instance's /search.")] = "",
     fetch_host: Annotated[list[str] | None, typer.Option(help="Host that may be read; may be repeated.")] = None,
     tool: Annotated[list[str] | None, typer.Option(help="NAME=allow|ask|deny; may be repeated, * fits all.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="A file of keys: see 'microturn keys add'.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="Certificate (PEM), for https.")] = None,
+    cert_key: Annotated[Path | None, typer.Option(help="The certificate's private key (PEM).")] = None,
+    is_self_signed: Annotated[
+        bool, typer.Option("--self-signed", help="https with a certificate of our own: for a phone on this network.")
+    ] = False,
+    ice_server: Annotated[
+        list[str] | None, typer.Option(help="stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT, for WebRTC.")
+    ] = None,
 ) -> None:
     """The live server and its page."""
     from microturn.background.permissions import parse_rules
@@ -182,6 +193,8 @@ def serve(
 
     if background_api not in ("chat", "responses"):
         raise typer.BadParameter(f"{background_api!r}: choose chat or responses", param_hint="--background-api")
+    if (cert is None) != (cert_key is None) or (cert and is_self_signed):
+        raise typer.BadParameter("give both --cert and --cert-key, or --self-signed alone", param_hint="--cert")
     run_server(
         host=host,
         port=port,
@@ -201,7 +214,24 @@ def serve(
             rules=parse_rules(tool or []),
             secrets=(key,) if key else (),
         ),
+        keys=keys,
+        certificate=(cert, cert_key) if cert and cert_key else None,
+        is_self_signed=is_self_signed,
+        ice_servers=ice_server or (),
     )
+
+
+@keys_app.command("add")
+def keys_add(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    keys: Annotated[Path, typer.Option(help="The file, made if need be; it holds hashes only.")],
+    right: Annotated[list[str] | None, typer.Option(help="connect, mint or metrics; all three unless given.")] = None,
+) -> None:
+    """Make a key for 'serve --keys', and show it once."""
+    from microturn.server.keys import ALL_RIGHTS, Right, add_key
+
+    rights = frozenset(Right(each) for each in right) if right else ALL_RIGHTS
+    Console().print(add_key(keys, name, rights), highlight=False, soft_wrap=True)
 
 
 @app.command("talk")
@@ -285,6 +315,25 @@ def bench_engine(
     from microturn.evals.command import bench_engine_command
 
     bench_engine_command(model=model, num_turns=turns, num_starts=starts, data=data, json_path=json_path)
+
+
+@bench_app.command("load")
+def bench_load(
+    url: Annotated[str, typer.Option(help="Address of a running server's page.")] = "http://127.0.0.1:8710/",
+    sessions: Annotated[str, typer.Option(help="Sessions at once, one level after the other.")] = "1,2,4,8",
+    seconds: Annotated[float, typer.Option(help="Length of a level.")] = 30.0,
+    key: Annotated[str | None, typer.Option(envvar="MICROTURN_API_KEY", help="What the server asks for.")] = None,
+    data: DataDir = None,
+    json_path: JsonPath = None,
+) -> None:
+    """What clients wait for a server: response and micro-turn latency, deadlines missed, by number of sessions."""
+    from microturn.evals.command import bench_load_command
+
+    try:
+        levels = [int(level) for level in sessions.split(",")]
+    except ValueError:
+        raise typer.BadParameter("give numbers with commas between them", param_hint="--sessions") from None
+    bench_load_command(url=url, sessions=levels, seconds=seconds, key=key, data=data, json_path=json_path)
 
 
 @app.command("plan")

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
 from microturn.background.setup import BackgroundConfig, build_coordinator
+from microturn.data.folders import cache
 from microturn.engine.engine import Engine
 from microturn.engine.journal import Journal, NullJournal, SqliteJournal
 from microturn.engine.loading import load_checkpoint
@@ -16,6 +18,7 @@ from microturn.errors import JournalError
 from microturn.server.background_engine import BackgroundEngine
 from microturn.server.log import log_event, log_to_stderr
 from microturn.server.serve import serve
+from microturn.server.tls import self_signed
 
 JOURNAL_NAME = "sessions.sqlite"
 LEDGER_NAME = "background.sqlite"
@@ -30,6 +33,10 @@ def run_server(
     record: Path | None,
     num_threads: int | None = None,
     background: BackgroundConfig | None = None,
+    keys: Path | None = None,
+    certificate: tuple[Path, Path] | None = None,
+    is_self_signed: bool = False,
+    ice_servers: Sequence[str] = (),
 ) -> None:
     """Serve until a signal.
 
@@ -40,6 +47,10 @@ def run_server(
         record: folder of the journal, from which sessions resume and replay; None keeps nothing.
         num_threads: threads of the model; all cores unless given.
         background: who does the background's work; the client unless given.
+        keys: a file of keys, as 'microturn keys add' writes it.
+        certificate: certificate and key as PEM files, for https.
+        is_self_signed: https with a certificate of our own, kept in the cache.
+        ice_servers: STUN and TURN servers for WebRTC.
 
     Raises:
         ValueError: a host beyond this machine without a key.
@@ -50,10 +61,16 @@ def run_server(
     # First what is quick and can be wrong, then the model.
     journal = open_journal(record)
     coordinator = build_coordinator(background, record and record / LEDGER_NAME) if background else None
+    if is_self_signed:
+        certificate = self_signed(cache("tls"), host)
     checkpoint = load_checkpoint(model)
     name = model.name if model else "nano"
     console = Console(stderr=True)
     log_to_stderr()
+    with contextlib.suppress(ImportError):
+        from microturn.server.telemetry import trace_to_collector
+
+        trace_to_collector()
 
     def on_ready(url: str) -> None:
         console.print(f"[bold]{name}[/] listens. Open [bold cyan]{url}[/] and allow the microphone. Ctrl-C stops.")
@@ -64,9 +81,17 @@ def run_server(
             if coordinator is not None:
                 await stack.enter_async_context(coordinator)
                 log_event("background ready", backend=coordinator.backend.name, tools=len(coordinator.tools))
-            served = BackgroundEngine(engine, coordinator) if coordinator else engine
             await serve(
-                served, host=host, port=port, key=key, model=name, is_recorded=record is not None, on_ready=on_ready
+                BackgroundEngine(engine, coordinator) if coordinator else engine,
+                host=host,
+                port=port,
+                key=key,
+                keys=keys,
+                certificate=certificate,
+                ice_servers=ice_servers,
+                model=name,
+                is_recorded=record is not None,
+                on_ready=on_ready,
             )
 
     asyncio.run(run())

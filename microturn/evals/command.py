@@ -1,11 +1,12 @@
-"""What ``microturn eval`` and ``microturn bench engine`` do, with plain arguments."""
+"""What ``microturn eval`` and ``microturn bench`` do, with plain arguments."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from microturn.evals.report import Report
+from microturn.evals.report import Report, SuiteReport
 from microturn.evals.runner import named_suites, run_suites
 from microturn.evals.subject import AlwaysTalking, Silent, Subject
 
@@ -129,3 +130,50 @@ def _published(report: Report, json_path: Path | None, console: Console | None) 
     if json_path is not None:
         report.write(json_path)
     return report
+
+
+def bench_load_command(
+    *,
+    url: str,
+    sessions: Sequence[int],
+    seconds: float,
+    key: str | None = None,
+    data: Path | None = None,
+    json_path: Path | None = None,
+    console: Console | None = None,
+) -> Report:
+    """Puts load on a running server, level by level, prints the table, writes the result file.
+
+    Args:
+        url: address of the server's page.
+        sessions: how many sessions at once, one level each.
+        seconds: length of a level.
+        key: what the server asks for.
+        data: folder of human recordings and noises, part of what is said.
+        json_path: where the result file goes.
+        console: where the table goes, standard output by default.
+
+    Raises:
+        ValueError: no level, or one without sessions or time.
+        MicroturnError: nothing answers at the address.
+    """
+    from microturn.evals.bench import load
+    from microturn.evals.load import REST_S, load_report, run_load, spoken_requests
+    from microturn.evals.playbook import heldout_play
+
+    if not sessions or min(sessions) < 1 or seconds <= 0:
+        raise ValueError(f"{list(sessions)} sessions for {seconds} s: give at least one session and some time")
+    requests = spoken_requests(heldout_play(data), 8)
+
+    async def run_levels() -> dict[str, SuiteReport]:
+        reports: dict[str, SuiteReport] = {}
+        for count in sessions:
+            if reports:
+                await asyncio.sleep(REST_S)
+            waited = await run_load(url, requests, num_sessions=count, seconds=seconds, key=key)
+            reports[f"load-{count}"] = load_report(waited)
+        return reports
+
+    reports = asyncio.run(run_levels())
+    settings: dict[str, str | int | None] = {"seconds": round(seconds), "load after": load()}
+    return _published(Report(model=url, suites=reports, settings=settings), json_path, console)

@@ -49,7 +49,7 @@ class CameraFrameEvent(ExtensionEvent):
     event_id: str | None = None
     """Optional client identifier, returned in an error."""
     image: Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_BASE64_CHARS)]
-    """Base64-encoded JPEG."""
+    """Base64-encoded JPEG or WebP."""
 
 
 class JobDecideEvent(ExtensionEvent):

@@ -130,7 +130,6 @@ UNSUPPORTED_CLIENT_EVENTS: dict[str, str] = {
 """Events of GPT-Live that lie outside our subset, each with what to do instead."""
 
 
-def to_json(event: ServerEvent) -> str:
+def to_json(event: BaseModel) -> str:
     """The event as one line of JSON; fields that are None are left out, as GPT-Live does."""
-    model: BaseModel = event
-    return model.model_dump_json(exclude_none=True)
+    return event.model_dump_json(exclude_none=True)

@@ -1,7 +1,8 @@
 """From untrusted text to a client event, or to an error that names the remedy."""
 
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from openai.types.live import Error, ErrorEvent
 from pydantic import TypeAdapter, ValidationError
@@ -11,13 +12,27 @@ from microturn.protocol.live import CLIENT_EVENT, UNSUPPORTED_CLIENT_EVENTS, Cli
 
 _ANY_OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 _MAX_SHOWN_CHARS = 60
+_Event = TypeVar("_Event")
 
 
-def parse_client_event(text: str, *, max_chars: int) -> ClientEvent:
-    """Validate one message.
+def parse_client_event(text: str, max_chars: int) -> ClientEvent:
+    """Validate one message of GPT-Live.
 
     Raises:
         ProtocolError: too long, not JSON, not an event of ours, or a field that does not fit.
+    """
+    return parse_event(text, CLIENT_EVENT, UNSUPPORTED_CLIENT_EVENTS, max_chars=max_chars)
+
+
+def parse_event(text: str, events: TypeAdapter[_Event], unsupported: Mapping[str, str], *, max_chars: int) -> _Event:
+    """Validate one message of any dialect.
+
+    Args:
+        events: The union of its events, told apart by ``type``.
+        unsupported: Events that lie outside our part of it, each with what to do instead.
+
+    Raises:
+        ProtocolError: too long, not JSON, not an event of the dialect, or a field that does not fit.
     """
     if len(text) > max_chars:
         raise ProtocolError(
@@ -25,12 +40,12 @@ def parse_client_event(text: str, *, max_chars: int) -> ClientEvent:
             code="message_too_large",
         )
     try:
-        return CLIENT_EVENT.validate_json(text)
+        return events.validate_json(text)
     except ValidationError as error:
-        raise _explain(error, text) from None
+        raise _explain(error, text, unsupported) from None
 
 
-def error_event(error: ProtocolError, *, event_id: str, kind: str = "invalid_request_error") -> ErrorEvent:
+def error_event(error: ProtocolError, event_id: str, kind: str = "invalid_request_error") -> ErrorEvent:
     """The event that tells the client about an error; ``kind`` is GPT-Live's category."""
     return ErrorEvent(
         type="error",
@@ -46,7 +61,7 @@ def error_event(error: ProtocolError, *, event_id: str, kind: str = "invalid_req
     )
 
 
-def _explain(error: ValidationError, text: str) -> ProtocolError:
+def _explain(error: ValidationError, text: str, unsupported: Mapping[str, str]) -> ProtocolError:
     """Say what is wrong with a message that did not validate."""
     try:
         fields = _ANY_OBJECT.validate_json(text)
@@ -65,9 +80,9 @@ def _explain(error: ValidationError, text: str) -> ProtocolError:
             param="type",
             client_event_id=client_event_id,
         )
-    if kind in UNSUPPORTED_CLIENT_EVENTS:
+    if kind in unsupported:
         return ProtocolError(
-            f"{kind} is not supported by this server: {UNSUPPORTED_CLIENT_EVENTS[kind]}",
+            f"{kind} is not supported by this server: {unsupported[kind]}",
             code="unsupported_event",
             param="type",
             client_event_id=client_event_id,

@@ -1,12 +1,13 @@
-"""The web application: the live WebSocket, the page, and a health check."""
+"""The web application: the live protocols, the page, secrets for clients, and what operators look at."""
 
+from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,10 +15,16 @@ from starlette.websockets import WebSocket
 
 from microturn.server.access import Access, Refusal
 from microturn.server.connection import hold_connection
+from microturn.server.gate import Gate
+from microturn.server.keys import Right
 from microturn.server.live_server import LiveServer
-from microturn.server.log import log_event
+from microturn.server.offers import answer_offer
+from microturn.server.realtime.connection import hold_realtime
+from microturn.server.responses import error_response
+from microturn.server.secrets_route import make_secret
 
 LIVE_PATH = "/v1/live/sessions"
+REALTIME_PATH = "/v1/realtime"
 PAGE_FOLDER = Path(__file__).parent / "page"
 
 _PAGE_HEADERS = {
@@ -36,15 +43,47 @@ _PAGE_HEADERS = {
 def create_app(live: LiveServer, access: Access) -> Starlette:
     """The application around a server's shared state."""
 
-    async def hold(websocket: WebSocket) -> None:
-        refusal = access.refusal(websocket)
-        if refusal is None and (live.is_stopping or live.num_connections >= live.limits.max_connections):
-            refusal = Refusal(status=503, code="too_many_connections", message="the server is full: try again later")
-        if refusal is not None:
-            log_event("connection refused", code=refusal.code)
-            await websocket.send_denial_response(_denial(refusal))
+    gate = Gate(live, access)
+
+    async def hold(websocket: WebSocket, hold_session: Callable[[LiveServer, WebSocket], Awaitable[None]]) -> None:
+        holder = gate.check_session(websocket)
+        if isinstance(holder, Refusal):
+            await websocket.send_denial_response(_denial(holder))
             return
-        await hold_connection(live, websocket)
+        with gate.stay(websocket, holder):
+            await hold_session(live, websocket)
+
+    async def hold_live(websocket: WebSocket) -> None:
+        await hold(websocket, hold_connection)
+
+    async def hold_turn_based(websocket: WebSocket) -> None:
+        await hold(websocket, hold_realtime)
+
+    async def create_live(request: Request) -> Response:
+        holder = gate.check_session(request)
+        if isinstance(holder, Refusal):
+            return _denial(holder)
+        return await answer_offer(live, request, gate.stay(request, holder))
+
+    async def create_secret(request: Request) -> Response:
+        holder = gate.check(request, Right.MINT)
+        return (
+            _denial(holder)
+            if isinstance(holder, Refusal)
+            else await make_secret(access, holder, live.offer.model, request)
+        )
+
+    async def report_metrics(request: Request) -> Response:
+        holder = gate.check(request, Right.METRICS)
+        if isinstance(holder, Refusal):
+            return _denial(holder)
+        if live.metrics is None:
+            return error_response(501, "unsupported", "metrics are not installed: pip install 'microturn[serve]'")
+        return Response(live.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def report_readiness(request: Request) -> JSONResponse:
+        is_ready = not live.is_stopping and live.num_connections < live.limits.max_connections
+        return JSONResponse({"status": "ready" if is_ready else "busy"}, status_code=200 if is_ready else 503)
 
     async def report_health(request: Request) -> JSONResponse:
         return JSONResponse(
@@ -52,7 +91,7 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
                 "status": "ok",
                 "sessions": len(live.sessions),
                 "model": live.offer.model,
-                "key_required": bool(access.key),
+                "key_required": access.needs_key,
                 "transports": _transports(),
                 "recording": live.offer.is_recorded,
             }
@@ -61,7 +100,12 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
     return Starlette(
         routes=[
             Route("/healthz", report_health),
-            WebSocketRoute(LIVE_PATH, hold),
+            Route("/readyz", report_readiness),
+            Route("/metrics", report_metrics),
+            Route("/v1/realtime/client_secrets", create_secret, methods=["POST"]),
+            WebSocketRoute(LIVE_PATH, hold_live),
+            Route(LIVE_PATH, create_live, methods=["POST"]),
+            WebSocketRoute(REALTIME_PATH, hold_turn_based),
             Mount("/", StaticFiles(directory=PAGE_FOLDER, html=True)),
         ],
         middleware=[Middleware(_PageHeaders)],
@@ -69,9 +113,7 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
 
 
 def _denial(refusal: Refusal) -> JSONResponse:
-    """The refusal in the form of OpenAI's errors."""
-    error = {"code": refusal.code, "message": refusal.message, "type": "invalid_request_error"}
-    return JSONResponse({"error": error}, status_code=refusal.status)
+    return error_response(refusal.status, refusal.code, refusal.message)
 
 
 def _transports() -> list[str]:

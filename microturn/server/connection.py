@@ -5,27 +5,30 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
+from typing import Any, Protocol
 
-from openai.types.live import SessionStartedEvent, SessionStartEvent
+from openai.types.live import SessionConfig, SessionStartedEvent, SessionStartEvent
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from microturn.errors import CapacityError, JournalError, ProtocolError, SessionClosedError
 from microturn.protocol.extensions import ResumeEvent
 from microturn.server.access import chosen_subprotocol
+from microturn.server.channel import Channel, ClientGoneError, WebSocketChannel
+from microturn.server.ending import Ending
 from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
-from microturn.server.live_session import Ending, LiveSession
+from microturn.server.live_session import LiveSession, Media
 from microturn.server.log import log_event
 from microturn.server.session_setup import SessionSetup, resolve_setup
 from microturn.server.wire import (
     GOING_AWAY,
+    LIVE,
     NORMAL,
     POLICY_VIOLATION,
     SERVER_ERROR,
     TRY_AGAIN_LATER,
-    ClientGoneError,
     ClientMisbehavesError,
     Wire,
 )
@@ -39,49 +42,84 @@ _MAX_SHOWN_CHARS = 400
 
 
 async def hold_connection(live: LiveServer, websocket: WebSocket) -> None:
-    """Serve one connection until it ends."""
+    """Serve one GPT-Live connection until it ends."""
+    await hold_websocket(live, websocket, lambda channel: Connection(live, channel))
+
+
+class Conversing(Protocol):
+    """One side of a connection that talks until it is over."""
+
+    @property
+    def wire(self) -> Wire[Any]:
+        """Its messages."""
+        ...
+
+    async def converse(self) -> int:
+        """Hold the session; returns the WebSocket status to close with."""
+        ...
+
+
+async def hold_websocket(
+    live: LiveServer, websocket: WebSocket, new_connection: Callable[[Channel], Conversing]
+) -> None:
+    """Accept a WebSocket, converse, and send the last events before it is closed."""
     live.connect()
     try:
         await websocket.accept(subprotocol=chosen_subprotocol(websocket))
-        connection = Connection(live, websocket)
-        async with asyncio.TaskGroup() as tasks:
-            sender = tasks.create_task(connection.wire.run_sender())
-            status = await connection.converse()
-            connection.wire.finish()
-            await asyncio.wait({sender}, timeout=_FLUSH_WITHIN_MS / 1000)
-            sender.cancel()
+        connection = new_connection(WebSocketChannel(websocket))
+        status = await converse_and_flush(connection)
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # It may have closed already.
             await websocket.close(status)
     finally:
         live.disconnect()
 
 
-class Connection:
-    """One client, and the one session that it may have."""
+async def converse_and_flush(connection: Conversing) -> int:
+    """Converse while a sender empties the outbox, and give the client a moment to take the last events."""
+    async with asyncio.TaskGroup() as tasks:
+        sender = tasks.create_task(connection.wire.run_sender())
+        status = await connection.converse()
+        connection.wire.finish()
+        await asyncio.wait({sender}, timeout=_FLUSH_WITHIN_MS / 1000)
+        sender.cancel()
+    return status
 
-    def __init__(self, live: LiveServer, websocket: WebSocket) -> None:
+
+async def at_the_edge(wire: Wire[Any], session_id: str, held: Awaitable[int]) -> int:
+    """Nothing that goes wrong in a session goes further than here: the client is told, the others go on."""
+    try:
+        return await held
+    except (ClientGoneError, ClientMisbehavesError) as error:
+        log_event("connection ended without a session", session=session_id, why=type(error).__name__)
+        return POLICY_VIOLATION
+    except CapacityError as error:
+        log_event("session refused: no capacity", session=session_id)
+        wire.fail("capacity_exceeded", f"{error}: try again when another session has ended")
+        return TRY_AGAIN_LATER
+    except Exception as error:  # The session's edge: whatever broke, the others go on.
+        log_event("session failed", level=logging.ERROR, session=session_id, error=_names_of(error))
+        logging.getLogger(__name__).debug("session failed", exc_info=error)
+        wire.fail("internal_error", "the server failed in this session: connect again; its log has more")
+        return SERVER_ERROR
+
+
+class Connection:
+    """One client of GPT-Live, and the one session that it may have."""
+
+    def __init__(self, live: LiveServer, channel: Channel, media: Media | None = None) -> None:
         self._live = live
         self._limits = live.limits
+        self._media = media
         self._session_id = f"live_{uuid.uuid4().hex}"
-        self.wire = Wire(websocket, live.limits, live.clock, _event_ids(self._session_id))
+        self.wire = Wire(channel, LIVE, live.limits, live.clock, event_ids(self._session_id))
 
     async def converse(self) -> int:
         """Hold the session; returns the WebSocket status to close with."""
-        try:
-            opening, setup, engine_session = await self._begin()
-            return await self._run(opening, setup, engine_session)
-        except (ClientGoneError, ClientMisbehavesError) as error:
-            log_event("connection ended without a session", session=self._session_id, why=type(error).__name__)
-            return POLICY_VIOLATION
-        except CapacityError as error:
-            log_event("session refused: no capacity", session=self._session_id)
-            self.wire.fail("capacity_exceeded", f"{error}: try again when another session has ended")
-            return TRY_AGAIN_LATER
-        except Exception as error:  # The session's edge: whatever broke, the others go on.
-            log_event("session failed", level=logging.ERROR, session=self._session_id, error=_names_of(error))
-            logging.getLogger(__name__).debug("session failed", exc_info=error)
-            self.wire.fail("internal_error", "the server failed in this session: connect again; its log has more")
-            return SERVER_ERROR
+        return await at_the_edge(self.wire, self._session_id, self._hold())
+
+    async def _hold(self) -> int:
+        opening, setup, engine_session = await self._begin()
+        return await self._run(opening, setup, engine_session)
 
     async def _begin(self) -> tuple[Opening, SessionSetup, EngineSession]:
         """Read messages until one opens a session; the others are refused."""
@@ -101,17 +139,30 @@ class Connection:
                         f"{event.type} came before the session: send session.start and wait for session.started",
                         code="session_not_started",
                     )
-                setup = resolve_setup(
-                    event.session,
-                    offer=self._live.offer,
-                    limits=self._limits,
-                    session_id=self._session_id,
-                    expires_at_s=int(time.time() + self._limits.max_session_ms / 1000),
-                )
+                setup = self.resolve(event.session)
                 return event, setup, await self._open(event, setup)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
                 self.wire.refuse(error)
+
+    def resolve(self, config: SessionConfig) -> SessionSetup:
+        """The settings of this connection's session.
+
+        Raises:
+            ProtocolError: something that cannot be served or replaced.
+        """
+        return resolve_setup(
+            config,
+            offer=self._live.offer,
+            limits=self._limits,
+            session_id=self._session_id,
+            expires_at_s=int(time.time() + self._limits.max_session_ms / 1000),
+        )
+
+    @property
+    def session_id(self) -> str:
+        """Names the session to the client and in logs."""
+        return self._session_id
 
     async def _open(self, opening: Opening, setup: SessionSetup) -> EngineSession:
         if isinstance(opening, SessionStartEvent):
@@ -128,7 +179,7 @@ class Connection:
     async def _run(self, opening: Opening, setup: SessionSetup, engine_session: EngineSession) -> int:
         is_parked = False
         try:
-            session = LiveSession(self.wire, engine_session, setup, self._limits, self._live.clock)
+            session = LiveSession(self.wire, engine_session, setup, self._limits, self._live.clock, self._media)
             self._greet(opening, setup)
             if isinstance(opening, SessionStartEvent):
                 session.push_history()
@@ -183,10 +234,10 @@ class Connection:
         return statuses.get(ending.detail, NORMAL)
 
 
-def _event_ids(session_id: str) -> Callable[[], str]:
+def event_ids(session_id: str) -> Callable[[], str]:
     """Ids that are unique over all sessions."""
     numbers = count(1)
-    prefix = session_id.removeprefix("live_")[:12]
+    prefix = session_id.rpartition("_")[2][:12]
     return lambda: f"event_{prefix}_{next(numbers)}"
 
 

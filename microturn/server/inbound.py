@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
 from openai.types.live import (
     CommentaryAppendedEvent,
     CommentaryAppendEvent,
@@ -40,6 +42,7 @@ from microturn.server.session_setup import SessionSetup, require_client_delegati
 from microturn.server.wire import Wire
 from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.timing import TURN_MS
+from microturn.turns.video import VideoFrame
 
 
 class Inbound:
@@ -51,7 +54,7 @@ class Inbound:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: Wire[ClientEvent],
         engine_session: EngineSession,
         setup: SessionSetup,
         limits: Limits,
@@ -69,6 +72,8 @@ class Inbound:
         self._audio_came = asyncio.Event()
         # One frame waits while another is decoded; a third is dropped: old pictures are not worth a queue.
         self._undecoded: asyncio.Queue[CameraFrameEvent] = asyncio.Queue(1)
+        self.has_media_track = False
+        """Whether sound comes on a track of its own rather than in messages."""
         self.extensions: ExtensionsEnableEvent | None = None
         """What the client opted into."""
 
@@ -85,6 +90,19 @@ class Inbound:
             except ProtocolError as error:
                 error.client_event_id = event.event_id
                 self._wire.refuse(error)
+
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        """Take in decoded sound (num_samples,) at the codec's rate.
+
+        Raises:
+            ProtocolError: too far ahead of real time.
+        """
+        self.audio.accept_samples(samples)
+        self._audio_came.set()
+
+    def see(self, frame: VideoFrame) -> None:
+        """Hand a picture to the engine."""
+        self._engine_session.push_frame(frame)
 
     def push_text(self, event: TextEvent) -> None:
         """Hand text to the engine.
@@ -123,6 +141,10 @@ class Inbound:
     def _take_in(self, event: ClientEvent) -> None:
         match event:
             case InputAudioAppendEvent():
+                if self.has_media_track:
+                    raise ProtocolError(
+                        "this session hears its audio track: send sound there", code="unsupported", param="type"
+                    )
                 self.audio.accept(event.audio)
                 self._audio_came.set()
             case InputAudioMuteEvent() | InputAudioUnmuteEvent():

@@ -21,6 +21,8 @@ _MAX_CREDIT_MS = 5_000
 """What may come in one go after a stall of at least that length."""
 _PACE = 1.02
 """A little faster than real time, so that a client whose clock runs fast is never held back more and more."""
+_IMAGE_FORMATS = ("JPEG", "WEBP", "PNG")
+_DRAFT_SIZE = (640, 480)
 
 
 class AudioIngest:
@@ -40,6 +42,12 @@ class AudioIngest:
         self._credited_ns: int | None = None
         self.is_muted = False
 
+    def change_codec(self, codec: AudioCodec) -> None:
+        """Sound that comes from now on is encoded differently."""
+        if codec != self._codec:
+            self._codec = codec
+            self._resampler = StreamingResampler(codec.rate_hz, IN_HZ)
+
     @property
     def media_ms(self) -> float:
         """Media time at the end of the sound received so far."""
@@ -51,12 +59,19 @@ class AudioIngest:
         return sum(len(chunk.samples) for chunk in self._held) * 1000 / IN_HZ
 
     def accept(self, audio_base64: str) -> None:
-        """Take in one message's sound.
+        """Take in the sound of one message.
 
         Raises:
             ProtocolError: not base64, half a sample, or too far ahead of real time (nothing of it is taken in).
         """
-        samples = self._codec.decode(from_base64(audio_base64, param="audio"))
+        self.accept_samples(self._codec.decode(from_base64(audio_base64, param="audio")))
+
+    def accept_samples(self, samples: NDArray[np.float32]) -> None:
+        """Take in decoded sound (num_samples,) at the codec's rate.
+
+        Raises:
+            ProtocolError: too far ahead of real time (nothing of it is taken in).
+        """
         lead_ms = self.held_ms + len(samples) * 1000 / self._codec.rate_hz
         if lead_ms > self._limits.max_audio_lead_ms:
             raise ProtocolError(
@@ -67,7 +82,13 @@ class AudioIngest:
             )
         if self.is_muted:
             samples = np.zeros_like(samples)
-        resampled = self._resampler.push(samples)
+        self._hold(self._resampler.push(samples))
+
+    def fill_turn(self) -> None:
+        """Let a micro-turn of silence stand for sound that does not come."""
+        self._hold(np.zeros(IN_SAMPLES_PER_TURN, dtype=np.float32))
+
+    def _hold(self, resampled: NDArray[np.float32]) -> None:
         for start in range(0, len(resampled), IN_SAMPLES_PER_TURN):
             piece = resampled[start : start + IN_SAMPLES_PER_TURN]
             self._held.append(PcmChunk(start_sample=self._num_samples, samples=piece))
@@ -112,14 +133,14 @@ class FrameIngest:
         return True
 
     def decode(self, image_base64: str, time_ms: float) -> VideoFrame:
-        """The frame of a base64-encoded JPEG. Takes milliseconds: not for the event loop.
+        """The frame of a base64-encoded JPEG, WebP or PNG. Takes milliseconds: not for the event loop.
 
         Raises:
-            ProtocolError: not base64, not a JPEG, or larger than the limit.
+            ProtocolError: not base64, not such a picture, or larger than the limit.
         """
         data = from_base64(image_base64, param="image")
         try:
-            with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            with Image.open(io.BytesIO(data), formats=_IMAGE_FORMATS) as image:
                 # The header is read first, so that a small file cannot unfold into a huge picture.
                 if image.width * image.height > self._limits.max_image_pixels:
                     raise ProtocolError(
@@ -127,10 +148,11 @@ class FrameIngest:
                         code="invalid_image",
                         param="image",
                     )
+                image.draft("RGB", _DRAFT_SIZE)  # A JPEG is decoded at a fraction of its size where that suffices.
                 pixels: NDArray[np.uint8] = np.asarray(image.convert("RGB"), dtype=np.uint8)
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
             raise ProtocolError(
-                "image is not a readable JPEG: send the bytes of a JPEG file as base64",
+                "image is not a readable picture: send the bytes of a JPEG or WebP file as base64",
                 code="invalid_image",
                 param="image",
             ) from None

@@ -11,12 +11,22 @@ class Limits:
 
     max_connections: int = 64
     """WebSockets at once; more are refused with 503 before they are accepted."""
+    max_connections_per_address: int = 16
+    """Connections at once from one address other than this machine's. Behind a proxy that is the proxy's."""
+    max_connections_per_key: int = 32
+    """Connections at once with one key, its client secrets included."""
+    max_wrong_keys_per_minute: int = 20
+    """Wrong keys from one address before it is told to wait."""
     max_message_chars: int = 1_000_000
     """A longer message is answered with an error. Four times as much closes the connection (status 1009)."""
     max_messages_per_s: float = 400.0
     """Sustained rate of messages; above it the connection is closed."""
     max_message_burst: int = 800
     """Messages that may come at once."""
+    max_chars_per_s: float = 2_000_000.0
+    """Sustained rate of what the messages hold: sound takes 64,000 a second, ten pictures a few hundred thousand."""
+    max_char_burst: int = 16_000_000
+    """Characters that may come at once."""
     max_bad_messages: int = 32
     """Messages refused in a row before the connection is closed."""
     max_audio_lead_ms: int = 10_000
@@ -40,7 +50,7 @@ class Limits:
 
 
 class MessageRate:
-    """A token bucket over messages.
+    """A token bucket over messages, or over what they hold.
 
     Args:
         per_s: Tokens that come back in a second.
@@ -53,13 +63,13 @@ class MessageRate:
         self._tokens = float(burst)
         self._seen_ns: int | None = None
 
-    def admits(self, now_ns: int) -> bool:
-        """Take a token for a message that came now; False when there is none."""
+    def admits(self, now_ns: int, cost: int = 1) -> bool:
+        """Take tokens for a message that came now; False when there are too few."""
         if self._seen_ns is not None:
             refill = ms_of_ns(now_ns - self._seen_ns) / 1000 * self._per_s
             self._tokens = min(float(self._burst), self._tokens + refill)
         self._seen_ns = now_ns
-        if self._tokens < 1:
+        if self._tokens < cost:
             return False
-        self._tokens -= 1
+        self._tokens -= cost
         return True

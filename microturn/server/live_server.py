@@ -1,13 +1,26 @@
 """What all connections of one server share: the engine, the rules, and who is here."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from microturn.clock import Clock, SystemClock
+from microturn.server.ending import Ending
 from microturn.server.engine_port import Engine
 from microturn.server.limits import Limits
-from microturn.server.live_session import Ending, LiveSession
 from microturn.server.session_setup import Offer
+
+if TYPE_CHECKING:
+    from microturn.server.telemetry import Metrics
+
+
+class Endable(Protocol):
+    """A session of any protocol."""
+
+    def end(self, ending: Ending) -> None:
+        """End it; the first reason counts."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -19,17 +32,22 @@ class LiveServer:
     limits: Limits = field(default_factory=Limits)
     clock: Clock = field(default_factory=SystemClock)
     num_connections: int = 0
-    sessions: set[LiveSession] = field(default_factory=set[LiveSession])
+    sessions: set[Endable] = field(default_factory=set[Endable])
     is_stopping: bool = False
+    ice_servers: tuple[str, ...] = ()
+    """STUN and TURN servers for WebRTC; none unless configured."""
+    metrics: "Metrics | None" = None
+    """Figures about the sessions, where the packages for them are installed."""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def enter(self, session: LiveSession) -> None:
+    def enter(self, session: Endable) -> None:
         """Count a session in; one that comes while the server stops ends at once."""
         self.sessions.add(session)
         if self.is_stopping:
             session.end(Ending(reason="close_requested", detail="server_stopping"))
 
-    def leave(self, session: LiveSession) -> None:
+    def leave(self, session: Endable) -> None:
         """Count a session out."""
         self.sessions.discard(session)
 
@@ -41,6 +59,12 @@ class LiveServer:
         """Count a connection out."""
         self.num_connections -= 1
         self._changed.set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run work that outlives the request that began it. It handles its own errors."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def stop(self) -> None:
         """Tell every session that the server goes away."""

@@ -5,33 +5,37 @@ sounds).
 Whichever of them, or of the outside, ends the session says why; ``run`` returns it.
 """
 
-import asyncio
-from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Protocol
 
 from openai.types.live import SessionClosedEvent
 
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
+from microturn.protocol.live import ClientEvent
+from microturn.server.ending import Ending, Ends
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
 from microturn.server.limits import Limits
-from microturn.server.outbound import Outbound
+from microturn.server.outbound import Outbound, SoundSink
 from microturn.server.session_setup import SessionSetup
-from microturn.server.wire import ClientGoneError, ClientMisbehavesError, Wire
+from microturn.server.wire import Wire
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ending:
-    """Why a session ended."""
+class Media(Protocol):
+    """Sound and pictures on tracks of their own."""
 
-    reason: Literal["close_requested", "expired", "connection_lost"]
-    """GPT-Live's word for it."""
-    detail: Literal["", "client_gone", "misbehaviour", "engine_ended", "server_stopping"] = ""
-    """Ours."""
-    client_event_id: str | None = None
-    """The command that asked for it."""
+    @property
+    def voice(self) -> SoundSink:
+        """Where the model's speech goes."""
+        ...
+
+    async def listen(self, inbound: Inbound) -> None:
+        """Hand the user's sound on, for ever."""
+        ...
+
+    async def look(self, inbound: Inbound) -> None:
+        """Hand pictures on, for ever."""
+        ...
 
 
 class LiveSession:
@@ -39,37 +43,39 @@ class LiveSession:
 
     Args:
         engine_session: Already open; the caller closes it.
+        media: The tracks that carry sound and pictures; without them, messages do.
     """
 
     def __init__(
-        self, wire: Wire, engine_session: EngineSession, setup: SessionSetup, limits: Limits, clock: Clock
+        self,
+        wire: Wire[ClientEvent],
+        engine_session: EngineSession,
+        setup: SessionSetup,
+        limits: Limits,
+        clock: Clock,
+        media: Media | None = None,
     ) -> None:
         self._wire = wire
         self._setup = setup
         self._limits = limits
         self._inbound = Inbound(wire, engine_session, setup, limits, clock, on_close=self._close_requested)
-        self._outbound = Outbound(wire, engine_session, setup, limits, clock, self._inbound)
-        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._inbound.has_media_track = media is not None
+        self._media = media
+        sink = media.voice if media else None
+        self._outbound = Outbound(wire, engine_session, setup, limits, clock, self._inbound, sink)
+        self._ends = Ends()
 
     async def run(self) -> Ending:
         """Converse until something ends it. An error of the engine comes out as it is."""
         inbound, outbound = self._inbound, self._outbound
         works = [inbound.receive(), inbound.feed(), inbound.look_at_frames(), outbound.collect(), outbound.play()]
-        async with asyncio.TaskGroup() as tasks:
-            workers = [tasks.create_task(self._until_ending(work)) for work in works]
-            try:
-                async with asyncio.timeout(self._limits.max_session_ms / 1000):
-                    ending = await self._ending
-            except TimeoutError:
-                ending = Ending(reason="expired")
-            for worker in workers:
-                worker.cancel()
-        return ending
+        if self._media:
+            works += [self._media.listen(inbound), self._media.look(inbound)]
+        return await self._ends.of(works, within_ms=self._limits.max_session_ms)
 
     def end(self, ending: Ending) -> None:
         """End the session; the first reason counts."""
-        if not self._ending.done():
-            self._ending.set_result(ending)
+        self._ends.end(ending)
 
     def closed_event(self, ending: Ending) -> SessionClosedEvent:
         """The last event of the session."""
@@ -108,18 +114,6 @@ class LiveSession:
         except ProtocolError as error:
             error.param = "session.input"
             self._wire.refuse(error)
-
-    async def _until_ending(self, work: Awaitable[None]) -> None:
-        """Do one task's work; its regular end is the session's."""
-        try:
-            await work
-        except ClientGoneError:
-            self.end(Ending(reason="connection_lost", detail="client_gone"))
-        except ClientMisbehavesError:
-            self.end(Ending(reason="connection_lost", detail="misbehaviour"))
-        else:
-            # Of the five, only collecting can come to an end by itself.
-            self.end(Ending(reason="connection_lost", detail="engine_ended"))
 
     def _close_requested(self, client_event_id: str | None) -> None:
         self.end(Ending(reason="close_requested", client_event_id=client_event_id))

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from openai.types.live import (
     InputTranscriptDeltaEvent,
     OutputAudioDeltaEvent,
@@ -15,10 +17,11 @@ from openai.types.live import (
 from microturn.clock import Clock
 from microturn.protocol.codec import to_base64
 from microturn.protocol.extensions import TurnEvent, TurnPiece
+from microturn.protocol.live import ClientEvent
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
 from microturn.server.limits import Limits
-from microturn.server.playout import PlayedTurn, Playout
+from microturn.server.playout import MAX_AHEAD_MS, PlayedTurn, Playout
 from microturn.server.resample import StreamingResampler
 from microturn.server.session_setup import SessionSetup
 from microturn.server.wire import Wire
@@ -35,7 +38,21 @@ from microturn.turns.timing import (
 from microturn.turns.trace import TurnTrace
 
 USAGE_EVERY_TURNS = 50
+MAX_SINK_AHEAD_MS = 40
+"""A track is next to the ear: it holds little beyond the turn that plays."""
 _SILENCE = np.zeros(OUT_SAMPLES_PER_TURN, dtype=np.float32)
+
+
+class SoundSink(Protocol):
+    """Where sound goes that does not go out in messages."""
+
+    def play(self, samples: NDArray[np.float32] | None) -> None:
+        """Append one micro-turn's sound (4800,) at 24 kHz; None for silence."""
+        ...
+
+    def clear(self) -> None:
+        """Drop what has not left."""
+        ...
 
 
 class Outbound:
@@ -43,16 +60,18 @@ class Outbound:
 
     Args:
         inbound: Knows what the client opted into.
+        sink: Plays the sound on a track; without one, it goes out in messages.
     """
 
     def __init__(
         self,
-        wire: Wire,
+        wire: Wire[ClientEvent],
         engine_session: EngineSession,
         setup: SessionSetup,
         limits: Limits,
         clock: Clock,
         inbound: Inbound,
+        sink: SoundSink | None = None,
     ) -> None:
         self._wire = wire
         self._engine_session = engine_session
@@ -60,7 +79,9 @@ class Outbound:
         self._clock = clock
         self._inbound = inbound
         self._resampler = StreamingResampler(OUT_HZ, setup.codec.rate_hz)
-        self.playout = Playout(limits.max_waiting_turns)
+        self._sink = sink
+        max_ahead_ms = MAX_AHEAD_MS if sink is None else MAX_SINK_AHEAD_MS
+        self.playout = Playout(limits.max_waiting_turns, max_ahead_ms, is_continuous=sink is None)
         self._playout_changed = asyncio.Event()
         self.num_turns = engine_session.next_sample // IN_SAMPLES_PER_TURN
 
@@ -77,6 +98,8 @@ class Outbound:
         """
         async for output, trace in self._engine_session.outputs():
             self.num_turns += 1
+            if output.is_clear and self._sink is not None:
+                self._sink.clear()
             self.playout.add(output, is_forced=trace.is_forced)
             self._playout_changed.set()
             self._report(output, trace)
@@ -126,7 +149,9 @@ class Outbound:
         """Send one micro-turn's sound, and the words that it carries."""
         extensions = self._inbound.extensions
         omits_silence = extensions is not None and extensions.silence == "omit"
-        if turn.audio is not None or not omits_silence:
+        if self._sink is not None:
+            self._sink.play(turn.audio)
+        elif turn.audio is not None or not omits_silence:
             samples = self._resampler.push(_SILENCE if turn.audio is None else turn.audio)
             delta = to_base64(self._codec.encode(samples))
             self._wire.send(OutputAudioDeltaEvent(type="session.output_audio.delta", delta=delta))

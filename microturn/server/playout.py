@@ -16,6 +16,7 @@ from microturn.turns.timing import TURN_MS, ns_of_ms, turn_start_ms
 
 MAX_AHEAD_MS = TURN_MS
 """How much sound the client may still hold when more is sent."""
+_MAX_WAITING_BEFORE_SILENCE = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,9 +40,13 @@ class Playout:
 
     Args:
         max_waiting_turns: When more wait, the oldest goes unplayed and is counted.
+        max_ahead_ms: How much sound the client may still hold when more is sent.
+        is_continuous: Whether the client counts on every turn; a track of its own plays on by the clock.
     """
 
-    def __init__(self, max_waiting_turns: int) -> None:
+    def __init__(self, max_waiting_turns: int, max_ahead_ms: int = MAX_AHEAD_MS, *, is_continuous: bool = True) -> None:
+        self._max_ahead_ms = max_ahead_ms
+        self._is_continuous = is_continuous
         self._waiting: deque[PlayedTurn] = deque()
         self._max_waiting_turns = max_waiting_turns
         self._leading_caption = ""
@@ -55,12 +60,14 @@ class Playout:
     def add(self, output: MicroTurnOutput, *, is_forced: bool = False) -> None:
         """Take in the next output.
 
-        The silence of a forced turn is skipped: its time had passed, and so the delay of a stall goes away again.
+        The silence of a forced turn is skipped: its time had passed, and so the delay of a stall goes away again. On
+        a track, so is silence while turns queue up, as they do when the client's clock runs faster than ours.
         """
         if output.is_clear:
             self._clear()
         turn = PlayedTurn(index=output.index, audio=output.audio, caption=self._caption(output))
-        if is_forced and turn.audio is None and not turn.caption:
+        is_behind = not self._is_continuous and len(self._waiting) >= _MAX_WAITING_BEFORE_SILENCE
+        if (is_forced or is_behind) and turn.audio is None and not turn.caption:
             self.num_skipped_turns += 1
             return
         self._waiting.append(turn)
@@ -70,7 +77,7 @@ class Playout:
 
     def due_ns(self) -> int | None:
         """The clock time at which the next turn may leave; None when none waits."""
-        return self._client_busy_until_ns - ns_of_ms(MAX_AHEAD_MS) if self._waiting else None
+        return self._client_busy_until_ns - ns_of_ms(self._max_ahead_ms) if self._waiting else None
 
     def take(self, now_ns: int) -> PlayedTurn | None:
         """The next turn, if it may leave now."""

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -12,9 +14,13 @@ from microturn.errors import MicroturnError
 from microturn.server.access import Access
 from microturn.server.app import create_app
 from microturn.server.engine_port import Engine
+from microturn.server.keys import read_keys
 from microturn.server.limits import Limits
 from microturn.server.live_server import LiveServer
 from microturn.server.session_setup import Offer
+
+if TYPE_CHECKING:
+    from microturn.server.telemetry import Metrics
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8710
@@ -30,6 +36,9 @@ async def serve(
     model: str = "nano",
     voice: str = "heart",
     is_recorded: bool = False,
+    keys: Path | None = None,
+    certificate: tuple[Path, Path] | None = None,
+    ice_servers: Sequence[str] = (),
     limits: Limits | None = None,
     on_ready: Callable[[str], None] = print,
     stop: asyncio.Event | None = None,
@@ -41,6 +50,9 @@ async def serve(
         port: 0 takes a free one.
         is_recorded: The engine keeps sessions: clients are told, and show it.
         key: Needed from clients; without one, only this machine can be served.
+        keys: A file of more keys, see ``microturn.server.keys``.
+        certificate: Files of a certificate and its key (PEM): https instead of http.
+        ice_servers: STUN and TURN servers for WebRTC; none is asked unless named here.
         on_ready: Called with the page's address once connections are accepted.
         stop: Set it to stop, as a signal would.
 
@@ -48,9 +60,16 @@ async def serve(
         ValueError: a host beyond this machine without a key.
         MicroturnError: the address cannot be listened on.
     """
-    offer = Offer(model=model, voice=voice, is_recorded=is_recorded)
-    live = LiveServer(engine=engine, offer=offer, limits=limits or Limits())
-    app = create_app(live, Access(host=host, key=key))
+    metrics = _new_metrics()
+    live = LiveServer(
+        engine=engine if metrics is None else _observed(engine, metrics),
+        offer=Offer(model=model, voice=voice, is_recorded=is_recorded),
+        limits=limits or Limits(),
+        ice_servers=tuple(ice_servers),
+        metrics=metrics,
+    )
+    app = create_app(live, Access(host=host, key=key, holders=read_keys(keys) if keys else {}))
+    _require_readable(certificate)
     listener = _listen(host, port)
     server = _Server(
         uvicorn.Config(
@@ -59,6 +78,8 @@ async def serve(
             access_log=False,
             lifespan="off",
             server_header=False,
+            ssl_certfile=certificate[0] if certificate else None,
+            ssl_keyfile=certificate[1] if certificate else None,
             # Our own limit answers with an error that says what to do; this one only cuts off.
             ws_max_size=live.limits.max_message_chars * 4,
             ws_per_message_deflate=False,
@@ -70,7 +91,7 @@ async def serve(
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(server.serve(sockets=[listener]))
             await server.listening.wait()
-            on_ready(page_url(host, listener.getsockname()[1], key))
+            on_ready(page_url(host, listener.getsockname()[1], key, is_secure=certificate is not None))
             stopping = tasks.create_task(stop.wait())
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
@@ -78,11 +99,33 @@ async def serve(
             server.should_exit = True
 
 
-def page_url(host: str, port: int, key: str | None) -> str:
+def page_url(host: str, port: int, key: str | None, *, is_secure: bool = False) -> str:
     """The address to open. The key stands after the '#', which browsers do not send."""
     name = "localhost" if host in ("0.0.0.0", "::") else host
     bracketed = f"[{name}]" if ":" in name else name
-    return f"http://{bracketed}:{port}/" + (f"#key={key}" if key else "")
+    scheme = "https" if is_secure else "http"
+    return f"{scheme}://{bracketed}:{port}/" + (f"#key={key}" if key else "")
+
+
+def _new_metrics() -> "Metrics | None":
+    """Figures about the sessions; None where the packages for them are not installed."""
+    try:
+        from microturn.server.telemetry import Metrics
+    except ImportError:
+        return None
+    return Metrics()
+
+
+def _observed(engine: Engine, metrics: "Metrics") -> Engine:
+    from microturn.server.telemetry import ObservedEngine
+
+    return ObservedEngine(engine, metrics)
+
+
+def _require_readable(certificate: tuple[Path, Path] | None) -> None:
+    for path in certificate or ():
+        if not path.is_file():
+            raise MicroturnError(f"{path} is no file: give a certificate and its key as PEM, or use --self-signed")
 
 
 class _Server(uvicorn.Server):

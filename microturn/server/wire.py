@@ -1,18 +1,24 @@
-"""One WebSocket as a stream of checked client events in, and a bounded outbox of server events out."""
+"""One connection as a stream of checked client events in, and a bounded outbox of server events out."""
 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from openai.types.live import InfoEvent
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from pydantic import BaseModel
 
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
 from microturn.protocol.extensions import TurnEvent
-from microturn.protocol.live import ClientEvent, ServerEvent, to_json
+from microturn.protocol.live import ClientEvent, to_json
 from microturn.protocol.parse import error_event, parse_client_event
+from microturn.protocol.realtime import RealtimeClientEvent, parse_realtime_event, realtime_error_event
+from microturn.server.channel import Channel, ClientGoneError
 from microturn.server.limits import Limits, MessageRate
+
+Event = TypeVar("Event")
 
 POLICY_VIOLATION = 1008
 SERVER_ERROR = 1011
@@ -21,35 +27,54 @@ GOING_AWAY = 1001
 NORMAL = 1000
 
 
-class ClientGoneError(Exception):
-    """The other side has vanished, or reads too slowly to be there."""
-
-
 class ClientMisbehavesError(Exception):
     """The other side broke a rule that ends its connection; it has been told."""
 
 
-class Wire:
+@dataclass(frozen=True, kw_only=True)
+class Dialect(Generic[Event]):
+    """A protocol, as far as the wire must know it."""
+
+    parse: Callable[[str, int], Event]
+    """From a message's text and the limit of its length; raises ProtocolError."""
+    error: Callable[[ProtocolError, str, str], BaseModel]
+    """From an error, the id of the event and the error's category."""
+
+
+LIVE: Dialect[ClientEvent] = Dialect(parse=parse_client_event, error=error_event)
+REALTIME: Dialect[RealtimeClientEvent] = Dialect(parse=parse_realtime_event, error=realtime_error_event)
+
+
+class Wire(Generic[Event]):
     """The two directions of one connection.
 
     Args:
-        websocket: Already accepted.
+        channel: Open already.
         new_event_id: Makes the ids of server events.
     """
 
-    def __init__(self, websocket: WebSocket, limits: Limits, clock: Clock, new_event_id: Callable[[], str]) -> None:
-        self._websocket = websocket
+    def __init__(
+        self,
+        channel: Channel,
+        dialect: Dialect[Event],
+        limits: Limits,
+        clock: Clock,
+        new_event_id: Callable[[], str],
+    ) -> None:
+        self._channel = channel
+        self._dialect = dialect
         self._limits = limits
         self._clock = clock
         self.new_event_id = new_event_id
         self._rate = MessageRate(limits.max_messages_per_s, limits.max_message_burst)
+        self._char_rate = MessageRate(limits.max_chars_per_s, limits.max_char_burst)
         self._num_bad_in_a_row = 0
         # Full: telemetry is dropped at half, and at the brim the client is taken as gone. None ends the sender.
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue(limits.max_outbox_events)
         self.num_dropped_turn_events = 0
         self.num_refused_messages = 0
 
-    async def receive(self) -> ClientEvent:
+    async def receive(self) -> Event:
         """The next valid event; invalid messages are answered and skipped.
 
         Raises:
@@ -57,23 +82,26 @@ class Wire:
             ClientMisbehavesError: too many messages, or too many bad ones.
         """
         while True:
-            message = await self._websocket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise ClientGoneError
+            text = await self._channel.receive()
             if not self._rate.admits(self._clock.now_ns()):
                 self._expel(
                     f"more than {self._limits.max_messages_per_s:.0f} messages a second: put 20-200 ms of sound in one",
                     code="rate_limit_exceeded",
                 )
+            if text is not None and not self._char_rate.admits(self._clock.now_ns(), len(text)):
+                self._expel(
+                    f"more than {self._limits.max_chars_per_s:.0f} characters a second: send smaller pictures, fewer",
+                    code="rate_limit_exceeded",
+                )
             try:
-                event = self._parsed(message.get("text"))
+                event = self._parsed(text)
             except ProtocolError as error:
                 self.refuse(error)
                 continue
             self._num_bad_in_a_row = 0
             return event
 
-    def send(self, event: ServerEvent) -> None:
+    def send(self, event: BaseModel) -> None:
         """Put an event into the outbox.
 
         Raises:
@@ -91,7 +119,7 @@ class Wire:
         """Tell the client what was wrong with its message; too often in a row ends the connection."""
         self.num_refused_messages += 1
         self._num_bad_in_a_row += 1
-        self.send(error_event(error, event_id=self.new_event_id()))
+        self._send_error(error)
         if self._num_bad_in_a_row >= self._limits.max_bad_messages:
             self._expel(
                 f"{self._num_bad_in_a_row} messages in a row were refused: read the errors before sending more",
@@ -105,7 +133,7 @@ class Wire:
     def fail(self, code: str, message: str) -> None:
         """Send an error that ends the session, if the client still reads."""
         with contextlib.suppress(ClientGoneError):
-            self.send(error_event(ProtocolError(message, code=code), event_id=self.new_event_id(), kind="server_error"))
+            self._send_error(ProtocolError(message, code=code), kind="server_error")
 
     def finish(self) -> None:
         """Let the sender end once the outbox is empty."""
@@ -117,18 +145,21 @@ class Wire:
         """Send what is in the outbox until ``finish``; a client that has gone is no error here."""
         while (text := await self._outbox.get()) is not None:
             try:
-                await self._websocket.send_text(text)
-            except (WebSocketDisconnect, RuntimeError):
+                await self._channel.send(text)
+            except ClientGoneError:
                 return
 
-    def _parsed(self, text: str | None) -> ClientEvent:
+    def _parsed(self, text: str | None) -> Event:
         if text is None:
             raise ProtocolError(
                 "binary messages are not part of the protocol: send JSON as text, sound as base64",
                 code="binary_message",
             )
-        return parse_client_event(text, max_chars=self._limits.max_message_chars)
+        return self._dialect.parse(text, self._limits.max_message_chars)
 
     def _expel(self, message: str, *, code: str) -> None:
-        self.send(error_event(ProtocolError(message, code=code), event_id=self.new_event_id()))
+        self._send_error(ProtocolError(message, code=code))
         raise ClientMisbehavesError(code)
+
+    def _send_error(self, error: ProtocolError, kind: str = "invalid_request_error") -> None:
+        self.send(self._dialect.error(error, self.new_event_id(), kind))

@@ -1,6 +1,7 @@
 """When a micro-turn's sound leaves, and which words go with it."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -110,3 +111,16 @@ def test_the_queue_is_bounded() -> None:
         playout.add(silence(index))
     assert playout.num_overflowed_turns == 6
     assert taken(playout, clock) == [6, 7]
+
+
+def test_a_track_catches_up_in_silences_when_the_clients_clock_runs_fast() -> None:
+    playout = Playout(64, 40, is_continuous=False)
+    now_ns = 0
+    for index in range(1_000):  # Each turn comes 1 % early: two seconds in all.
+        playout.add(MicroTurnOutput(index=index))
+        for _ in range(99):
+            playout.take(now_ns)
+            now_ns += 2_000_000
+    assert playout.num_skipped_turns == pytest.approx(10, abs=2)
+    due_ns = playout.due_ns()
+    assert due_ns is None or due_ns - now_ns < 500_000_000

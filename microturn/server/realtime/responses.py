@@ -1,0 +1,155 @@
+"""Responses for turn-based clients, drawn from a model that speaks when it thinks fit.
+
+A response begins with the first micro-turn that sounds, or at once when the client asks for one; it ends once the model
+has been silent for ``END_AFTER_TURNS``, or at once when it was interrupted.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+from openai.types.realtime import RealtimeFunctionTool
+from openai.types.shared.metadata import Metadata
+
+from microturn.server.playout import PlayedTurn
+from microturn.server.realtime.conversation import Conversation
+from microturn.server.realtime.response import Response
+from microturn.server.realtime.settings import RealtimeSettings
+from microturn.server.resample import StreamingResampler
+from microturn.server.wire import Wire
+from microturn.turns.background import Act, ActKind
+from microturn.turns.timing import OUT_HZ, OUT_SAMPLES_PER_TURN
+
+END_AFTER_TURNS = 3
+"""A pause within what is said is shorter than this."""
+GIVE_UP_AFTER_TURNS = 40
+"""A response that was asked for ends empty when the model has said nothing for this long."""
+_SILENCE = np.zeros(OUT_SAMPLES_PER_TURN, dtype=np.float32)
+
+
+class Responses:
+    """The responses of one session, one after the other."""
+
+    def __init__(self, wire: Wire[Any], conversation: Conversation, settings: RealtimeSettings) -> None:
+        self._wire = wire
+        self._conversation = conversation
+        self._settings = settings
+        self._resampler = StreamingResampler(OUT_HZ, settings.output_codec.rate_hz)
+        self._current: Response | None = None
+        self._num_quiet_turns = 0
+        self._is_dropping = False
+        """The client cancelled: what is left of the utterance is not sent."""
+        self._calls: dict[str, int] = {}
+        """Jobs of the background that wait for the client, by the id of the function call."""
+
+    def change_settings(self, settings: RealtimeSettings) -> None:
+        """New settings; a response that has begun keeps its own modality."""
+        if settings.output_codec != self._settings.output_codec:
+            self._resampler = StreamingResampler(OUT_HZ, settings.output_codec.rate_hz)
+        self._settings = settings
+
+    def request(self, metadata: Metadata | None) -> None:
+        """The client asks for a response: what the model says next belongs to it."""
+        self._is_dropping = False
+        if self._current is not None:
+            self._finish()
+        self._begin(metadata)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a response has begun and not ended."""
+        return self._current is not None
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether something has been said in the response that runs."""
+        return self._current is not None and self._current.has_begun
+
+    def cancel(self) -> None:
+        """The client does not want the rest."""
+        if self._current is not None:
+            self._current.finish("client_cancelled")
+            self._current = None
+            self._is_dropping = True
+
+    def interrupted(self) -> None:
+        """The model broke off by itself."""
+        if self._current is not None and self._current.has_begun:
+            self._current.finish("turn_detected")
+            self._current = None
+
+    def play(self, turn: PlayedTurn) -> None:
+        """Send one micro-turn's sound and words."""
+        is_quiet = turn.audio is None and not turn.caption
+        if self._is_dropping:
+            self._is_dropping = not is_quiet
+        elif is_quiet:
+            self._rest()
+        else:
+            response = self._current or self._begin(None)
+            for _ in range(self._num_quiet_turns if response.has_begun else 0):
+                self._send_sound(response, _SILENCE)  # A pause within the response keeps its length.
+            self._num_quiet_turns = 0
+            if turn.caption:
+                response.add_words(turn.caption)
+            if turn.audio is None:
+                self._num_quiet_turns = 1  # The last word's caption may come with the silence after it.
+            else:
+                self._send_sound(response, turn.audio)
+
+    def call(self, act: Act) -> bool:
+        """Turn a request to the background into a function call; False when no tool of the client's takes it."""
+        if act.kind is not ActKind.ASK:
+            return False
+        for tool in self._settings.tools:
+            if (arguments := _arguments(tool, act.text)) is not None and tool.name:
+                call_id = f"call_{self._wire.new_event_id()}"
+                self._calls[call_id] = act.job
+                was_active = self._current is not None
+                (self._current or self._begin(None)).call(tool.name, arguments, call_id)
+                if not was_active:
+                    self._finish()
+                return True
+        return False
+
+    def answered(self, call_id: str) -> int | None:
+        """The job that a function call stood for, once; None for a call that is not ours."""
+        return self._calls.pop(call_id, None)
+
+    def _rest(self) -> None:
+        self._num_quiet_turns += 1
+        if self._current is None:
+            return
+        patience = END_AFTER_TURNS if self._current.has_begun else GIVE_UP_AFTER_TURNS
+        if self._num_quiet_turns >= patience:
+            self._finish()
+
+    def _begin(self, metadata: Metadata | None) -> Response:
+        self._current = Response(self._wire, self._conversation, self._settings.modality, metadata)
+        self._num_quiet_turns = 0
+        return self._current
+
+    def _finish(self) -> None:
+        assert self._current is not None, "a response ends once"
+        self._current.finish()
+        self._current = None
+
+    def _send_sound(self, response: Response, samples: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+        response.add_sound(self._settings.output_codec.encode(self._resampler.push(samples)))
+
+
+def _arguments(tool: RealtimeFunctionTool, text: str) -> str | None:
+    """A plain request as a tool's arguments: for tools that need one string and nothing else."""
+    schema: Any = tool.parameters
+    if not isinstance(schema, dict):
+        return None
+    properties: Any = schema.get("properties")
+    if not isinstance(properties, dict):
+        return None
+    required: Any = schema.get("required") or list(properties)
+    if not isinstance(required, list) or len(required) != 1:
+        return None
+    described: Any = properties.get(required[0])
+    if not isinstance(described, dict) or described.get("type") != "string":
+        return None
+    return json.dumps({required[0]: text}, ensure_ascii=False)

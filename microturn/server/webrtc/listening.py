@@ -1,0 +1,126 @@
+"""The user's side of a WebRTC peer: Opus packets and one video track, to the session's sound and pictures."""
+
+import asyncio
+from typing import Any
+
+import av
+import numpy as np
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from aiortc.rtcrtpreceiver import RTCRtpReceiver
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from microturn.clock import Clock
+from microturn.server.webrtc.rtp import RTP_HZ, RtpOrder, RtpPacket, RtpTimeline
+from microturn.turns.video import VideoFrame
+
+_MAX_WAITING_PACKETS = 512
+"""Ten seconds of packets; when full, the oldest goes and counts as lost."""
+_LOOK_EVERY_MS = 50
+MAX_FRAME_WIDTH = 640
+"""Larger pictures are scaled down before they are copied: the model sees far fewer pixels."""
+
+
+class PacketTap:
+    """Stands in for aiortc's jitter buffer, whose delay grows with every lost packet and never shrinks."""
+
+    def __init__(self) -> None:
+        self.packets: asyncio.Queue[RtpPacket] = asyncio.Queue(_MAX_WAITING_PACKETS)
+        self.num_dropped = 0
+
+    def add(self, packet: Any) -> tuple[bool, None]:
+        """Take an RTP packet over; nothing is left for aiortc to decode."""
+        if self.packets.full():
+            self.packets.get_nowait()
+            self.num_dropped += 1
+        payload: bytes = packet._data  # Set by aiortc before the packet gets here.
+        self.packets.put_nowait(RtpPacket(sequence=packet.sequence_number, timestamp=packet.timestamp, payload=payload))
+        return False, None
+
+
+def tap(receiver: RTCRtpReceiver) -> PacketTap:
+    """Take a receiver's packets before aiortc buffers them.
+
+    aiortc has no public place for this: the name of its buffer is checked, so that an update that moves it is noticed.
+    """
+    name = "_RTCRtpReceiver__jitter_buffer"
+    assert hasattr(receiver, name), "this aiortc keeps its jitter buffer elsewhere: adapt microturn.server.webrtc"
+    packets = PacketTap()
+    setattr(receiver, name, packets)
+    return packets
+
+
+class OpusListener:
+    """Turns packets into sound on the sender's timeline."""
+
+    def __init__(self, packets: PacketTap, clock: Clock) -> None:
+        self._tap = packets
+        self._clock = clock
+        self._order = RtpOrder()
+        self._timeline = RtpTimeline()
+        self._decoder = _new_decoder()
+        self.num_undecodable = 0
+
+    async def next_sound(self) -> NDArray[np.float32]:
+        """The next stretch of sound (num_samples,) at 48 kHz; may be empty."""
+        packets: list[RtpPacket] = []
+        try:
+            async with asyncio.timeout(_LOOK_EVERY_MS / 1000):
+                packets.append(await self._tap.packets.get())
+        except TimeoutError:
+            return self._timeline.fill(self._clock.now_ns())
+        while not self._tap.packets.empty():
+            packets.append(self._tap.packets.get_nowait())
+        ordered = [each for packet in packets for each in self._order.push(packet)]
+        now_ns = self._clock.now_ns()
+        sounds = await asyncio.to_thread(self._decode, ordered) if ordered else []
+        placed = [self._timeline.place(timestamp, sound, now_ns) for timestamp, sound in sounds]
+        return np.concatenate(placed) if placed else self._timeline.fill(now_ns)
+
+    def counters(self) -> dict[str, int]:
+        """What was lost on the way."""
+        return {
+            "lost_packets": self._order.num_lost + self._tap.num_dropped,
+            "late_packets": self._order.num_late,
+            "undecodable_packets": self.num_undecodable,
+            "silent_ms": self._timeline.num_silent_samples * 1000 // RTP_HZ,
+        }
+
+    def _decode(self, packets: list[RtpPacket]) -> list[tuple[int, NDArray[np.float32]]]:
+        sounds: list[tuple[int, NDArray[np.float32]]] = []
+        for packet in packets:
+            try:
+                frames = self._decoder.decode(av.Packet(packet.payload))
+            except FFmpegError:
+                self.num_undecodable += 1
+                continue
+            parts = [frame.to_ndarray().reshape(-1).astype(np.float32) / 32768 for frame in frames]
+            if parts:
+                sounds.append((packet.timestamp, np.concatenate(parts).astype(np.float32)))
+        return sounds
+
+
+def _new_decoder() -> av.AudioCodecContext:
+    decoder = av.CodecContext.create("libopus", "r")
+    assert isinstance(decoder, av.AudioCodecContext), "Opus is sound"
+    decoder.format = "s16"
+    decoder.layout = "mono"
+    decoder.sample_rate = RTP_HZ
+    return decoder
+
+
+async def next_picture(track: MediaStreamTrack) -> av.VideoFrame | None:
+    """The next picture of a track; None at its end."""
+    try:
+        frame = await track.recv()
+    except MediaStreamError:
+        return None
+    return frame if isinstance(frame, av.VideoFrame) else None
+
+
+def to_video_frame(frame: av.VideoFrame, time_ms: float) -> VideoFrame:
+    """A decoded picture as the engine takes it. Takes milliseconds: not for the event loop."""
+    scale = min(1.0, MAX_FRAME_WIDTH / max(frame.width, frame.height, 1))
+    width, height = max(2, int(frame.width * scale)), max(2, int(frame.height * scale))
+    pixels = np.asarray(frame.to_ndarray(format="rgb24", width=width, height=height), dtype=np.uint8)
+    return VideoFrame(time_ms=time_ms, pixels=pixels)

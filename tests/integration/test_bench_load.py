@@ -1,0 +1,36 @@
+"""``bench load`` on a running server: each client is answered, and what it waited is measured."""
+
+import numpy as np
+import pytest
+from server_harness import WatchedEngine, running_server, says
+
+from microturn.errors import MicroturnError
+from microturn.evals.load import Request, load_report, run_load
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+
+REQUEST = Request(sound=np.concatenate([np.full(6_400, 0.2), np.zeros(9_600)]).astype(np.float32), end_ms=400.0)
+
+
+def answers(turn: MicroTurnInput) -> MicroTurnOutput:
+    return says(turn.index, " yes") if turn.index % 5 == 2 else MicroTurnOutput(index=turn.index)
+
+
+async def test_two_clients_are_answered_and_timed() -> None:
+    async with running_server(WatchedEngine(answers)) as server:
+        waited = await run_load(server.url, [REQUEST], num_sessions=2, seconds=1.5)
+    figures = load_report(waited).metrics
+    assert all(each.num_requests >= 1 and each.turn_ms for each in waited)
+    assert figures["answered"].value == 1.0
+    assert (figures["refused"].value, figures["missed_deadlines"].value) == (0.0, 0.0)
+    assert all(ms > 0 for each in waited for ms in each.response_ms)
+
+
+async def test_those_who_find_no_place_are_counted() -> None:
+    async with running_server(WatchedEngine(answers, max_sessions=1)) as server:
+        waited = await run_load(server.url, [REQUEST], num_sessions=2, seconds=3.0)
+    assert load_report(waited).metrics["refused"].value == 0.5
+
+
+async def test_a_server_that_is_not_there_is_named() -> None:
+    with pytest.raises(MicroturnError, match="microturn serve"):
+        await run_load("http://127.0.0.1:9/", [REQUEST], num_sessions=1, seconds=1.0)
