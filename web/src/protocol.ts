@@ -25,7 +25,7 @@ export interface CameraFrameEvent {
   type: "microturn.camera_frame";
   /** Optional client identifier, returned in an error. */
   event_id?: string;
-  /** Base64-encoded JPEG. */
+  /** Base64-encoded JPEG or WebP. */
   image: string;
 }
 
@@ -92,6 +92,8 @@ export interface ExtensionsEnableEvent {
   turns?: boolean;
   /** `omit`: leave out audio deltas that hold nothing but silence. Stock clients get a continuous stream. */
   silence?: "send" | "omit";
+  /** Send a `microturn.job` whenever something about a job of the background model has changed. */
+  jobs?: boolean;
 }
 
 /** Acknowledges `microturn.extensions.enable` with the settings in force. */
@@ -105,6 +107,8 @@ export interface ExtensionsEnabledEvent {
   turns: boolean;
   /** Whether silent audio deltas are sent. */
   silence: "send" | "omit";
+  /** Whether `microturn.job` events follow; not where the client itself does the background's work. */
+  jobs?: boolean;
   /** Length of a micro-turn in milliseconds. */
   turn_ms: number;
   /** With it, `microturn.session.resume` goes on with this session after a lost connection. Secret. */
@@ -249,6 +253,52 @@ export interface InstructionsAppendedEvent {
   start_ms: number;
   type: "session.instructions.appended";
   client_event_id?: string;
+}
+
+/** The user's word on the tool that a job of the background model asks for. */
+export interface JobDecideEvent {
+  type: "microturn.job.decide";
+  /** Optional client identifier, returned in an error. */
+  event_id?: string;
+  /** Number of the job. */
+  job: number;
+  /** Whether the tool may be used, for the rest of the session. */
+  allow: boolean;
+}
+
+/** A job of the background model, as it stands now. */
+export interface JobEvent {
+  type: "microturn.job";
+  /** The unique ID of the server event. */
+  event_id: string;
+  /** Its number within the session; a new question may take an old number. */
+  job: number;
+  /** `asking`: it waits for `microturn.job.decide`, or for the user's spoken yes or no. */
+  state: "waiting" | "running" | "asking" | "done" | "failed" | "cancelled";
+  /** What is asked, with its corrections. */
+  question: string;
+  /** The tool that it asks permission for; else empty. */
+  asks_for: string;
+  /** Tools used so far. */
+  steps: JobStep[];
+  /** The whole answer, in Markdown, or why there is none. Foreign text: render it safely. */
+  text: string;
+  /** How often it was tried. */
+  num_attempts: number;
+  /** Tokens of the language model. */
+  num_tokens: number;
+  /** Since it was asked, until it was over. */
+  elapsed_ms: number;
+}
+
+/** One use of a tool. */
+export interface JobStep {
+  /** Its name; tools of MCP servers are named `server_tool`. */
+  tool: string;
+  /** `ok`, `denied`, or what went wrong. */
+  outcome: string;
+  /** How long it took, the user's decision included. */
+  duration_ms: number;
 }
 
 /** Details of an error encountered by the Live session, including the affected parameter or client command when available. */
@@ -552,7 +602,8 @@ export type ClientEvent =
   | ExtensionsEnableEvent
   | ResumeEvent
   | TextEvent
-  | CameraFrameEvent;
+  | CameraFrameEvent
+  | JobDecideEvent;
 
 export type ServerEvent =
   | SessionStartedEvent
@@ -570,4 +621,5 @@ export type ServerEvent =
   | InfoEvent
   | ErrorEvent
   | ExtensionsEnabledEvent
-  | TurnEvent;
+  | TurnEvent
+  | JobEvent;
