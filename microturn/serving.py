@@ -15,7 +15,6 @@ from microturn.engine.journal import Journal, NullJournal, SqliteJournal
 from microturn.engine.loading import load_checkpoint
 from microturn.engine.runner import ModelRunner
 from microturn.errors import JournalError
-from microturn.server.background_engine import BackgroundEngine
 from microturn.server.log import log_event, log_to_stderr
 from microturn.server.serve import serve
 from microturn.server.tls import self_signed
@@ -82,7 +81,8 @@ def run_server(
                 await stack.enter_async_context(coordinator)
                 log_event("background ready", backend=coordinator.backend.name, tools=len(coordinator.tools))
             await serve(
-                BackgroundEngine(engine, coordinator) if coordinator else engine,
+                engine,
+                background=coordinator,
                 host=host,
                 port=port,
                 key=key,

@@ -10,7 +10,7 @@ import datetime
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from microturn.background import weaving
@@ -135,7 +135,7 @@ class Coordinator:
             if not job.state.is_over:
                 self._stop(session, job, DropReason.SESSION_ENDED)
         if is_over:
-            self._spawn(self._written(self._ledger.forget, session_id))
+            self._write(self._ledger.forget, session_id)
 
     def jobs(self, session_id: str) -> list[Job]:
         """The jobs of a session that are still known, oldest first."""
@@ -298,7 +298,7 @@ class Coordinator:
         if task is not None:
             task.cancel()
         self._drop(session, reason)
-        self._spawn(self._written(self._ledger.end, job.session_id, job.request.time_ms, job.act_key, reason))
+        self._write(self._ledger.end, job.session_id, job.request.time_ms, job.act_key, reason)
 
     async def _take_up(self, session: BackgroundSession) -> None:
         """Tell of what an earlier process left behind, and set its timers again."""
@@ -311,6 +311,10 @@ class Coordinator:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writer, lambda: write(*args, **kwargs))
 
+    def _write(self, write: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """The same without waiting. Closing does not undo it: what the user took back stays taken back."""
+        self._writer.submit(lambda: write(*args, **kwargs)).add_done_callback(_log_failure)
+
     def _drop(self, session: BackgroundSession, reason: DropReason) -> None:
         session.dropped[reason] += 1
         self.dropped[reason] += 1
@@ -320,3 +324,8 @@ class Coordinator:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _log_failure(written: Future[object]) -> None:
+    if error := written.exception():
+        _log.error("the ledger was not written", extra={"fields": {"error": type(error).__name__}})

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from microturn.background.coordinator import Coordinator
 from microturn.errors import MicroturnError
 from microturn.server.access import Access
 from microturn.server.app import create_app
+from microturn.server.background_engine import BackgroundEngine
 from microturn.server.engine_port import Engine
 from microturn.server.keys import read_keys
 from microturn.server.limits import Limits
@@ -35,6 +37,7 @@ async def serve(
     key: str | None = None,
     model: str = "nano",
     voice: str = "heart",
+    background: Coordinator | None = None,
     is_recorded: bool = False,
     keys: Path | None = None,
     certificate: tuple[Path, Path] | None = None,
@@ -48,6 +51,7 @@ async def serve(
     Args:
         engine: Holds the model; the caller closes it afterwards.
         port: 0 takes a free one.
+        background: Does what the interaction model asks for; the caller closes it. The client does, without one.
         is_recorded: The engine keeps sessions: clients are told, and show it.
         key: Needed from clients; without one, only this machine can be served.
         keys: A file of more keys, see ``microturn.server.keys``.
@@ -61,8 +65,9 @@ async def serve(
         MicroturnError: the address cannot be listened on.
     """
     metrics = _new_metrics()
+    engine = engine if metrics is None else _observed(engine, metrics)
     live = LiveServer(
-        engine=engine if metrics is None else _observed(engine, metrics),
+        engine=engine if background is None else BackgroundEngine(engine, background),
         offer=Offer(model=model, voice=voice, is_recorded=is_recorded),
         limits=limits or Limits(),
         ice_servers=tuple(ice_servers),

@@ -13,7 +13,6 @@ from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.coordinator import Coordinator
 from microturn.background.ledger import Ledger
 from microturn.background.tools import builtin_tools
-from microturn.server.background_engine import BackgroundEngine
 from microturn.server.serve import serve
 from microturn.testing.endpoint import EndpointReply, scripted_endpoint
 from microturn.testing.scripted_engine import Answer, ScriptedEngine, script
@@ -37,8 +36,9 @@ class Server:
         self._ready: asyncio.Queue[str] = asyncio.Queue()
 
     async def __aenter__(self) -> "Server":
-        served = BackgroundEngine(self.engine, self.coordinator)
-        self._task = asyncio.create_task(serve(served, port=0, on_ready=self._ready.put_nowait, stop=self._stop))
+        self._task = asyncio.create_task(
+            serve(self.engine, background=self.coordinator, port=0, on_ready=self._ready.put_nowait, stop=self._stop)
+        )
         self.url = (await self._ready.get()).replace("http", "ws") + "v1/live/sessions"
         return self
 

@@ -31,7 +31,7 @@ def test_optional_fields_literals_and_unions_come_out_as_typescript_has_them() -
     assert '  kind: "act" | "text";' in text
     assert "  phases_ms: Record<string, number>;" in text
     assert "  pieces: TurnPiece[];" in text
-    assert "  | TurnEvent;" in text
+    assert "  | TurnEvent\n" in text
     assert "undefined" not in text
 
 
