@@ -33,7 +33,7 @@ class Budget:
 
     max_text_tokens: int = MAX_TEXT_TOKENS_PER_TURN
     """Sampled text tokens in one output."""
-    num_flow_steps: int = 6
+    num_flow_steps: int = 4
     """Euler steps of the flow head."""
     video_every_turns: int = 1
     """Of so many turns one takes its frames in, the others none."""

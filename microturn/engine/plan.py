@@ -71,7 +71,7 @@ class Load:
     """Sampled before the speech."""
     is_speaking: bool = False
     num_image_tokens: int = 0
-    num_flow_steps: int = 6
+    num_flow_steps: int = 4
 
     @property
     def num_input_positions(self) -> int:
