@@ -18,7 +18,6 @@ from microturn.model.convolution import ShortConvolution
 from microturn.model.moe import DenseMlp
 from microturn.model.passes import Pass, Place
 
-
 FEW_POSITIONS = 16
 """Up to so many, windows are multiplied out: 6 us instead of 56 for seven positions of 256 channels."""
 
