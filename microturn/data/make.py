@@ -126,7 +126,7 @@ def _make_shard(
             yield f"{seed:08d}", episode.scenario, pack(episode, tokenizer)
 
     entries = write_shard(out / f"{index:05d}.tar", episodes())
-    return sum(e.num_positions for e in entries), sum(e.num_audio_tokens for e in entries) * 0.05
+    return sum(e.num_positions for e in entries), sum(e.duration_s for e in entries)
 
 
 def make_shards(

@@ -33,7 +33,7 @@ from microturn.data.voices.utterance import Span, share
 from microturn.errors import MediaError
 from microturn.features.tokenizer import Tokenizer
 from microturn.turns.micro_turn import Role, TextEvent
-from microturn.turns.timing import IN_HZ, OUT_HZ, TURN_MS, out_samples, turn_of_ms, turn_start_ms
+from microturn.turns.timing import IN_HZ, OUT_HZ, TURN_MS, in_samples, out_samples, turn_of_ms, turn_start_ms
 
 Samples = NDArray[np.float32]
 MANIFEST = "manifest.jsonl"
@@ -112,7 +112,7 @@ def import_recordings(folder: Path, shard: Path, tokenizer: Tokenizer) -> tuple[
         for number, conversation in enumerate(conversations)
     )
     entries = write_shard(shard, episodes)
-    return len(entries), sum(entry.num_audio_tokens for entry in entries) * 0.05 / 3600
+    return len(entries), sum(entry.duration_s for entry in entries) / 3600
 
 
 def read_manifest(folder: Path) -> Iterator[Conversation]:
@@ -169,8 +169,7 @@ def timed_words(item: Item, samples: Samples) -> list[SpokenWord]:
     words = item.text.split()
     spans: Sequence[Span] = [(item.start_ms, item.end_ms)]
     if len(words) > 1:
-        first, last = (round(ms * IN_HZ / 1000) for ms in (item.start_ms, item.end_ms))
-        aligned = align(samples[first:last], words)
+        aligned = align(samples[in_samples(item.start_ms) : in_samples(item.end_ms)], words)
         if aligned is not None:
             spans = [(item.start_ms + max(0.0, a), min(item.start_ms + b, item.end_ms)) for a, b in aligned.spans]
         else:

@@ -16,6 +16,7 @@ from safetensors.numpy import save as save_arrays
 
 from microturn.data.packed import PackedEpisode, from_arrays, to_arrays
 from microturn.errors import MediaError
+from microturn.turns.timing import AUDIO_TOKEN_MS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +30,11 @@ class Entry:
     num_positions: int
     num_audio_tokens: int
     num_speech_patches: int
+
+    @property
+    def duration_s(self) -> float:
+        """Media time."""
+        return self.num_audio_tokens * AUDIO_TOKEN_MS / 1000
 
 
 def write_shard(path: Path, episodes: Iterable[tuple[str, str, PackedEpisode]]) -> list[Entry]:

@@ -122,6 +122,14 @@ class Stage:
             options = options.train if self.cast.part == "train" else options.heldout
         return options[int(self.rng.integers(len(options)))]
 
+    def clip(self, fits: Callable[[Utterance], bool], tries: int = 1) -> Utterance | None:
+        """A human recording that fits, out of so many draws; None if there is none."""
+        for _ in range(tries if self.cast.clips else 0):
+            clip = self.cast.clips[self.whole(0, len(self.cast.clips) - 1)]
+            if fits(clip):
+                return clip
+        return None
+
     def chance(self, probability: float) -> bool:
         """True with this probability."""
         return bool(self.rng.random() < probability)

@@ -38,10 +38,8 @@ def words(stage: Stage) -> str:
 
 def recording(stage: Stage, at_ms: float) -> float:
     """A human recording of a word or a few. Returns when it ends."""
-    for _ in range(MANY_TRIES):
-        clip = stage.cast.clips[stage.whole(0, len(stage.cast.clips) - 1)]
-        if len(clip.text.split()) <= MOST_CLIP_WORDS:
-            return stage.play(clip, at_ms, level_db=stage.between(-6, 0))
+    if clip := stage.clip(lambda clip: len(clip.text.split()) <= MOST_CLIP_WORDS, MANY_TRIES):
+        return stage.play(clip, at_ms, level_db=stage.between(-6, 0))
     return stage.user(words(stage), at_ms)
 
 

@@ -51,19 +51,18 @@ def play(stage: Stage, at_ms: float) -> float:
     counting.run()
     now_ms = turn_start_ms(first_turn) + stage.between(300, 2500)
     while now_ms < counting.end_ms - 800:
-        now_ms = side_talk(stage, now_ms, counting.end_ms) + stage.between(200, 2000)
+        now_ms = side_talk(stage, now_ms) + stage.between(200, 2000)
     return max(counting.end_ms, now_ms)
 
 
-def side_talk(stage: Stage, at_ms: float, until_ms: float) -> float:
+def side_talk(stage: Stage, at_ms: float) -> float:
     """Somebody says something that asks for nothing. Returns when it ends."""
     if stage.chance(0.3):
         return stage.user(stage.pick(BACKCHANNEL), at_ms, level_db=stage.between(-6, 0))
     if stage.cast.clips and stage.chance(0.5):
-        for _ in range(MANY_TRIES):
-            clip = stage.cast.clips[stage.whole(0, len(stage.cast.clips) - 1)]
-            if is_harmless(clip.text) and clip.duration_ms < LONGEST_CLIP_MS:
-                return stage.play(clip, at_ms, level_db=stage.between(-8, 0))
+        clip = stage.clip(lambda clip: is_harmless(clip.text) and clip.duration_ms < LONGEST_CLIP_MS, MANY_TRIES)
+        if clip:
+            return stage.play(clip, at_ms, level_db=stage.between(-8, 0))
     if stage.cast.sentences:
         for _ in range(MANY_TRIES):
             sentence = stage.pick(stage.cast.sentences)

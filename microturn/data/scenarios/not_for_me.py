@@ -32,11 +32,9 @@ def talk(stage: Stage, at_ms: float) -> float:
 def recordings(stage: Stage, at_ms: float) -> float:
     """Human recordings, one after the other."""
     for _ in range(stage.whole(1, 5)):
-        clip = stage.cast.clips[stage.whole(0, len(stage.cast.clips) - 1)]
-        if len(clip.samples) * 1000 / clip.sample_rate > LONGEST_CLIP_MS:
-            continue
-        stage.play(clip, at_ms, level_db=stage.between(-6, 0))
-        at_ms += len(clip.samples) * 1000 / clip.sample_rate + stage.between(150, 1200)
+        if clip := stage.clip(lambda clip: clip.duration_ms <= LONGEST_CLIP_MS):
+            stage.play(clip, at_ms, level_db=stage.between(-6, 0))
+            at_ms += clip.duration_ms + stage.between(150, 1200)
     return at_ms + 300
 
 

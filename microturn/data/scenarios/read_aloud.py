@@ -39,7 +39,7 @@ def play(stage: Stage, at_ms: float) -> float:
         said = stage.model(words, turn)
         reading_end_ms = turn_start_ms(said.end_turn + 1)
         if stage.chance(0.4):
-            side_talk(stage, turn_start_ms(turn) + stage.between(0, 1000), reading_end_ms)
+            side_talk(stage, turn_start_ms(turn) + stage.between(0, 1000))
         elif stage.chance(0.15) and len(said.words) > 3:
             return interrupted(stage, turn_start_ms(turn) + stage.between(500, 1500))
         end_ms = reading_end_ms + stage.between(200, 1200)
