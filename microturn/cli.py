@@ -92,6 +92,7 @@ def data_make(
     per_shard: Annotated[int, typer.Option(help="Episodes in a shard.")] = 200,
     workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
     sight: Annotated[bool, typer.Option("--sight", help="With video, for a model that can see.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="A scenario to draw from; may be given again.")] = None,
     data: DataDir = None,
 ) -> None:
     """Render training shards; can be interrupted and goes on where it stopped."""
@@ -106,6 +107,7 @@ def data_make(
         num_workers=workers,
         first_shard=first_shard,
         can_see=sight,
+        only=only or (),
     )
 
 
@@ -366,11 +368,12 @@ def train(
     max_minutes: Annotated[float | None, typer.Option(help="Length of the whole run.")] = None,
     init_from: Annotated[Path | None, typer.Option(help="Checkpoint folder to take weights from.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    rate_scale: Annotated[float, typer.Option(help="Of the peak learning rates; 0.5 to go on from weights.")] = 1.0,
 ) -> None:
     """Train a recipe. Resumable; at the end the run's folder holds weights, log and learning curves."""
     from microturn.recipes.training import run_training
 
-    run_training(recipe, shards, prepared, run, validation, max_minutes, init_from, resume)
+    run_training(recipe, shards, prepared, run, validation, max_minutes, init_from, resume, rate_scale)
 
 
 def main() -> None:

@@ -46,6 +46,11 @@ class Clip:
     spans: tuple[Span, ...] | None
     """Word times in the file, ms; None while unknown."""
 
+    @property
+    def duration_ms(self) -> float:
+        """Length of what ``load`` returns, known without decoding it; 0 while the word times are unknown."""
+        return self.spans[-1][1] - self.spans[0][0] + 2 * EDGE_MS if self.spans else 0.0
+
     def load(self) -> Utterance:
         """Decode, cut to the words, fade the edges. Words without times share the loudest stretch by their letters."""
         samples = read(self.path)

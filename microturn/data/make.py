@@ -19,7 +19,7 @@ from microturn.data.split import check_part
 from microturn.data.stage import Cast, Stage
 from microturn.data.visual import Films, Scene
 from microturn.data.visual.story import Story, something_happens
-from microturn.data.voices import Utterance, assistant_voice, sample_voice
+from microturn.data.voices import assistant_voice, sample_voice
 from microturn.features.tokenizer import Tokenizer
 
 PARTS = {"train": 0, "heldout": 1}
@@ -38,7 +38,7 @@ class Material:
 
     part: str
     sentences: Sequence[str]
-    clips: Sequence[Utterance]
+    clips: Sequence[human.Clip]
     data_dir: Path | None
     films: Films = field(default_factory=Films)
 
@@ -51,7 +51,7 @@ def load_material(part: str, data_dir: Path | None) -> Material:
     return Material(
         part=part,
         sentences=tuple(human.sentences(data_dir, part=part)),
-        clips=human.clips(part, data_dir),
+        clips=human.clips(part, data_dir).clips,
         data_dir=data_dir,
         films=Films.load(part, data_dir),
     )
@@ -71,14 +71,22 @@ def cast_for(rng: Generator, material: Material) -> Cast:
     )
 
 
-def play_session(seed: int, material: Material, target_ms: float | None = None, *, can_see: bool = False) -> Episode:
+def play_session(
+    seed: int,
+    material: Material,
+    target_ms: float | None = None,
+    *,
+    can_see: bool = False,
+    only: Sequence[str] = (),
+) -> Episode:
     """Several scenarios, one after the other, as in a real session. The same seed gives the same episode.
 
-    With ``can_see`` those that need sight are among them, and the camera may be on during the others too.
+    With ``can_see`` those that need sight are among them, and the camera may be on during the others too. ``only``
+    names the scenarios to draw from; all by default.
     """
     rng = np.random.default_rng([PARTS[material.part], seed])
     stage = Stage(rng, cast_for(rng, material))
-    scenarios = mix(can_see=can_see)
+    scenarios = [SCENARIOS[name] for name in only] or mix(can_see=can_see)
     weights = np.array([scenario.weight for scenario in scenarios])
     target_ms = target_ms or stage.between(*(SIGHTED_TARGET_MS if can_see else TARGET_MS))
     now_ms, names = stage.between(100, 2000), []
@@ -114,7 +122,7 @@ def _render(stage: Stage, name: str, seed: int, end_ms: float, material: Materia
 
 
 def _make_shard(
-    index: int, out: Path, per_shard: int, tokenizer_path: Path, data_dir: Path | None, can_see: bool
+    index: int, out: Path, per_shard: int, tokenizer_path: Path, data_dir: Path | None, can_see: bool, only: Sequence[str]
 ) -> tuple[int, float]:
     """Render one shard. Returns its number of positions and its seconds of media."""
     tokenizer = Tokenizer.load(tokenizer_path)
@@ -122,7 +130,7 @@ def _make_shard(
 
     def episodes() -> Iterator[tuple[str, str, PackedEpisode]]:
         for seed in range(index * per_shard, (index + 1) * per_shard):
-            episode = play_session(seed, material, can_see=can_see)
+            episode = play_session(seed, material, can_see=can_see, only=only)
             yield f"{seed:08d}", episode.scenario, pack(episode, tokenizer)
 
     entries = write_shard(out / f"{index:05d}.tar", episodes())
@@ -139,13 +147,25 @@ def make_shards(
     num_workers: int = 2,
     first_shard: int = 0,
     can_see: bool = False,
+    only: Sequence[str] = (),
 ) -> None:
-    """Render training shards that are not there yet, with a progress bar; with video for a model that can see."""
+    """Render training shards that are not there yet, with a progress bar; with video for a model that can see.
+
+    ``only`` names the scenarios to draw from; all by default. Raises ValueError if one of them is unknown.
+    """
+    if unknown := [name for name in only if name not in SCENARIOS]:
+        raise ValueError(f"no scenario {unknown[0]!r}: choose from {', '.join(SCENARIOS)}")
     out.mkdir(parents=True, exist_ok=True)
     wanted = range(first_shard, first_shard + num_shards)
     missing = [i for i in wanted if not (out / f"{i:05d}.tar").exists()]
     job = functools.partial(
-        _make_shard, out=out, per_shard=per_shard, tokenizer_path=tokenizer_path, data_dir=data_dir, can_see=can_see
+        _make_shard,
+        out=out,
+        per_shard=per_shard,
+        tokenizer_path=tokenizer_path,
+        data_dir=data_dir,
+        can_see=can_see,
+        only=tuple(only),
     )
     columns = (
         TextColumn("{task.description}"),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from microturn.data.acoustics import resample
 from microturn.data.episode import Episode, Expectation, Moment, Quiet, Stop
+from microturn.data.human import Clip
 from microturn.data.video_track import VideoTrack
 from microturn.data.visual import Films, View
 from microturn.data.voices import SpokenWord, Utterance, Voice
@@ -67,7 +68,7 @@ class Cast:
     """``train`` or ``heldout``."""
     sentences: Sequence[str] = ()
     """Open-vocabulary sentences of this part."""
-    clips: Sequence[Utterance] = ()
+    clips: Sequence[Clip] = ()
     """Human recordings of this part, with word times."""
     films: Films = field(default_factory=Films)
     """Real clips of this part."""
@@ -122,12 +123,12 @@ class Stage:
             options = options.train if self.cast.part == "train" else options.heldout
         return options[int(self.rng.integers(len(options)))]
 
-    def clip(self, fits: Callable[[Utterance], bool], tries: int = 1) -> Utterance | None:
-        """A human recording that fits, out of so many draws; None if there is none."""
+    def clip(self, fits: Callable[[Clip], bool], tries: int = 1) -> Utterance | None:
+        """A human recording that fits, out of so many draws; None if there is none. Only the one chosen is decoded."""
         for _ in range(tries if self.cast.clips else 0):
             clip = self.cast.clips[self.whole(0, len(self.cast.clips) - 1)]
             if fits(clip):
-                return clip
+                return clip.load()
         return None
 
     def chance(self, probability: float) -> bool:

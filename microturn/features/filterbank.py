@@ -15,14 +15,22 @@ def slaney_filterbank(*, sample_rate_hz: int, num_fft: int, num_bands: int) -> N
     Returns (num_bands, num_fft // 2 + 1), to be multiplied onto a magnitude spectrum. Source: M. Slaney,
     Auditory Toolbox (1998): linear below 1 kHz, logarithmic above.
     """
-    nyquist_hz = sample_rate_hz / 2
-    edges_hz = _hz_of_mel(np.linspace(0.0, _mel_of_hz(nyquist_hz), num_bands + 2))
-    bins_hz = np.linspace(0.0, nyquist_hz, num_fft // 2 + 1)
+    edges_hz = _edges_hz(sample_rate_hz, num_bands)
+    bins_hz = np.linspace(0.0, sample_rate_hz / 2, num_fft // 2 + 1)
     low, centre, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     rising = (bins_hz - low) / (centre - low)
     falling = (high - bins_hz) / (high - centre)
     triangles = np.maximum(0.0, np.minimum(rising, falling))
     return (triangles * (2.0 / (high - low))).astype(np.float32)
+
+
+def band_centres_hz(*, sample_rate_hz: int, num_bands: int) -> NDArray[np.float64]:
+    """Where the bands of ``slaney_filterbank`` are centred: (num_bands,)."""
+    return _edges_hz(sample_rate_hz, num_bands)[1:-1]
+
+
+def _edges_hz(sample_rate_hz: int, num_bands: int) -> NDArray[np.float64]:
+    return _hz_of_mel(np.linspace(0.0, _mel_of_hz(sample_rate_hz / 2), num_bands + 2))
 
 
 def _mel_of_hz(hz: float) -> float:

@@ -4,7 +4,7 @@ Legend: B rows, T positions, N positions of one kind, M mel bands, P values of a
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from microturn.errors import MediaError
 from microturn.features.mel import NUM_BANDS, MelStatistics
 from microturn.features.sequence import is_kept_text
 from microturn.model.segment import Segment
+from microturn.train.augment import AugmentConfig, alter
 from microturn.train.parallel import Team
 from microturn.turns.vocabulary import Kind, Vocabulary
 
@@ -121,8 +122,12 @@ class BatchReader:
         seed: int,
         shards_at_once: int = 4,
         team: Team | None = None,
+        augment: AugmentConfig | None = None,
     ) -> None:
-        """Each process of a ``team`` gets batches of its own, as many as the others."""
+        """Each process of a ``team`` gets batches of its own, as many as the others.
+
+        With ``augment``, what is heard sounds different in each pass.
+        """
         self.folder = Path(folder)
         self.vocabulary = vocabulary
         self.statistics = statistics
@@ -131,6 +136,7 @@ class BatchReader:
         self.seed = seed
         self.shards_at_once = shards_at_once
         self.team = team or Team()
+        self.augment = augment
         self.cursor = Cursor()
 
     def __iter__(self) -> Iterator[Batch]:
@@ -144,11 +150,21 @@ class BatchReader:
             for index, group in enumerate(self._own_groups(shards)):
                 if index < self.cursor.batch_index:
                     continue
-                batch = collate([read_episode(*place) for place in group], self.vocabulary, self.statistics)
+                batch = collate(self._read(group, index), self.vocabulary, self.statistics)
                 self.cursor.batch_index = index + 1
                 yield batch
             self.cursor.pass_index += 1
             self.cursor.num_shards = self.cursor.batch_index = 0
+
+    def _read(self, group: Sequence[tuple[Path, Entry]], index: int) -> list[PackedEpisode]:
+        episodes = [read_episode(*place) for place in group]
+        if self.augment is None:
+            return episodes
+        rng = np.random.default_rng([self.seed, self.cursor.pass_index, index, self.team.rank])
+        return [
+            replace(episode, run=replace(episode.run, dmel_NM=alter(episode.run.dmel_NM, self.augment, rng)))
+            for episode in episodes
+        ]
 
     def _own_groups(self, shards: Sequence[Path]) -> Iterator[list[tuple[Path, Entry]]]:
         """Every so-manieth batch of a pass; the few that do not go round are left out."""

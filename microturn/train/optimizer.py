@@ -1,6 +1,6 @@
 """Muon for the hidden matrices, AdamW for everything else (Jordan et al. 2024, as torch ships it)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -19,6 +19,14 @@ class OptimizerConfig:
     """Of AdamW."""
     weight_decay: float = 0.01
     max_gradient_norm: float = 1.0
+    warmup: float = 0.02
+    """Share of the run in which the rates rise."""
+    decay_from: float = 0.3
+    """Share of the run after which they fall, in a line: the curves fall fastest while the rates do."""
+
+    def at(self, scale: float) -> "OptimizerConfig":
+        """The same with both rates scaled."""
+        return replace(self, matrix_rate=self.matrix_rate * scale, other_rate=self.other_rate * scale)
 
 
 class Optimizer:
@@ -56,7 +64,7 @@ class Optimizer:
         self.adamw.load_state_dict(state["adamw"])
 
 
-def rate_factor(progress: float, *, warmup: float = 0.02, decay_from: float = 0.7, floor: float = 0.02) -> float:
+def rate_factor(progress: float, *, warmup: float, decay_from: float, floor: float = 0.02) -> float:
     """Share of the peak rate at a share of the run: linear warm-up, constant, linear decay."""
     if progress < warmup:
         return max(floor, progress / warmup)

@@ -19,6 +19,7 @@ from microturn.errors import CheckpointError
 from microturn.features.mel import MelStatistics
 from microturn.model.config import ModelConfig
 from microturn.model.interaction_model import InteractionModel
+from microturn.train.augment import AugmentConfig
 from microturn.train.batches import Batch, BatchReader, Cursor, collate
 from microturn.train.losses import LetterHeads, LossConfig, Losses, compute_losses
 from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
@@ -33,6 +34,8 @@ class TrainConfig:
     model: ModelConfig
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    augment: AugmentConfig | None = field(default_factory=AugmentConfig)
+    """Of what is heard; None: as it was rendered."""
     positions_per_batch: int = 4_200
     """Positions in a batch, padding included."""
     max_positions: int = 1_600
@@ -95,6 +98,7 @@ class Trainer:
             max_positions=config.max_positions,
             seed=config.seed,
             team=self.team,
+            augment=config.augment,
         )
         self.validation = self._validation_groups(validation_shards) if validation_shards else []
         if config.is_compiled:
@@ -147,7 +151,9 @@ class Trainer:
         losses.total.backward()
         self.team.average_gradients(self.optimizer.parameters)
         progress = self.progressed.elapsed_s / (self.config.max_minutes * 60)
-        losses.metrics["gradient_norm"] = torch.tensor(self.optimizer.step(rate_factor(progress)))
+        schedule = self.config.optimizer
+        factor = rate_factor(progress, warmup=schedule.warmup, decay_from=schedule.decay_from)
+        losses.metrics["gradient_norm"] = torch.tensor(self.optimizer.step(factor))
         self.progressed.step += 1
         self.progressed.num_positions += batch.num_positions * self.team.size  # the others' are about as long
         return losses

@@ -21,11 +21,12 @@ from microturn.data.scenarios.repeat_after_me import REPEAT_AFTER_ME
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.start_stop import START_STOP
 from microturn.data.scenarios.tell_when import TELL_WHEN
+from microturn.data.scenarios.transcribe import TRANSCRIBE
 
 _IN_ORDER = (
     *(COUNT_ALOUD, EVERY_SECONDS, IN_SECONDS, REPEAT_AFTER_ME, NOT_FOR_ME, READ_ALOUD, KEEP_GOING),
     *(TELL_WHEN, ANSWER_WHEN, START_STOP, COUNT_REPETITIONS, COMMENTARY, LOOK_AND_SAY),
-    *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION, DELEGATE),
+    *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION, DELEGATE, TRANSCRIBE),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _IN_ORDER}
 """By name. A new one goes last: seeds of single plays count from its place."""
