@@ -167,6 +167,11 @@ class Stage:
         ]
         return utterance.words[-1].end_ms + at_ms
 
+    @property
+    def heard(self) -> Sequence[SpokenWord]:
+        """The words on the user's timeline so far, in media time, in the order in which they were put there."""
+        return self._heard
+
     def record(self, utterance: Utterance) -> None:
         """The user's side as it was recorded, from the start of media time and at its own level."""
         assert utterance.sample_rate == IN_HZ, "the user's side is kept at the input's rate"
@@ -252,7 +257,7 @@ class Stage:
         )
 
     def moment(self, label: str, from_ms: float, to_ms: float) -> None:
-        """Something is to be seen in this window of media time."""
+        """Something is to be seen, or was said, that asks for words in this window of media time."""
         self._moments.append(Moment(label=label, from_ms=from_ms, to_ms=to_ms))
 
     def quiet(self, from_ms: float, to_ms: float) -> None:
