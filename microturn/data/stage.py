@@ -4,7 +4,7 @@ A scenario places utterances on them; the stage synthesises each at once, so tha
 ends before it decides what happens next. ``render`` turns the two timelines into micro-turns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,6 +64,8 @@ class Cast:
     bystanders: Callable[[Generator], Voice]
     """Draws the voice of somebody who talks to somebody else."""
     assistant: Voice
+    interpreters: Mapping[str, Voice] = field(default_factory=dict[str, Voice])
+    """The assistant in other languages, by code; what is missing here it reads as English."""
     part: str
     """``train`` or ``heldout``."""
     sentences: Sequence[str] = ()
@@ -203,9 +205,12 @@ class Stage:
         """The turn in which the model speaks of what is plain to see from a media time on."""
         return turn_of_ms(time_ms + SEE_LAG_MS)
 
-    def model(self, text: str, turn: int, *, speed: float = 1.0, is_expected: bool = True) -> Said:
+    def model(
+        self, text: str, turn: int, *, speed: float = 1.0, is_expected: bool = True, language: str = "en"
+    ) -> Said:
         """The model says ``text``; its sound starts with a turn's."""
-        return self.reply(self.cast.assistant.say(text, speed=speed, seed=0), turn, is_expected=is_expected)
+        voice = self.cast.interpreters.get(language, self.cast.assistant)
+        return self.reply(voice.say(text, speed=speed, seed=0), turn, is_expected=is_expected)
 
     def reply(self, utterance: Utterance, turn: int, *, is_expected: bool = True) -> Said:
         """Put speech on the model's timeline; it starts with a turn's sound."""

@@ -10,8 +10,8 @@ from microturn.evals.report import Report, SuiteReport
 from microturn.evals.runner import named_suites, run_suites
 from microturn.evals.subject import AlwaysTalking, Silent, Subject
 
-SUBJECTS = ("silent", "always-talking")
-"""Names that ``--model`` takes beside folders."""
+SUBJECTS = ("silent", "always-talking", "relay")
+"""Names that ``--model`` takes beside folders; ``relay:FILE`` has the relay think with another GGUF model."""
 
 
 def eval_command(
@@ -30,7 +30,7 @@ def eval_command(
 
     Args:
         suites: names, or ``all``. May be empty where ``scenarios`` is given.
-        model: a checkpoint folder, ``silent`` or ``always-talking``; nano unless given.
+        model: a checkpoint folder, ``silent``, ``always-talking``, ``relay`` or ``relay:FILE.gguf``; nano unless given.
         limit: about how many examples a suite draws.
         seed: draws other examples.
         data: folder of human recordings.
@@ -120,6 +120,10 @@ def subject_of(model: str | None) -> Subject:
         return Silent()
     if model == "always-talking":
         return AlwaysTalking()
+    if model is not None and (model == "relay" or model.startswith("relay:")):
+        from microturn.evals.relay import RelaySubject
+
+        return RelaySubject.load(model.partition(":")[2] or None)
     from microturn.evals.engine_subject import EngineSubject
 
     return EngineSubject.load(None if model is None else Path(model))

@@ -15,11 +15,15 @@ from microturn.data.scenarios.delegate import DELEGATE
 from microturn.data.scenarios.dictation import DICTATION
 from microturn.data.scenarios.every_seconds import EVERY_SECONDS
 from microturn.data.scenarios.in_seconds import IN_SECONDS
+from microturn.data.scenarios.interpret import INTERPRET
 from microturn.data.scenarios.keep_going import KEEP_GOING
 from microturn.data.scenarios.look_and_say import LOOK_AND_SAY
+from microturn.data.scenarios.look_back import HOW_OFTEN, SINCE_WHEN
 from microturn.data.scenarios.not_for_me import NOT_FOR_ME
 from microturn.data.scenarios.on_film import COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED
 from microturn.data.scenarios.read_aloud import READ_ALOUD
+from microturn.data.scenarios.remember import REMEMBER
+from microturn.data.scenarios.remember_shown import REMEMBER_SHOWN
 from microturn.data.scenarios.repeat_after_me import REPEAT_AFTER_ME
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.spoken_cue import SPOKEN_CUE
@@ -33,6 +37,7 @@ _IN_ORDER = (
     *(TELL_WHEN, ANSWER_WHEN, START_STOP, COUNT_REPETITIONS, COMMENTARY, LOOK_AND_SAY),
     *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION, DELEGATE, TRANSCRIBE),
     *(SPOKEN_CUE, COUNT_FILLERS, CORRECT_ME, TAKE_TURNS, CHANGE_OF_MIND),
+    *(REMEMBER, HOW_OFTEN, SINCE_WHEN, REMEMBER_SHOWN, INTERPRET),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _IN_ORDER}
 """By name. A new one goes last: seeds of single plays count from its place."""

@@ -5,6 +5,7 @@ import pytest
 
 from microturn.data.corpus import MuteVoice, UnfilmedStage
 from microturn.data.episode import Episode
+from microturn.data.languages import spanish
 from microturn.data.scenarios import (
     SCENARIOS,
     answer_when,
@@ -17,11 +18,15 @@ from microturn.data.scenarios import (
     cued,
     every_seconds,
     in_seconds,
+    interpret,
     keep_going,
     look_and_say,
+    look_back,
     mix,
     on_film,
     read_aloud,
+    remember,
+    remember_shown,
     repeat_after_me,
     seeing,
     short_requests,
@@ -115,7 +120,8 @@ def banks() -> list[tuple[str, Phrases]]:
     seen = (tell_when, start_stop, count_repetitions, commentary, look_and_say, on_film, seeing)
     cues = (cued, spoken_cue, count_fillers, correct_me)
     turns = (short_requests, take_turns, change_of_mind)
-    modules = (*heard, *seen, *cues, *turns)
+    remembered = (remember, look_back, remember_shown)
+    modules = (*heard, *seen, *cues, *turns, *remembered, interpret, spanish)
     found = [(f"{m.__name__}.{n}", v) for m in modules for n, v in vars(m).items() if isinstance(v, Phrases)]
     found += [(f"tell when {change}", bank) for change, bank in tell_when.CONDITIONS.items()]
     found += [(f"answer when {change}", bank) for change, bank in answer_when.QUESTIONS.items()]
