@@ -159,7 +159,7 @@ class Stage:
         if utterance.sample_rate != IN_HZ:
             samples = resample(samples, utterance.sample_rate, IN_HZ)
         peak = float(np.abs(samples).max(initial=1e-6))
-        start = in_samples(at_ms)
+        start = min(in_samples(at_ms), len(self._user))  # what comes too late for the stage is not heard
         end = min(start + len(samples), len(self._user))
         self._user[start:end] += samples[: end - start] * (0.5 / peak * 10 ** (level_db / 20))
         if not (is_words and utterance.words):

@@ -2,7 +2,13 @@
 
 import pytest
 
+from microturn.evals.exchange import Exchange
+from microturn.evals.playbook import Playbook, heldout_play
 from microturn.evals.relay.parts import missing_parts
+from microturn.evals.spoken import sounds
+from microturn.evals.suites.following import RepeatSuite
+from microturn.evals.suites.suite import Suite
+from microturn.evals.suites.time import TimeSuite
 
 pytestmark = [
     pytest.mark.slow,
@@ -10,19 +16,18 @@ pytestmark = [
 ]
 
 
-def test_it_answers_time_and_repeat_with_sound_and_latencies() -> None:
-    from microturn.evals.exchange import Exchange
-    from microturn.evals.playbook import Playbook, heldout_play
+def test_it_hears_and_answers_examples_of_time_and_repeat() -> None:
     from microturn.evals.relay import RelaySubject
-    from microturn.evals.spoken import sounds
-    from microturn.evals.suites.following import RepeatSuite
 
-    suite = RepeatSuite()
-    cases = suite.draw(Playbook(heldout_play(None)), 2)
-    answers = RelaySubject.load().answer([case.episode.inputs for case in cases])
-    exchanges = [Exchange(case=case, outputs=outputs) for case, outputs in zip(cases, answers, strict=True)]
-    assert all(len(e.outputs) == len(e.case.episode.inputs) for e in exchanges)
-    assert any("".join(output.hear for output in e.outputs).split() for e in exchanges)
-    assert any(sounds(e.outputs) for e in exchanges)
-    metrics = suite.summarise([suite.judge(e) for e in exchanges])
-    assert metrics["accuracy"].count == 2
+    playbook, relay = Playbook(heldout_play(None)), RelaySubject.load()
+    suites: list[tuple[Suite, int]] = [(TimeSuite(), 1), (RepeatSuite(), 2)]
+    drawn = [(suite, suite.draw(playbook, limit)) for suite, limit in suites]
+    answers = relay.answer([case.episode.inputs for _, cases in drawn for case in cases])
+    assert sum(bool("".join(output.hear for output in outputs).split()) for outputs in answers) >= len(answers) - 1
+    assert any(sounds(outputs) for outputs in answers)
+    replies = iter(answers)
+    for suite, cases in drawn:
+        exchanges = [Exchange(case=case, outputs=next(replies)) for case in cases]
+        assert all(len(e.outputs) == len(e.case.episode.inputs) for e in exchanges)
+        metrics = suite.summarise([suite.judge(exchange) for exchange in exchanges])
+        assert metrics["accuracy"].count == len(cases)  # how well it does is not this test's business

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microturn.data.voices.german import read_german
 from microturn.data.voices.spanish import read_spanish
 from microturn.data.voices.utterance import Span
 from microturn.errors import MissingDependencyError
@@ -24,7 +25,7 @@ LATE_MS = 80.0
 """Both models' durations run late against their sound; measured against forced alignment."""
 RELEASE_MS = 40.0
 """A word sounds on into the space after it, by as much; measured in the same way."""
-FOREIGN_READERS: dict[str, Callable[[str], str]] = {"es": read_spanish}
+FOREIGN_READERS: dict[str, Callable[[str], str]] = {"es": read_spanish, "de": read_german}
 """Words of other languages to sounds, by language."""
 
 

@@ -44,11 +44,11 @@ class Heard(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
-    """An event, and what had to be computed for it."""
+    """An event, and what the user has said by then."""
 
     heard: Heard
     samples: NDArray[np.float32]
-    """The whole turn so far, (num_samples,) at 16 kHz."""
+    """The turn so far, (num_samples,) at 16 kHz."""
 
 
 class Listener:

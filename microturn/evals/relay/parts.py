@@ -22,6 +22,8 @@ from microturn.turns.timing import IN_HZ
 REMEDY = "scripts/install background-local data eval relay"
 WINDOW_TOKENS = 2_048
 MOST_TOKENS = 120
+NO_NICENESS = "0"
+"""Here somebody waits for it."""
 NUM_THREADS = 2
 INSTRUCTIONS = (
     "You are a voice assistant. What the user says comes from a speech recogniser and may hold mistakes. Do what "
@@ -77,6 +79,7 @@ def load_parts(weights: str | None = None) -> RelayParts:
     Raises:
         MissingDependencyError: one of them is not there.
     """
+    _import("loguru").logger.disable("pipecat")
     recogniser, recognise = _recogniser()
     chat = LocalChat(None if weights is None else Path(weights))
     return RelayParts(
@@ -130,8 +133,8 @@ def _recogniser() -> tuple[str, Callable[[NDArray[np.float32]], str]]:
 
         whisper = Recogniser.load(num_threads=NUM_THREADS)
         return "whisper-base", lambda samples: " ".join(word.text for word in whisper.transcribe(samples, IN_HZ))
-    package = _import("moonshine_voice")
-    model = package.transcriber.Transcriber(package.utils.get_model_path("tiny-en"), package.ModelArch.TINY)
+    transcriber, api, utils = (_import(f"moonshine_voice.{name}") for name in ("transcriber", "moonshine_api", "utils"))
+    model = transcriber.Transcriber(utils.get_model_path("tiny-en"), api.ModelArch.TINY)
 
     def recognise(samples: NDArray[np.float32]) -> str:
         transcript = model.transcribe_without_streaming(samples.tolist(), IN_HZ)
@@ -154,7 +157,7 @@ class LocalChat:
         self.name = Path(found).stem
         server = (sys.executable, "-m", "microturn.background.backends.local_server")
         child = subprocess.Popen(
-            [*server, str(found), str(WINDOW_TOKENS), str(NUM_THREADS)],
+            [*server, str(found), str(WINDOW_TOKENS), str(NUM_THREADS), NO_NICENESS],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

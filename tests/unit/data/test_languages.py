@@ -7,10 +7,12 @@ import pytest
 
 from microturn.data.corpus import MuteVoice
 from microturn.data.episode import Episode
-from microturn.data.languages import LANGUAGES, Chunk, Language, choose_sentence, spanish
+from microturn.data.languages import LANGUAGES, Chunk, Language, choose_sentence, german, spanish
 from microturn.data.languages.aligned import chunks
 from microturn.data.scenarios import SCENARIOS
 from microturn.data.stage import Cast, Stage
+from microturn.data.voices.german import read_german
+from microturn.data.voices.phonemes import FOREIGN_READERS
 from microturn.data.voices.spanish import read_spanish
 
 SEEDS = range(16)
@@ -123,4 +125,48 @@ def test_spanish_is_read_by_its_rules(word: str, sounds: str) -> None:
 
 def test_whatever_is_typed_is_read_without_an_error() -> None:
     for word in ("ñ", "xyz", "h", "ß", "123", "üü", "ay", "o'neill"):
-        assert isinstance(read_spanish(word), str)
+        for read in FOREIGN_READERS.values():
+            assert isinstance(read(word), str)
+
+
+def test_every_language_that_is_translated_into_is_read() -> None:
+    assert set(LANGUAGES) <= set(FOREIGN_READERS)
+
+
+# --- German -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(1, "eins"), (17, "siebzehn"), (21, "einundzwanzig"), (66, "sechsundsechzig"), (100, "hundert")],
+)
+def test_german_numbers(number: int, words: str) -> None:
+    assert german.german_number(number) == words
+
+
+def test_german_articles_and_endings_agree() -> None:
+    stage = new_stage(4)
+    for _ in range(60):
+        slots = german.fill(stage)
+        gender = next(noun.gender for noun in german.NOUNS if noun.target == slots["N"])
+        assert slots["den"] == {"m": "den", "f": "die", "n": "das"}[gender]
+        assert slots["Cen"].endswith({"m": "en", "f": "e", "n": "es"}[gender])
+
+
+@pytest.mark.parametrize(
+    ("word", "sounds"),
+    [
+        ("haus", "hˈWs"),
+        ("schön", "ʃˈɜɹn"),
+        ("ich", "ˈɪʃ"),
+        ("straße", "ʃtɹˈɑsə"),
+        ("hund", "hˈʊnt"),
+        ("zwei", "tsvˈI"),
+        ("vater", "fˈɑtəɹ"),
+        ("buch", "bˈuk"),
+        ("verstehe", "fɛɹstˈAhə"),
+        ("sieben", "zˈibən"),
+    ],
+)
+def test_german_is_read_by_its_rules(word: str, sounds: str) -> None:
+    assert read_german(word) == sounds

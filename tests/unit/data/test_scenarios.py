@@ -5,7 +5,7 @@ import pytest
 
 from microturn.data.corpus import MuteVoice, UnfilmedStage
 from microturn.data.episode import Episode
-from microturn.data.languages import spanish
+from microturn.data.languages import german, spanish
 from microturn.data.scenarios import (
     SCENARIOS,
     answer_when,
@@ -121,7 +121,7 @@ def banks() -> list[tuple[str, Phrases]]:
     cues = (cued, spoken_cue, count_fillers, correct_me)
     turns = (short_requests, take_turns, change_of_mind)
     remembered = (remember, look_back, remember_shown)
-    modules = (*heard, *seen, *cues, *turns, *remembered, interpret, spanish)
+    modules = (*heard, *seen, *cues, *turns, *remembered, interpret, spanish, german)
     found = [(f"{m.__name__}.{n}", v) for m in modules for n, v in vars(m).items() if isinstance(v, Phrases)]
     found += [(f"tell when {change}", bank) for change, bank in tell_when.CONDITIONS.items()]
     found += [(f"answer when {change}", bank) for change, bank in answer_when.QUESTIONS.items()]

@@ -80,3 +80,13 @@ def test_a_change_in_mid_count_ends_the_count() -> None:
             assert not during
             return
     pytest.fail("no change in mid-count was played")
+
+
+@pytest.mark.parametrize("name", ["spoken-cue", "take-turns", "change-of-mind", "remember", "how-often", "interpret"])
+def test_a_play_that_outlasts_the_stage_is_cut_off_there(name: str) -> None:
+    for seed in range(4):
+        stage = new_stage(seed)
+        end_ms = SCENARIOS[name].play(stage, 52_000.0)
+        episode = stage.render(name, seed, end_ms, lambda samples, _: samples)
+        assert episode.duration_ms <= stage.max_ms
+        assert all(word.end_ms < episode.duration_ms for word in episode.heard)
