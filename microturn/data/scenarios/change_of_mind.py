@@ -106,9 +106,8 @@ def while_reminding(stage: Stage, at_ms: float) -> float:
     beat, num_times = first + 2 * period, stage.whole(1, 2)
     while beat < stage.answer_turn(end_ms):  # it was still being told: the beat passes in silence
         beat += period
-    for k in range(num_times):
-        end_turn = stage.model(after, beat + k * period).end_turn
-    return turn_start_ms(end_turn + 1)
+    end_turns = [stage.model(after, beat + k * period).end_turn for k in range(num_times)]
+    return turn_start_ms(end_turns[-1] + 1)
 
 
 def choose_short(stage: Stage) -> str:
