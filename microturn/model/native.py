@@ -131,7 +131,7 @@ def exponentials(x_K: Floats, scratch_K: Floats) -> np.float32:
 @_compiled
 def attend(
     projected_TC: Floats, query_norm_X: Floats, eps: float, profile_RE: Floats, key_JSX: Floats, value_JSX: Floats,
-    slot_TK: Ints, distance_TK: Ints, num_keys_T: Ints, mixed_TC: Floats,
+    slot_TK: Ints, distance_TK: Ints, num_keys_T: Ints, tau_T: Floats, mixed_TC: Floats,
 ) -> None:  # fmt: skip
     """Every query over the entries that it sees. ``projected`` holds queries, keys and values, relative states."""
     num_relative, extent = profile_RE.shape
@@ -153,17 +153,17 @@ def attend(
                     bias_E[e] += weight * profile[e]
             j = h // (num_heads // num_kv_heads)
             attend_one(
-                query_X, bias_E, key_JSX[j], value_JSX[j], slot_TK[t, :n], distance_TK[t, :n],
+                query_X, bias_E, tau_T[t], key_JSX[j], value_JSX[j], slot_TK[t, :n], distance_TK[t, :n],
                 logit_K[:n], scratch_K[:n], mixed_TC[t, h * head_width : (h + 1) * head_width],
             )  # fmt: skip
 
 
 @_compiled
 def attend_one(
-    query_X: Floats, bias_E: Floats, key_SX: Floats, value_SX: Floats, slot_K: Ints, distance_K: Ints,
+    query_X: Floats, bias_E: Floats, tau: float, key_SX: Floats, value_SX: Floats, slot_K: Ints, distance_K: Ints,
     logit_K: Floats, scratch_K: Floats, mixed_X: Floats,
 ) -> None:  # fmt: skip
-    """One query over the entries ``slot``, ``distance`` before it."""
+    """One query over the entries ``slot``, ``distance`` before it, its logits times ``tau``."""
     width, extent, num_keys = query_X.shape[0], bias_E.shape[0], slot_K.shape[0]
     scale, top = _ONE / np.float32(width), np.float32(-1e30)
     for i in range(num_keys):
@@ -173,6 +173,7 @@ def attend_one(
         logit *= scale
         if distance_K[i] < extent:
             logit += bias_E[extent - 1 - distance_K[i]]
+        logit *= tau
         logit_K[i] = logit
         top = max(top, logit)
     for i in range(num_keys):
@@ -200,7 +201,7 @@ def layer(
     output_CD: Weights, mlp_norm_D: Floats, gate_up_DC: Weights, down_CD: Weights, mlp_scale: float,
     kv_taps_LC: Floats, attention_taps_LD: Floats, mlp_taps_LD: Floats,
     tail_LC: Floats, kv_width: int, key_JSX: Floats, value_JSX: Floats, end: int,
-    slot_TK: Ints, distance_TK: Ints, num_keys_T: Ints,
+    slot_TK: Ints, distance_TK: Ints, num_keys_T: Ints, tau_T: Floats,
 ) -> None:  # fmt: skip
     """One decoder layer, in place: new positions ``x`` of a row whose buffers hold ``end`` entries before them."""
     num_positions, width = x_TD.shape
@@ -223,7 +224,10 @@ def layer(
             value_JSX[j, end + t] = kv_TC[t, kv + first : kv + first + head_width]
 
     mixed_TC = np.empty((num_positions, query_width), np.float32)
-    attend(projected_TC, query_norm_X, eps, profile_RE, key_JSX, value_JSX, slot_TK, distance_TK, num_keys_T, mixed_TC)
+    attend(
+        projected_TC, query_norm_X, eps, profile_RE, key_JSX, value_JSX,
+        slot_TK, distance_TK, num_keys_T, tau_T, mixed_TC,
+    )  # fmt: skip
     multiply(mixed_TC, output_CD, out_TD)
     place = 2 * kv_width
     convolve(out_TD, attention_taps_LD, tail_LC[:, place : place + width], smooth_TD)

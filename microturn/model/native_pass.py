@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from microturn.model import native
@@ -20,6 +19,7 @@ from microturn.model.convolution import ShortConvolution
 from microturn.model.flow_head import FlowBlock, FlowHead, FlowSchedule
 from microturn.model.fused import FusedConvolution
 from microturn.model.moe import DenseMlp
+from microturn.model.passes import position_scale
 from microturn.model.row_state import KeyValueBuffer, RowState
 from microturn.model.segment import Segment
 from microturn.model.stream_state import StreamState
@@ -32,7 +32,7 @@ NEVER = 2**30
 
 def is_native(config: ModelConfig) -> bool:
     """Whether compiled layers know everything that these layers do."""
-    return "sparse" not in config.backbone.mlps and config.backbone.log_scaling_floor is None
+    return "sparse" not in config.backbone.mlps
 
 
 class NativeLayers:
@@ -88,7 +88,7 @@ class NativeLayers:
         window = self.backbone.sliding_window
         seen = _room(num_new, min(window, row.sliding.end - row.sliding.start + num_new))
         native.see_window(row.sliding.start, row.sliding.end, num_new, window, *seen)
-        return seen
+        return *seen, np.ones(num_new, np.float32)
 
     def _see_kept(self, row: RowState, num_new: int) -> "Seen":
         end = row.globals.end
@@ -96,11 +96,14 @@ class NativeLayers:
         eviction_turns = NEVER if self.config.eviction_turns is None else self.config.eviction_turns
         fields_4S = row.entries.fields_4S.numpy()
         native.see_kept(fields_4S, end, num_new, eviction_turns, self.config.max_kept_text, *seen)
-        return seen
+        if self.backbone.log_scaling_floor is None:
+            return *seen, np.ones(num_new, np.float32)
+        position_1T = torch.arange(row.position, row.position + num_new)[None]
+        return *seen, position_scale(self.backbone, position_1T).flatten().numpy()
 
 
-Seen = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
-"""For each query the entries that it sees, how far back they lie, and how many they are."""
+Seen = tuple[native.Ints, native.Ints, native.Ints, native.Floats]
+"""For each query the entries that it sees, how far back they lie, how many they are, and the scale of its logits."""
 
 
 class NativeFlowHead:
@@ -151,7 +154,7 @@ def _threads(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, thread_name_prefix="rows")
 
 
-def _room(num_queries: int, num_keys: int) -> Seen:
+def _room(num_queries: int, num_keys: int) -> tuple[native.Ints, native.Ints, native.Ints]:
     shape = (num_queries, num_keys)
     return np.empty(shape, np.int32), np.empty(shape, np.int32), np.empty(num_queries, np.int32)
 
