@@ -55,7 +55,15 @@ class InteractionModel(nn.Module):
         self._fused = [FusedBlock(self.config.backbone, block) for block in blocks]
         if self.norm.weight.device.type == "cpu" and is_native(self.config):
             self._native = NativeLayers(self.config, blocks)
+            self._compile()
         return self
+
+    def _compile(self) -> None:
+        """Have everything compiled that streaming calls, or read from the cache: not in somebody's first micro-turn."""
+        state = StreamState.new(self.config, 1)
+        hidden_11D = self(Segment.of_tokens(torch.zeros(1, 1, dtype=torch.int64)), state)
+        if self.config.speech is not None:
+            self.make_patches(hidden_11D[0], torch.zeros(1, self.config.speech.patch_width), num_steps=1)
 
     def _drop_copies(self) -> None:
         self._fused: list[FusedBlock] = []
