@@ -38,14 +38,14 @@ def test_streaming_equals_whole(seed: int, num_rows: int, max_chunk: int) -> Non
 
 
 def test_it_is_the_compiled_layers_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sparse = fused(seed=1), random_model(seed=1).fuse()
     calls = []
     run = NativeLayers._run
     monkeypatch.setattr(NativeLayers, "_run", lambda self, *row: (calls.append(row), run(self, *row))[1])
-    model = fused(seed=1)
     segment = random_segment(model.config, 2, 20, seed=2)
     model(segment, StreamState.new(model.config, 2))
     assert len(calls) == 2
-    random_model(seed=1).fuse()(segment, StreamState.new(small_config(), 2))  # sparse: not compiled
+    sparse(segment, StreamState.new(sparse.config, 2))
     assert len(calls) == 2
 
 
