@@ -319,6 +319,17 @@ def bench_engine(
     bench_engine_command(model=model, num_turns=turns, num_starts=starts, data=data, json_path=json_path)
 
 
+@bench_app.command("reference")
+def bench_reference(
+    turns: Annotated[int, typer.Option(help="Micro-turns of each kind that are timed.")] = 20,
+    json_path: JsonPath = None,
+) -> None:
+    """A micro-turn of ours against `transformers`' own Inkling with its cache: same weights, same tokens."""
+    from microturn.evals.command import bench_reference_command
+
+    bench_reference_command(num_turns=turns, json_path=json_path)
+
+
 @bench_app.command("load")
 def bench_load(
     url: Annotated[str, typer.Option(help="Address of a running server's page.")] = "http://127.0.0.1:8710/",

@@ -124,7 +124,13 @@ def _render(stage: Stage, name: str, seed: int, end_ms: float, material: Materia
 
 
 def _make_shard(
-    index: int, out: Path, per_shard: int, tokenizer_path: Path, data_dir: Path | None, can_see: bool, only: Sequence[str]
+    index: int,
+    out: Path,
+    per_shard: int,
+    tokenizer_path: Path,
+    data_dir: Path | None,
+    can_see: bool,
+    only: Sequence[str],
 ) -> tuple[int, float]:
     """Render one shard. Returns its number of positions and its seconds of media."""
     tokenizer = Tokenizer.load(tokenizer_path)

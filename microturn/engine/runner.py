@@ -36,7 +36,6 @@ from microturn.features.patches import letterbox, pair_patches
 from microturn.features.sequence import PATCH_VALUES, EventQueue, Run, input_run
 from microturn.features.tokenizer import Tokenizer
 from microturn.features.vocoder import Vocoder
-from microturn.model.flow_head import FlowSchedule
 from microturn.model.grammar import Grammar
 from microturn.model.interaction_model import InteractionModel
 from microturn.turns.micro_turn import MicroTurnInput
@@ -104,7 +103,6 @@ class ModelRunner:
         self._device = checkpoint.model.unembedding.weight.device
         self._grammar = Grammar(self._vocabulary, self._device)
         self._voice = Voice(checkpoint.vocoder) if checkpoint.vocoder is not None else None
-        self._schedules: dict[int, FlowSchedule] = {}
         self.model_hash = checkpoint.model_hash
         self.pool = StatePool(checkpoint.model.config, self._vocabulary, self.settings.num_slots, self._device)
 
@@ -235,12 +233,9 @@ class ModelRunner:
 
     def _flow(self, rows: Sequence[Row], num_steps: int) -> None:
         """The next patch of each row."""
-        head = self._model.flow_head
-        if num_steps not in self._schedules:
-            self._schedules[num_steps] = head.schedule(num_steps)
         noise_NP = np.stack([flow_noise(r.state.seed, r.turn, len(r.speech), PATCH_VALUES) for r in rows])
         noise = torch.from_numpy(noise_NP).to(self._device)
-        normal_NP = head.sample(_hidden(rows), noise, schedule=self._schedules[num_steps]).float().cpu().numpy()
+        normal_NP = self._model.make_patches(_hidden(rows), noise, num_steps).float().cpu().numpy()
         plain_NP = self._statistics.denormalise(normal_NP.reshape(-1, NUM_BANDS)).reshape(-1, PATCH_VALUES)
         for row, patch_P in zip(rows, plain_NP, strict=True):
             prescribed_P = row.prescribed_patch()

@@ -10,6 +10,8 @@ from microturn.evals.report import Report, SuiteReport
 from microturn.evals.runner import named_suites, run_suites
 from microturn.evals.subject import AlwaysTalking, Silent, Subject
 
+NANO_VOCABULARY = 1200
+"""About as many tokens as nano has."""
 SUBJECTS = ("silent", "always-talking", "relay")
 """Names that ``--model`` takes beside folders; ``relay:FILE`` has the relay think with another GGUF model."""
 
@@ -111,6 +113,30 @@ def bench_engine_command(
     }
     return _published(
         Report(model=f"{folder.name} {runner.model_hash}", suites=reports, settings=settings), json_path, console
+    )
+
+
+def bench_reference_command(
+    *, num_turns: int = 20, json_path: Path | None = None, console: Console | None = None
+) -> Report:
+    """Times nano's backbone against ``transformers``' Inkling, prints the table, writes the result file.
+
+    Raises:
+        MissingDependencyError: ``transformers`` is not installed.
+    """
+    from microturn.evals import bench
+    from microturn.evals.bench_reference import reference_reports
+    from microturn.recipes.geometries import nano
+
+    load_before = bench.load()
+    reports = reference_reports(nano(NANO_VOCABULARY).backbone, num_turns)
+    settings: dict[str, str | int | None] = {
+        "turns": num_turns,
+        "load before": load_before,
+        "load after": bench.load(),
+    }
+    return _published(
+        Report(model="nano's backbone, random weights", suites=reports, settings=settings), json_path, console
     )
 
 

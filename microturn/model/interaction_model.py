@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from microturn.model.blocks import Block
 from microturn.model.config import ModelConfig
 from microturn.model.embeddings import AudioEmbedding, ImageEmbedding, SpeechEmbedding, TextEmbedding
-from microturn.model.flow_head import FlowHead
+from microturn.model.flow_head import FlowHead, FlowSchedule
 from microturn.model.fused import FusedBlock
 from microturn.model.initialisation import initialise
+from microturn.model.native_pass import NativeFlowHead, NativeLayers, is_native
 from microturn.model.normalisation import RmsNorm
 from microturn.model.passes import Pass, WholePass
 from microturn.model.segment import Kind, Segment
@@ -41,27 +42,43 @@ class InteractionModel(nn.Module):
         if config.speech is not None:
             self.speech_in = SpeechEmbedding(config.speech, backbone.width, backbone.norm_eps)
             self.flow_head = FlowHead(config.speech, backbone.width)
-        self._fused: list[FusedBlock] = []
+        self._drop_copies()
         initialise(self, len(backbone.layers))
 
     def fuse(self) -> Self:
-        """Make streaming faster, at the price of a second copy of the layers' weights.
+        """Make streaming faster, at the price of copies of the layers' weights.
 
-        Call it last: the copy is dropped when the model is set to train or loads weights, but does not follow other
-        changes to them.
+        On a CPU the layers of a dense model are compiled as well, for a few positions at a time. Call it last: the
+        copies are dropped when the model is set to train or loads weights, but do not follow other changes to them.
         """
-        self._fused = [FusedBlock(self.config.backbone, cast(Block, block)) for block in self.blocks]
+        blocks = [cast(Block, block) for block in self.blocks]
+        self._fused = [FusedBlock(self.config.backbone, block) for block in blocks]
+        if self.norm.weight.device.type == "cpu" and is_native(self.config):
+            self._native = NativeLayers(self.config, blocks)
+            self._compile()
         return self
+
+    def _compile(self) -> None:
+        """Have everything compiled that streaming calls, or read from the cache: not in somebody's first micro-turn."""
+        state = StreamState.new(self.config, 1)
+        hidden_11D = self(Segment.of_tokens(torch.zeros(1, 1, dtype=torch.int64)), state)
+        if self.config.speech is not None:
+            self.make_patches(hidden_11D[0], torch.zeros(1, self.config.speech.patch_width), num_steps=1)
+
+    def _drop_copies(self) -> None:
+        self._fused: list[FusedBlock] = []
+        self._native: NativeLayers | None = None
+        self._flows: dict[int, FlowSchedule | NativeFlowHead] = {}
 
     def train(self, mode: bool = True) -> Self:
         """See ``nn.Module``."""
         if mode:
-            self._fused = []
+            self._drop_copies()
         return super().train(mode)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """See ``nn.Module``."""
-        self._fused = []
+        self._drop_copies()
         return super().load_state_dict(state_dict, strict, assign)
 
     def embed(self, segment: Segment) -> Tensor:
@@ -95,6 +112,8 @@ class InteractionModel(nn.Module):
         if state is None:
             return self._run(self.blocks, self.embed(segment), WholePass(self.config, segment))
         with torch.no_grad():
+            if self._native is not None and self._native.can_run(segment, state):
+                return self.norm(self._native(self.embed(segment), segment, state))
             history = StreamPass(self.config, segment, state)
             hidden_BTD = self._run(self._fused or self.blocks, self.embed(segment), history)
             history.finish()
@@ -109,3 +128,14 @@ class InteractionModel(nn.Module):
         """Hidden states (..., D) to logits (..., V)."""
         backbone = self.config.backbone
         return self.unembedding(hidden / backbone.logits_divisor)[..., : backbone.num_logits]
+
+    @torch.no_grad()
+    def make_patches(self, hidden_ND: Tensor, noise_NP: Tensor, num_steps: int) -> Tensor:
+        """The patches of speech that hidden states ask for, from noise in so many steps: (N, D), (N, P) -> (N, P)."""
+        if num_steps not in self._flows:
+            schedule = self.flow_head.schedule(num_steps)
+            self._flows[num_steps] = schedule if self._native is None else NativeFlowHead(self.flow_head, schedule)
+        flow = self._flows[num_steps]
+        if isinstance(flow, NativeFlowHead):
+            return flow.sample(hidden_ND, noise_NP)
+        return self.flow_head.sample(hidden_ND, noise_NP, schedule=flow)

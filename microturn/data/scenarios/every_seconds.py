@@ -122,9 +122,7 @@ ACKNOWLEDGEMENT = "okay"
 
 def play(stage: Stage, at_ms: float) -> float:
     """Ask, hear it a few times, and stop it."""
-    seconds, thing = stage.whole(2, 8), stage.pick(THINGS)
-    if stage.cast.part == "train" and stage.cast.sentences and stage.chance(0.25):
-        thing = " ".join(stage.pick(stage.cast.sentences).split()[: stage.whole(1, 3)])
+    seconds, thing = stage.whole(2, 8), something(stage)
     end = stage.user(stage.pick(REQUEST).format(x=thing, n=spoken(seconds)), at_ms)
     first_turn = stage.answer_turn(end)
     stage.quiet(at_ms, turn_start_ms(first_turn))
@@ -144,6 +142,23 @@ def play(stage: Stage, at_ms: float) -> float:
     quiet_ms = stage.between(1500, seconds * 1000 + 1500)
     stage.stop(stop_end, turn_start_ms(stop_turn) + quiet_ms)
     return stop_end + quiet_ms
+
+
+def something(stage: Stage) -> str:
+    """What is to be said. In training often any words at all: what was learnt by heart need not be heard, and is said
+    in the place of what was asked for when that is new."""
+    if stage.cast.part == "train" and stage.cast.sentences and stage.chance(0.6):
+        return any_words(stage, stage.whole(1, 4))
+    return stage.pick(THINGS)
+
+
+def any_words(stage: Stage, length: int) -> str:
+    """Words of one sentence as they stand there, or, in training, words of many sentences."""
+    words = stage.pick(stage.cast.sentences).split()
+    if stage.cast.part == "heldout" or stage.chance(0.5):
+        start = stage.whole(0, max(0, len(words) - length))
+        return " ".join(words[start : start + length])
+    return " ".join(stage.pick(stage.pick(stage.cast.sentences).split()) for _ in range(length))
 
 
 EVERY_SECONDS = Scenario(

@@ -1,7 +1,7 @@
 """Say something once, when a time has passed."""
 
 from microturn.data.numbers import spoken
-from microturn.data.scenarios.every_seconds import ACKNOWLEDGEMENT, THINGS
+from microturn.data.scenarios.every_seconds import ACKNOWLEDGEMENT, something
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Phrases, Stage
 from microturn.turns.timing import TURN_MS, turn_start_ms
@@ -35,7 +35,7 @@ REQUEST = Phrases(
 
 def play(stage: Stage, at_ms: float) -> float:
     """Ask and wait."""
-    seconds, thing = stage.whole(2, 12), stage.pick(THINGS)
+    seconds, thing = stage.whole(2, 12), something(stage)
     if stage.chance(0.3):
         thing = f"{stage.pick(NOUNS)} {stage.pick(('is ready', 'is done', 'is here', 'is over', 'time'))}"
     end = stage.user(stage.pick(REQUEST).format(x=thing, n=spoken(seconds)), at_ms)

@@ -1,7 +1,7 @@
 """Repeat what the user says: numbers, words and open-vocabulary sentences."""
 
 from microturn.data.numbers import spoken
-from microturn.data.scenarios.every_seconds import THINGS
+from microturn.data.scenarios.every_seconds import THINGS, any_words
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Phrases, Stage
 from microturn.turns.timing import turn_start_ms
@@ -33,11 +33,8 @@ MOST_WORDS = 9
 
 def choose_words(stage: Stage) -> str:
     """What is to be repeated."""
-    if stage.cast.sentences and stage.chance(0.35):
-        words = stage.pick(stage.cast.sentences).split()
-        length = stage.whole(1, MOST_WORDS)
-        start = stage.whole(0, max(0, len(words) - length))
-        return " ".join(words[start : start + length])
+    if stage.cast.sentences and stage.chance(0.5 if stage.cast.part == "train" else 0.35):
+        return any_words(stage, stage.whole(1, MOST_WORDS))
     if stage.chance(0.4):
         return " ".join(spoken(stage.whole(0, 100)) for _ in range(stage.whole(1, 4)))
     return stage.pick(THINGS)

@@ -69,7 +69,7 @@ def words(stage: Stage, kind: str) -> str:
 
 def request(stage: Stage) -> str:
     """Something that another scenario asks for."""
-    seconds, thing = spoken(stage.whole(2, 12)), stage.pick(every_seconds.THINGS)
+    seconds, thing = spoken(stage.whole(2, 12)), every_seconds.something(stage)
     kind = stage.pick(("count", "count", "count", "every", "in", "repeat"))
     if kind == "every":
         return stage.pick(every_seconds.REQUEST).format(x=thing, n=seconds)
