@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from microturn.data.numbers import spoken
 from microturn.data.scenarios.cued import STATEMENTS
-from microturn.data.scenarios.every_seconds import ACKNOWLEDGEMENT
+from microturn.data.scenarios.every_seconds import ACKNOWLEDGEMENT, any_words
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.short_requests import choose_request, respond
 from microturn.data.stage import Phrases, Stage
@@ -257,7 +257,8 @@ def meanwhile(stage: Stage, at_ms: float, most: int = 3) -> float:
 
 
 def _word(stage: Stage) -> Fact:
-    word = stage.pick(WORDS)
+    is_any = stage.cast.part == "train" and bool(stage.cast.sentences) and stage.chance(0.4)
+    word = any_words(stage, 1) if is_any else stage.pick(WORDS)
     return Fact(told=stage.pick(TELL_WORD).format(x=word), question=stage.pick(ASK_WORD), answer=word)
 
 

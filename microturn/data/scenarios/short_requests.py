@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from microturn.data.numbers import spoken
 from microturn.data.scenarios.count_aloud import Counting
-from microturn.data.scenarios.every_seconds import THINGS
+from microturn.data.scenarios.every_seconds import something
 from microturn.data.stage import Phrases, Stage
 
 OPPOSITES = {
@@ -177,7 +177,7 @@ def _in_order(stage: Stage) -> Asked:
 
 
 def _repeat(stage: Stage) -> Asked:
-    words = stage.pick(THINGS)
+    words = something(stage)
     return Asked(opening=stage.pick(REPEAT), rest=words, answer=words)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from microturn.data.numbers import spoken
 from microturn.data.scenarios.cued import STATEMENTS, attend, occurrences, run_ends
-from microturn.data.scenarios.every_seconds import THINGS
+from microturn.data.scenarios.every_seconds import any_words, something
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Phrases, Stage
 
@@ -151,6 +151,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "a fruit": ("apple", "banana", "orange", "pear", "plum", "cherry", "grape", "lemon", "peach", "mango", "melon"),
 }
 """What a word of a kind is: both parts use all of it, for what is no animal in training is none in evaluation."""
+MOST_WORDS = 3
+"""What is said at a cue is over before the next falls."""
+LEAST_LETTERS = 5
 _NUMBER_WORDS = frozenset(word for n in range(121) for word in spoken(n).split())
 
 
@@ -160,7 +163,7 @@ def play(stage: Stage, at_ms: float) -> float:
 
 
 def _word_cue(stage: Stage, at_ms: float) -> float:
-    cue = stage.pick(CUE_WORDS)
+    cue = choose_cue(stage)
     said = choose_exclamation(stage, avoid=cue)
     talk = [_with_cue(stage, cue), *_some_talk(stage)]
     stage.rng.shuffle(talk)
@@ -170,6 +173,15 @@ def _word_cue(stage: Stage, at_ms: float) -> float:
         return [(place, said) for place in occurrences(words, cue.split())]
 
     return attend(stage, stage.pick(WORD_REQUEST).format(x=cue, y=said), replies, talk, at_ms)
+
+
+def choose_cue(stage: Stage) -> str:
+    """A word to listen for; in training now and then any word that is not too short to be common."""
+    if stage.cast.part == "train" and stage.cast.sentences and stage.chance(0.3):
+        word = any_words(stage, 1)
+        if len(word) >= LEAST_LETTERS:
+            return word
+    return stage.pick(CUE_WORDS)
 
 
 def _with_cue(stage: Stage, cue: str) -> str:
@@ -208,8 +220,9 @@ def _with_member(stage: Stage, kind: str) -> str:
 def choose_exclamation(stage: Stage, *, avoid: str) -> str:
     """What is to be said at a cue: nothing that holds a word of the cue itself."""
     while True:
-        said = stage.pick(EXCLAMATIONS) if stage.chance(0.6) else stage.pick(THINGS)
-        if set(said.split()).isdisjoint(avoid.split()):
+        said = stage.pick(EXCLAMATIONS) if stage.chance(0.6) else something(stage)
+        words = said.split()
+        if len(words) <= MOST_WORDS and set(words).isdisjoint(avoid.split()):
             return said
 
 
