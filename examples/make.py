@@ -188,7 +188,7 @@ def write_readme() -> None:
         "draws what happens; an `ogg` holds sound, a `webm` pictures too, a `jsonl` texts with their times. The third "
         "column is the scenario's own reply, without its times; what nano has not learnt yet it does not do.\n\n"
         + "\n".join(rows)
-        + f"\n\n{head[2]}\n\n    .venv/bin/python examples/make.py\n",
+        + f"\n\n{head[2].strip()}\n\n    .venv/bin/python examples/make.py\n",
         encoding="utf-8",
     )
 

@@ -19,16 +19,16 @@ from microturn.errors import MissingDependencyError
 from microturn.evals.relay.listening import VoiceActivity
 from microturn.turns.timing import IN_HZ
 
-REMEDY = "scripts/install background-local data eval relay"
+REMEDY = "scripts/install relay"
 WINDOW_TOKENS = 2_048
-MOST_TOKENS = 120
+MOST_TOKENS = 80
+AGAINST_LOOPS = 0.3
 NO_NICENESS = "0"
 """Here somebody waits for it."""
 NUM_THREADS = 2
 INSTRUCTIONS = (
-    "You are a voice assistant. What the user says comes from a speech recogniser and may hold mistakes. Do what "
-    "is asked and write only the words to be spoken, without explanations. Asked to count, write the numbers. Asked "
-    "to say or repeat something, write exactly that."
+    "You are a voice assistant. Answer with the words to be spoken, nothing else. What the user says comes from a "
+    "speech recogniser and may hold mistakes."
 )
 
 
@@ -39,13 +39,20 @@ class Message(NamedTuple):
     text: str
 
 
-EXAMPLES = (
-    Message("user", "count from two to five"),
-    Message("assistant", "two, three, four, five"),
-    Message("user", "repeat after me good morning"),
-    Message("assistant", "good morning"),
-    Message("user", "say hello there"),
-    Message("assistant", "hello there"),
+EXAMPLES = tuple(
+    Message(role, text)
+    for asked, answered in (
+        ("hello", "hello, how can I help you?"),
+        ("would you say good night", "good night"),
+        ("count from two to five", "two, three, four, five"),
+        ("please repeat the words move along", "move along"),
+        ("what is the capital of france", "Paris"),
+        ("remind me to stretch every ten seconds", "okay"),
+        ("count down from four to two", "four, three, two"),
+        ("in six seconds say hello there", "okay"),
+        ("stop", "okay"),
+    )
+    for role, text in (("user", asked), ("assistant", answered))
 )
 """They stand before every conversation: small models follow examples better than instructions."""
 
@@ -176,7 +183,12 @@ class LocalChat:
         told = [Message("system", INSTRUCTIONS), *EXAMPLES, *history]
         messages: Any = [{"role": message.role, "content": message.text} for message in told]
         answer = self._client.chat.completions.create(
-            model=self.name, messages=messages, stream=True, max_tokens=MOST_TOKENS, temperature=0.0
+            model=self.name,
+            messages=messages,
+            stream=True,
+            max_tokens=MOST_TOKENS,
+            temperature=0.0,
+            frequency_penalty=AGAINST_LOOPS,
         )
         for chunk in answer:
             if chunk.choices and chunk.choices[0].delta.content:

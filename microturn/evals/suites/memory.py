@@ -2,13 +2,14 @@
 
 ``recall``: the share of questions answered with the right words and no others (words that carry no meaning apart), over
 what was told, typed and said or asked for so many times. Rows of their own: ``recall/half-hour``, the same facts with
-half an hour of talk and noise between the fact and the question; ``how_long_ago``, answers in seconds that are off by
-at most ``OFF_BY_S`` or ``OFF_BY_SHARE``; ``shown``, what was seen before.
+half an hour between the fact and the question: some talk of others, then a room in which nobody speaks (what is heard
+is text, of which a model keeps a bounded amount); ``how_long_ago``, answers in seconds that are off by at most
+``OFF_BY_S`` or ``OFF_BY_SHARE``; ``shown``, what was seen before.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 
 from microturn.data.episode import Episode, Moment
 from microturn.evals import metric
@@ -26,7 +27,7 @@ TOLD, HOW_OFTEN, HOW_LONG_AGO, SHOWN = "remember", "how-often", "how-long-ago", 
 LATER = "half an hour later"
 LATER_TURNS = 30 * 60 * 1000 // TURN_MS
 NUM_FILLERS = 4
-"""Plays of talk and noise that are repeated to fill the half hour."""
+"""Plays of talk, each heard once, and plays of a room without talk, which fill the rest of the half hour."""
 OFF_BY_S, OFF_BY_SHARE = 2.0, 0.2
 _IDLE = frozenset(
     (
@@ -46,8 +47,9 @@ class MemorySuite(Suite):
     def draw(self, playbook: Playbook, limit: int) -> list[Case]:
         some = max(1, limit // 5)
         told = playbook.cases(TOLD, max(1, limit - 4 * some))
-        fillers = playbook.cases("not-for-me", NUM_FILLERS)
-        between = [turn for filler in fillers for turn in filler.episode.inputs]
+        talk = _inputs(playbook.cases("not-for-me", NUM_FILLERS))
+        room = _inputs(playbook.cases("not-for-me", NUM_FILLERS, accept=lambda episode: not episode.heard))
+        between = list(islice(chain(talk, cycle(room)), LATER_TURNS))
         return [
             *told,
             *playbook.cases(HOW_OFTEN, some),
@@ -99,18 +101,17 @@ def is_answered(said: Sequence[TimedWord], question: Moment) -> bool:
     return is_near and any(word.text in ("second", "seconds") for word in said)
 
 
-def later(episode: Episode, between: Sequence[MicroTurnInput], num_turns: int) -> Episode:
-    """The episode with so many micro-turns, taken from ``between`` over and over, after its first reply has ended."""
+def later(episode: Episode, between: Sequence[MicroTurnInput]) -> Episode:
+    """The episode with other micro-turns put in after its first reply has ended."""
     assert episode.said, "a fact is acknowledged"
     cut = turn_of_ms(_first_end_ms(episode)) + 1
-    shift_ms = turn_start_ms(num_turns)
+    shift_ms = turn_start_ms(len(between))
 
     def moved(ms: float) -> float:
         return ms + shift_ms if ms >= turn_start_ms(cut) else ms
 
-    inserted = islice(cycle(between), num_turns)
-    inputs = [*episode.inputs[:cut], *inserted, *episode.inputs[cut:]]
-    silence = [MicroTurnOutput(index=0)] * num_turns
+    inputs = [*episode.inputs[:cut], *between, *episode.inputs[cut:]]
+    silence = [MicroTurnOutput(index=0)] * len(between)
     outputs = [*episode.outputs[:cut], *silence, *episode.outputs[cut:]]
     return replace(
         episode,
@@ -128,7 +129,11 @@ def later(episode: Episode, between: Sequence[MicroTurnInput], num_turns: int) -
 
 
 def _later(case: Case, between: Sequence[MicroTurnInput]) -> Case:
-    return Case(key=f"{case.key}-later", kind=LATER, episode=later(case.episode, between, LATER_TURNS))
+    return Case(key=f"{case.key}-later", kind=LATER, episode=later(case.episode, between))
+
+
+def _inputs(cases: Sequence[Case]) -> list[MicroTurnInput]:
+    return [turn for case in cases for turn in case.episode.inputs]
 
 
 def _first_end_ms(episode: Episode) -> float:

@@ -65,8 +65,9 @@ def test_half_an_hour_lies_between_the_fact_and_the_question(playbook: Playbook)
 def test_what_is_put_between_moves_what_follows_and_nothing_else(playbook: Playbook) -> None:
     (case,) = playbook.cases("remember", 1)
     (filler,) = playbook.cases("not-for-me", 1)
-    moved = later(case.episode, filler.episode.inputs, 100)
+    between = filler.episode.inputs
+    moved = later(case.episode, between)
     assert moved.heard[0] == case.episode.heard[0]
-    assert moved.heard[-1].end_ms == case.episode.heard[-1].end_ms + 100 * TURN_MS
+    assert moved.heard[-1].end_ms == case.episode.heard[-1].end_ms + len(between) * TURN_MS
     before = "".join(output.say for output in case.episode.outputs)
     assert "".join(output.say for output in moved.outputs) == before
