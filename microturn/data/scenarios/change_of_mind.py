@@ -19,8 +19,20 @@ FROM_HERE = Phrases(
         "no no from {a} to {b}",
         "make it from {a} to {b}",
         "not that count from {a} to {b}",
+        "oh no i wanted from {a} to {b}",
+        "forget that count from {a} to {b}",
+        "wait i meant from {a} to {b}",
+        "sorry from {a} to {b}",
+        "actually from {a} to {b}",
+        "no please from {a} to {b}",
     ),
-    heldout=("oh i meant from {a} to {b}", "no make that from {a} to {b}", "please count from {a} to {b} instead"),
+    heldout=(
+        "oh i meant from {a} to {b}",
+        "no make that from {a} to {b}",
+        "please count from {a} to {b} instead",
+        "wait no from {a} to {b} please",
+        "i am sorry i meant from {a} to {b}",
+    ),
 )
 OTHER_WORDS = Phrases(
     train=(
@@ -32,12 +44,35 @@ OTHER_WORDS = Phrases(
         "i meant {x}",
         "no i want you to say {x}",
         "now say {x} instead",
+        "no please say {x}",
+        "i would rather hear {x}",
+        "from here on say {x}",
+        "let it be {x}",
+        "sorry i meant {x}",
+        "actually say {x}",
     ),
-    heldout=("please change it to {x}", "no i meant {x}", "say {x} from now on"),
+    heldout=(
+        "please change it to {x}",
+        "no i meant {x}",
+        "say {x} from now on",
+        "i would prefer {x}",
+        "let us have {x} instead",
+    ),
 )
 EVERY = Phrases(
-    train=("say {x} every {n} seconds", "every {n} seconds say {x}", "please say {x} every {n} seconds"),
-    heldout=("could you say {x} every {n} seconds", "every {n} seconds you say {x}"),
+    train=(
+        "say {x} every {n} seconds",
+        "every {n} seconds say {x}",
+        "please say {x} every {n} seconds",
+        "can you say {x} every {n} seconds",
+        "i want you to say {x} every {n} seconds",
+        "every {n} seconds please say {x}",
+    ),
+    heldout=(
+        "could you say {x} every {n} seconds",
+        "every {n} seconds you say {x}",
+        "i would like {x} every {n} seconds",
+    ),
 )
 LONGEST_SAID_MS = 1_200
 KINDS = {"while asking": 0.4, "while counting": 0.35, "while reminding": 0.25}

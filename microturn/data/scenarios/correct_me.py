@@ -21,11 +21,18 @@ SUMS_SAY = Phrases(
         "i will do some sums say {y} if i make a mistake",
         "check my sums and say {y} at every mistake",
         "every time i get a sum wrong say {y}",
+        "i am going to add numbers say {y} if the result is wrong",
+        "tell me {y} when i add up wrong",
+        "just say {y} when a sum does not fit",
+        "whenever my sum is off say {y}",
+        "say {y} as soon as i add something wrong",
+        "i want to hear {y} at every wrong sum",
     ),
     heldout=(
         "please say {y} each time a sum is wrong",
         "when i make a mistake in a sum say {y}",
         "i am practising sums say {y} when i am wrong",
+        "let me do some sums and say {y} at each wrong one",
     ),
 )
 SUMS_CORRECT = Phrases(
@@ -36,8 +43,17 @@ SUMS_CORRECT = Phrases(
         "if i add wrong say the right number",
         "please correct me when my sum is wrong",
         "give me the right number when a sum is wrong",
+        "i am practising sums please correct me",
+        "when i add wrong tell me the right number",
+        "listen and correct my sums",
+        "tell me what it should be when a sum is wrong",
+        "help me with my sums and correct each mistake",
     ),
-    heldout=("correct me each time i add wrong", "when a sum is wrong say the right result"),
+    heldout=(
+        "correct me each time i add wrong",
+        "when a sum is wrong say the right result",
+        "let me add some numbers and correct me when i am wrong",
+    ),
 )
 SUM = Phrases(
     train=("{a} plus {b} is {c}", "{a} and {b} is {c}", "{a} plus {b} makes {c}", "{a} and {b} makes {c}"),
@@ -50,8 +66,17 @@ COUNTING = Phrases(
         "when i skip a number say it",
         "i am going to count tell me which number i miss",
         "if i leave out a number while i count say that number",
+        "i sometimes forget a number when i count so tell me which",
+        "say the missing number when i count",
+        "help me count and say what i leave out",
+        "while i count say each number that i skip",
+        "listen to my numbers and say the one that is missing",
     ),
-    heldout=("say every number that i skip while i count", "i will count say the number when i miss one"),
+    heldout=(
+        "say every number that i skip while i count",
+        "i will count say the number when i miss one",
+        "when i count and forget a number say it",
+    ),
 )
 VERBS_REQUEST = Phrases(
     train=(
@@ -62,11 +87,17 @@ VERBS_REQUEST = Phrases(
         "every time i say a wrong verb give me the right form",
         "i am learning english correct my verbs please",
         "say the right word when i use a wrong verb",
+        "please fix my verbs while i talk",
+        "i often get verbs wrong so say the right word",
+        "tell me the right form when i say a verb wrong",
+        "help me with my english and correct my verbs",
+        "interrupt me with the right word when a verb is wrong",
     ),
     heldout=(
         "please correct every wrong verb that i say",
         "each time i use a wrong verb tell me the right one",
         "correct my english verbs while i speak",
+        "whenever a verb of mine is wrong give me the right word",
     ),
 )
 VERBS = {
@@ -103,11 +134,16 @@ FOREIGN_REQUEST = Phrases(
         "translate every spanish word that i use",
         "say the english word when i say a spanish one",
         "i mix my languages so give me the english word for every spanish one",
+        "when you hear a spanish word from me say it in english",
+        "say it in english each time i fall into spanish",
+        "help me out with the english word when i use a spanish one",
+        "interrupt me with the english word for each spanish one",
     ),
     heldout=(
         "each time i use a spanish word say the english one",
         "whenever i say something in spanish give me the english word",
         "please put my spanish words into english",
+        "every spanish word that i say you put into english",
     ),
 )
 FOREIGN = {

@@ -23,12 +23,21 @@ REQUEST = Phrases(
         "tell me each time how often i have said {x}",
         "keep a count of every {x} out loud",
         "count the number of times that i say {x}",
+        "count the times that i say {x}",
+        "number every {x} that you hear",
+        "help me to stop saying {x} and count each one",
+        "say a number each time i say {x}",
+        "one two three for every {x} that i say please",
+        "i want to know how often i say {x} so count aloud",
+        "as i talk count each {x}",
     ),
     heldout=(
         "could you count every time i say {x}",
         "please keep count of how often i say {x}",
         "whenever i say {x} count on",
         "i want you to count each {x} aloud",
+        "count out each {x} while i am talking",
+        "please number each {x} aloud",
     ),
 )
 FILLERS = ("um", "um", "uh", "like", "you know", "actually", "basically", "so", "well", "i mean", "sort of", "right")

@@ -29,8 +29,17 @@ HOW_OFTEN_SAID = Phrases(
         "how many times have i said {x}",
         "how often have i said {x}",
         "count how often i said {x} so far",
+        "do you know how often i said {x}",
+        "how often was it that i said {x}",
+        "tell me how many times i said {x}",
+        "how many times was {x} said",
+        "did you count how often i said {x}",
     ),
-    heldout=("can you tell me how often i said {x}", "how many times was it that i said {x}"),
+    heldout=(
+        "can you tell me how often i said {x}",
+        "how many times was it that i said {x}",
+        "say how many times i have said {x}",
+    ),
 )
 HOW_OFTEN_ASKED = Phrases(
     train=(
@@ -38,8 +47,16 @@ HOW_OFTEN_ASKED = Phrases(
         "how often did i ask you to say {x}",
         "how many times have i asked you to say {x}",
         "how often did i make you say {x}",
+        "tell me how many times i asked you to say {x}",
+        "how many times did you have to say {x}",
+        "how often did you have to say {x}",
+        "do you know how often i asked you to say {x}",
     ),
-    heldout=("tell me how often i asked you to say {x}", "how many times was it that i asked you to say {x}"),
+    heldout=(
+        "tell me how often i asked you to say {x}",
+        "how many times was it that i asked you to say {x}",
+        "how often was it that you had to say {x}",
+    ),
 )
 HOW_LONG_AGO = Phrases(
     train=(
@@ -50,11 +67,14 @@ HOW_LONG_AGO = Phrases(
         "when did i say {x}",
         "how many seconds have passed since i said {x}",
         "tell me how long ago i said {x}",
+        "do you know how long ago i said {x}",
+        "how many seconds is it since i said {x}",
     ),
     heldout=(
         "how long has it been since i said {x}",
         "can you tell me how many seconds ago i said {x}",
         "how long ago was it that i said {x}",
+        "tell me the seconds since i said {x}",
     ),
 )
 MOST_TIMES = 4

@@ -47,12 +47,44 @@ COUNT = Phrases(
         "can you count from {a}",
         "count up from {a}",
         "i want you to count from {a}",
+        "could you count from {a}",
+        "now count from {a}",
+        "count out loud from {a}",
+        "let us count from {a}",
+        "just count from {a}",
+        "okay count from {a}",
+        "start at {a} and count",
+        "start from {a} and go on",
+        "i need you to count from {a}",
     ),
-    heldout=("would you count from {a}", "start counting from {a}", "please start to count from {a}"),
+    heldout=(
+        "would you count from {a}",
+        "start counting from {a}",
+        "please start to count from {a}",
+        "go ahead and count from {a}",
+        "i am asking you to count from {a}",
+    ),
 )
 SUM = Phrases(
-    train=("what is {a}", "how much is {a}", "can you tell me what is {a}", "tell me what is {a}", "so what is {a}"),
-    heldout=("do you know what is {a}", "please tell me how much is {a}"),
+    train=(
+        "what is {a}",
+        "how much is {a}",
+        "can you tell me what is {a}",
+        "tell me what is {a}",
+        "so what is {a}",
+        "please tell me what is {a}",
+        "quick what is {a}",
+        "and what is {a}",
+        "how many is {a}",
+        "what do you get for {a}",
+        "i need to know what is {a}",
+    ),
+    heldout=(
+        "do you know what is {a}",
+        "please tell me how much is {a}",
+        "can you work out {a}",
+        "what is the result of {a}",
+    ),
 )
 NEXT_NUMBER = Phrases(
     train=(
@@ -61,8 +93,18 @@ NEXT_NUMBER = Phrases(
         "what comes",
         "tell me what number comes",
         "say the number that comes",
+        "which number is right",
+        "what is the number right",
+        "can you say which number comes",
+        "name the number that comes",
+        "give me the number that comes",
     ),
-    heldout=("do you know which number comes", "please tell me the number that comes"),
+    heldout=(
+        "do you know which number comes",
+        "please tell me the number that comes",
+        "can you tell me what number comes",
+        "i forgot which number comes",
+    ),
 )
 OPPOSITE = Phrases(
     train=(
@@ -70,8 +112,20 @@ OPPOSITE = Phrases(
         "tell me the opposite of",
         "say the opposite of",
         "what do you call the opposite of",
+        "give me the opposite of",
+        "name the opposite of",
+        "can you tell me the opposite of",
+        "what would be the opposite of",
+        "i need the opposite of",
+        "quickly the opposite of",
+        "what means the opposite of",
     ),
-    heldout=("do you know the opposite of", "please say the opposite of"),
+    heldout=(
+        "do you know the opposite of",
+        "please say the opposite of",
+        "find me the opposite of",
+        "i am looking for the opposite of",
+    ),
 )
 REPEAT = Phrases(
     train=(
@@ -80,12 +134,40 @@ REPEAT = Phrases(
         "say these words",
         "i want you to repeat",
         "can you say",
+        "could you say",
+        "now say",
+        "repeat what i say",
+        "say the words",
+        "just say",
+        "repeat this for me",
+        "say it back to me",
+        "tell me the words",
     ),
-    heldout=("would you repeat the words", "please say the following words"),
+    heldout=(
+        "would you repeat the words",
+        "please say the following words",
+        "kindly say",
+        "please say back to me",
+    ),
 )
 IN_ORDER = Phrases(
-    train=("which {k} comes", "what {k} comes", "tell me which {k} comes", "say which {k} comes"),
-    heldout=("do you know which {k} comes", "please tell me what {k} comes"),
+    train=(
+        "which {k} comes",
+        "what {k} comes",
+        "tell me which {k} comes",
+        "say which {k} comes",
+        "name the {k} that comes",
+        "which is the {k} that comes",
+        "can you say which {k} comes",
+        "give me the {k} that comes",
+        "i forgot which {k} comes",
+    ),
+    heldout=(
+        "do you know which {k} comes",
+        "please tell me what {k} comes",
+        "what is the {k} that comes",
+        "could you say what {k} comes",
+    ),
 )
 
 

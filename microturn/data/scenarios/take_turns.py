@@ -46,8 +46,24 @@ THINKING = Phrases(
         "i have to think about it",
         "never mind i will think about it later",
         "anyway",
+        "just a second",
+        "let me look",
+        "hang on i am thinking",
+        "what was that word again",
+        "i wonder",
+        "oh well",
+        "right so",
+        "hm okay",
+        "there was something else",
     ),
-    heldout=("let me think about that", "uh where were we", "i need a moment to think", "hm i am not sure yet"),
+    heldout=(
+        "let me think about that",
+        "uh where were we",
+        "i need a moment to think",
+        "hm i am not sure yet",
+        "one second i have to think",
+        "oh what was it again",
+    ),
 )
 """Said to nobody in particular."""
 KINDS = {"at once": 0.25, "pause": 0.25, "um": 0.15, "false start": 0.2, "nothing asked": 0.15}

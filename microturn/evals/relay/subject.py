@@ -113,7 +113,8 @@ class _Conversation:
         self._answered_ms = job.at_ms
         start_ns, num_words = self._clock.now_ns(), 0
         for sentence in sentences(self._parts.chat.stream(self._history[-MOST_MESSAGES:])):
-            words = normal_words(sentence)[: MOST_WORDS - num_words]
+            speakable = [word for word in normal_words(sentence) if word.isascii()]
+            words = speakable[: MOST_WORDS - num_words]
             if not words:
                 continue
             num_words += len(words)
