@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from microturn.background import weaving
 from microturn.background.backend import Backend
-from microturn.background.jobs import BackendError, Job, JobState
-from microturn.background.ledger import Ledger
+from microturn.background.jobs import BackendError, Job, JobState, ShownTimer
+from microturn.background.ledger import Ledger, StoredTimer
 from microturn.background.limits import JobLimits
 from microturn.background.package import Surroundings, build_package
 from microturn.background.permissions import Permission
@@ -15,6 +15,8 @@ from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
 from microturn.background.workbench import Workbench
+from microturn.clock import Clock
+from microturn.turns.cards import TimerCard
 
 _PROGRESS = ("I am still working on it.", "This takes a little longer.")
 
@@ -30,6 +32,7 @@ class Attempts:
         ledger: Ledger,
         *,
         redactor: Redactor,
+        clock: Clock,
         now: Callable[[], datetime.datetime],
     ) -> None:
         self._backend = backend
@@ -37,6 +40,7 @@ class Attempts:
         self._limits = limits
         self._ledger = ledger
         self._redactor = redactor
+        self._clock = clock
         self._now = now
 
     async def run(self, session: BackgroundSession, job: Job) -> str:
@@ -82,23 +86,23 @@ class Attempts:
     ) -> Workbench:
         asking = asyncio.Lock()  # one question at a time, also where a model calls several tools at once
 
-        async def ask_user(tool: str) -> bool:
+        async def ask_user(tool: str, given: str) -> bool:
             async with asking:
                 if session.grants.standing(tool, is_acting=True) is Permission.ALLOW:
                     return True  # said of the same tool while this call waited
-                return await ask_now(tool)
+                return await ask_now(tool, given)
 
-        async def ask_now(tool: str) -> bool:
+        async def ask_now(tool: str, given: str) -> bool:
             """The time in which the user thinks does not count."""
             left_s = (deadline.when() or 0.0) - asyncio.get_running_loop().time()
             deadline.reschedule(None)
-            job.state, job.asks_for = JobState.ASKING, tool
+            job.state, job.asks_for, job.asks_with = JobState.ASKING, tool, given
             session.show(job)
             session.tell(weaving.say(job.number, f"May I use {tool.replace('_', ' ')}?"))
             try:
                 return await session.grants.wait(job.number, tool, self._limits.permission_within_ms)
             finally:
-                job.asks_for = ""
+                job.asks_for = job.asks_with = ""
                 if not job.state.is_over:
                     job.state = JobState.RUNNING
                     session.show(job)
@@ -108,12 +112,18 @@ class Attempts:
             session.tell(weaving.note(job.number, f"using {tool.replace('_', ' ')}"))
             session.show(job)
 
+        def show_timer(timer: StoredTimer, seconds: float) -> None:
+            card = TimerCard(type="timer", title=timer.label[:120], seconds=seconds)
+            job.timers.append(ShownTimer(timer_id=timer.timer_id, card=card, began_ns=self._clock.now_ns()))
+            session.show(job)
+
         scope = ToolScope(
             session_id=session.session_id,
             job=job.number,
             surroundings=surroundings,
             timers=session.timers,
             ledger=self._ledger,
+            show_timer=show_timer,
         )
         return Workbench(
             job,

@@ -73,7 +73,7 @@ class Coordinator:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="microturn-ledger")
         self._attempts = Attempts(
-            backend, self.tools, self._limits, self._ledger, redactor=redactor or Redactor(), now=now
+            backend, self.tools, self._limits, self._ledger, redactor=redactor or Redactor(), clock=self._clock, now=now
         )
         self.dropped: Counter[DropReason] = Counter()
         """Acts and answers that were not wanted any more, by reason."""
@@ -107,7 +107,7 @@ class Coordinator:
                 grants=Grants(self._permissions),
                 budget=Budget(self._budget_limits),
             )
-            session.timers = Timers(session_id, self._ledger, session.tell)
+            session.timers = Timers(session_id, self._ledger, session.tell, on_cancelled=session.withdraw_timer)
             self._spawn(self._take_up(session))
         session.listen(deliver, observe)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from microturn.turns.background import BackgroundRequest
+from microturn.turns.cards import TimerCard
 
 
 class JobState(StrEnum):
@@ -52,6 +53,16 @@ class Step:
     duration_ms: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownTimer:
+    """A timer that a tool has set, as the page shows it."""
+
+    timer_id: int
+    card: TimerCard
+    began_ns: int
+    """On the coordinator's clock."""
+
+
 @dataclass(kw_only=True)
 class Job:
     """One question of a session, over all its amendments and attempts."""
@@ -69,6 +80,10 @@ class Job:
     """The answer, or why there is none."""
     asks_for: str = ""
     """The tool that it asks permission for."""
+    asks_with: str = ""
+    """What the tool would be given, as JSON, cut to a line or two."""
+    timers: list[ShownTimer] = field(default_factory=list[ShownTimer])
+    """Set for it and not cancelled since."""
     has_acted: bool = False
     """A tool that changes something has run: the job is not tried again."""
 

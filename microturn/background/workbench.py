@@ -1,6 +1,7 @@
 """The tools of one attempt: every call is counted, permitted, timed, cut to size, cleaned and remembered."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -17,6 +18,8 @@ from microturn.background.weaving import plain
 TOOL_WITHIN_MS = 30_000
 MAX_OUTPUT_CHARS = 12_000
 """Of one tool's output; the rest is cut off."""
+MAX_ASKED_CHARS = 400
+"""Of what a tool would be given, when the user is asked."""
 _log = logging.getLogger(__name__)
 
 
@@ -27,7 +30,8 @@ class Workbench:
         job: Steps are written into it.
         tools: The built-in ones.
         announce: Tells of a step that begins.
-        ask_user: Asks for permission by voice or page; the job waits within it.
+        ask_user: Asks for permission by voice or page, given the tool and what it would be given; the job waits
+            within it.
     """
 
     def __init__(
@@ -40,7 +44,7 @@ class Workbench:
         budget: Budget,
         redactor: Redactor,
         announce: Callable[[str], None],
-        ask_user: Callable[[str], Awaitable[bool]],
+        ask_user: Callable[[str, str], Awaitable[bool]],
     ) -> None:
         self.tools = tools
         self._job = job
@@ -66,9 +70,11 @@ class Workbench:
         tool = self.tools.get(name)
         if tool is None:
             raise ToolError(f"there is no tool {name[:60]!r}: use one of {', '.join(self.tools)}")
-        return await self.guard(name, lambda: tool.call(arguments, self._scope), is_acting=tool.is_acting)
+        return await self.guard(name, arguments, lambda: tool.call(arguments, self._scope), is_acting=tool.is_acting)
 
-    async def guard(self, name: str, use: Callable[[], Awaitable[str]], *, is_acting: bool) -> str:
+    async def guard(
+        self, name: str, arguments: Mapping[str, Any], use: Callable[[], Awaitable[str]], *, is_acting: bool
+    ) -> str:
         """Use any tool, one of an MCP server too, under the rules of the session.
 
         Raises:
@@ -77,7 +83,7 @@ class Workbench:
         """
         self._budget.spend_tool_call()
         with self._step(name) as outcome:
-            if not await self._is_allowed(name, is_acting=is_acting):
+            if not await self._is_allowed(name, arguments, is_acting=is_acting):
                 outcome("denied")
                 raise ToolError(f"the user does not allow {name}: do without it, or say that it is needed")
             self._announce(name)
@@ -102,14 +108,21 @@ class Workbench:
         _log.warning("tool server absent", extra={"fields": {"server": server, "error": why}})
         self._job.steps.append(Step(tool=server, outcome=f"not available ({why})", duration_ms=0))
 
-    async def _is_allowed(self, name: str, *, is_acting: bool) -> bool:
+    async def _is_allowed(self, name: str, arguments: Mapping[str, Any], *, is_acting: bool) -> bool:
         match self._grants.standing(name, is_acting=is_acting):
             case Permission.ALLOW:
                 return True
             case Permission.DENY:
                 return False
             case Permission.ASK:
-                return await self._ask_user(name)
+                return await self._ask_user(name, self._shown(arguments))
+
+    def _shown(self, arguments: Mapping[str, Any]) -> str:
+        """What a tool would be given, for the user who is to decide."""
+        if not arguments:
+            return ""
+        text = self._redactor.clean(plain(json.dumps(arguments, ensure_ascii=False, default=str)))
+        return text if len(text) <= MAX_ASKED_CHARS else text[: MAX_ASKED_CHARS - 1] + "…"
 
     def _step(self, name: str) -> AbstractContextManager[Callable[[str], None]]:
         return _recorded(self._job, name)
