@@ -23,6 +23,7 @@ from microturn.background.permissions import Grants, PermissionPolicy, spoken_de
 from microturn.background.places import Places
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession, Deliver, Observe
+from microturn.background.summaries import OldText, Summariser, excerpt, prompt_of
 from microturn.background.timers import Timers
 from microturn.background.tools.tool import AnyTool
 from microturn.clock import Clock, SystemClock
@@ -72,12 +73,16 @@ class Coordinator:
         self._departures: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="microturn-ledger")
+        self._redactor = redactor or Redactor()
         self._attempts = Attempts(
-            backend, self.tools, self._limits, self._ledger, redactor=redactor or Redactor(), clock=self._clock, now=now
+            backend, self.tools, self._limits, self._ledger, redactor=self._redactor, clock=self._clock, now=now
         )
         self.dropped: Counter[DropReason] = Counter()
         """Acts and answers that were not wanted any more, by reason."""
         self.ended: Counter[JobState] = Counter()
+        self.num_summaries = 0
+        self.num_excerpts = 0
+        """Summaries that no language model wrote."""
 
     async def __aenter__(self) -> "Coordinator":
         return self
@@ -166,6 +171,26 @@ class Coordinator:
             case ActKind.CANCEL:
                 self._cancel(session, request.act.job)
 
+    async def summarise(self, session_id: str, old: OldText) -> str:
+        """Old text of a session, told shorter: by the backend, or in excerpts where that cannot or must not."""
+        session = self._sessions.get(session_id)
+        if session is not None and session.budget.tokens_left and isinstance(self.backend, Summariser):
+            try:
+                async with (
+                    asyncio.timeout(self._limits.attempt_within_ms / 1000),
+                    self._places.place(session_id),
+                ):
+                    answer = await self.backend.summarise(self._redactor.clean(prompt_of(old)))
+                session.budget.spend_tokens(answer.num_tokens)
+                self.num_summaries += 1
+                return self._redactor.clean(answer.text)
+            except Exception as error:  # Whatever breaks in a backend, the text must not be lost.
+                _log.warning(
+                    "no summary", extra={"fields": {"session": session_id, "error": type(error).__name__}}
+                )
+        self.num_excerpts += 1
+        return self._redactor.clean(excerpt(old))
+
     async def wait_until_idle(self) -> None:
         """Wait until every job that was submitted is over."""
         while tasks := [task for session in self._sessions.values() for task in session.tasks.values()]:
@@ -178,6 +203,8 @@ class Coordinator:
             "sessions": len(self._sessions),
             "waiting": states[JobState.WAITING],
             "running": states[JobState.RUNNING] + states[JobState.ASKING],
+            "summaries": self.num_summaries,
+            "excerpts": self.num_excerpts,
             **{f"ended_{state}": self.ended[state] for state in JobState if state.is_over},
             **{f"dropped_{reason}": self.dropped[reason] for reason in DropReason},
         }

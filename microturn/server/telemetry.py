@@ -6,7 +6,7 @@ gets into a metric or a span.
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, Tracer
@@ -136,6 +136,9 @@ class _ObservedSession:
             self._metrics.observe(output, turn)
             self._trace(turn)
             yield output, turn
+
+    async def past(self) -> Sequence[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        return await self._session.past()
 
     async def park(self) -> None:
         self._leave()

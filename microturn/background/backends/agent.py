@@ -38,7 +38,8 @@ from pydantic_ai.usage import UsageLimits
 from microturn.background.backends.mcp import close_toolsets
 from microturn.background.cards import INSTRUCTIONS as CARD_INSTRUCTIONS
 from microturn.background.jobs import Answer, BackendError
-from microturn.background.package import ContextPackage, PackagePolicy, estimated_tokens
+from microturn.background.package import CHARS_PER_TOKEN, ContextPackage, PackagePolicy, estimated_tokens
+from microturn.background.summaries import INSTRUCTIONS as SUMMARY_INSTRUCTIONS
 from microturn.background.tools.tool import AnyTool, ToolError
 from microturn.background.workbench import Workbench
 from microturn.turns.video import VideoFrame
@@ -109,7 +110,9 @@ class AgentBackend:
         )
         model_class = OpenAIResponsesModel if config.api == "responses" else OpenAIChatModel
         provider = OpenAICompatibleProvider("endpoint", openai_client=self._client)
-        self._agent = Agent(model_class(config.model, provider=provider), instructions=config.instructions)
+        model = model_class(config.model, provider=provider)
+        self._agent = Agent(model, instructions=config.instructions)
+        self._summariser = Agent(model, instructions=SUMMARY_INSTRUCTIONS)
 
     @property
     def name(self) -> str:
@@ -137,8 +140,23 @@ class AgentBackend:
         """
         prompt: list[str | BinaryContent] = [package.text, *(_picture(frame) for frame in package.images)]
         limits = UsageLimits(request_limit=self._config.max_requests, total_tokens_limit=bench.tokens_left or 1)
+        toolsets = self._guarded(bench) if self._config.can_call_tools else []
+        return await self._asked(self._agent, prompt, toolsets, limits)
+
+    async def summarise(self, text: str) -> Answer:
+        """Tell a text shorter, without tools. Raises BackendError when it cannot."""
+        room = self.package_policy.max_tokens * CHARS_PER_TOKEN
+        return await self._asked(self._summariser, [text[-room:]], [], UsageLimits(request_limit=1))
+
+    async def _asked(
+        self,
+        agent: Agent[Any, str],
+        prompt: list[str | BinaryContent],
+        toolsets: list[AbstractToolset[Any]],
+        limits: UsageLimits,
+    ) -> Answer:
         try:
-            text, num_tokens = await self._stream(prompt, bench, limits)
+            text, num_tokens = await self._stream(agent, prompt, toolsets, limits)
         except (ModelAPIError, UnexpectedModelBehavior, UsageLimitExceeded, UserError, AgentRunError) as error:
             raise _explained(error) from error
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
@@ -155,15 +173,19 @@ class AgentBackend:
         await close_toolsets(self._toolsets)
 
     async def _stream(
-        self, prompt: list[str | BinaryContent], bench: Workbench, limits: UsageLimits
+        self,
+        agent: Agent[Any, str],
+        prompt: list[str | BinaryContent],
+        toolsets: list[AbstractToolset[Any]],
+        limits: UsageLimits,
     ) -> tuple[str, int]:
         settings: dict[str, Any] = {"max_tokens": self._config.max_answer_tokens, "extra_body": self._config.extra_body}
         if self._config.temperature is not None:
             settings["temperature"] = self._config.temperature
         # Not run_stream: that takes the first words for the answer, and a model may well say something before it calls.
-        async with self._agent.run_stream_events(
+        async with agent.run_stream_events(
             prompt,
-            toolsets=self._guarded(bench) if self._config.can_call_tools else [],
+            toolsets=toolsets,
             usage_limits=limits,
             model_settings=settings,  # pyright: ignore[reportArgumentType]
         ) as events:
