@@ -289,10 +289,41 @@ def evaluate(
     json_path: JsonPath = None,
     out: Annotated[Path | None, typer.Option(help="Keep every example's sound, timeline and verdict here.")] = None,
     scenarios: Annotated[Path | None, typer.Option(help="A Python file with scenarios of your own.")] = None,
+    background: Annotated[
+        str, typer.Option(help="For 'chained-tools': reference, embedded, tools, or an endpoint's address.")
+    ] = "embedded",
+    background_model: Annotated[str, typer.Option(help="Model of the endpoint.")] = "",
+    background_key: Annotated[
+        str, typer.Option(envvar="MICROTURN_BACKGROUND_KEY", help="Key of the endpoint.", show_default=False)
+    ] = "",
+    background_api: Annotated[str, typer.Option(help="API of the endpoint: chat or responses.")] = "chat",
+    front: Annotated[
+        bool, typer.Option("--front", help="'chained-tools' through the interaction model, in real time.")
+    ] = False,
 ) -> None:
     """Measure what a model can do, on voices and phrasings that training never saw."""
     from microturn.evals.command import eval_command
 
+    if suites == ["chained-tools"]:
+        from microturn.background.setup import BackgroundConfig
+        from microturn.chaining import chained_command
+
+        chained_command(
+            BackgroundConfig(
+                mode=background,
+                model=background_model,
+                key=background_key,
+                api="responses" if background_api == "responses" else "chat",
+            ),
+            is_fronted=front,
+            model=Path(model) if model else None,
+            limit=limit,
+            seed=seed,
+            data=data,
+            json_path=json_path,
+            out=out,
+        )
+        return
     eval_command(
         suites or ([] if scenarios else ["all"]),
         model=model,

@@ -55,7 +55,7 @@ def build_coordinator(config: BackgroundConfig, ledger: Path | None = None) -> C
     if config.mode == CLIENT:
         return None
     return Coordinator(
-        _backend(config),
+        build_backend(config),
         builtin_tools(config.files, config.web),
         permissions=PermissionPolicy(rules=config.rules),
         ledger=Ledger(ledger),
@@ -63,7 +63,8 @@ def build_coordinator(config: BackgroundConfig, ledger: Path | None = None) -> C
     )
 
 
-def _backend(config: BackgroundConfig) -> Backend:
+def build_backend(config: BackgroundConfig) -> Backend:
+    """What does the thinking, for any configuration but ``client``. Raises as ``build_coordinator`` does."""
     if config.mode.startswith(("http://", "https://")):
         return _endpoint(config)
     if config.mcp is not None:
