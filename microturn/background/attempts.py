@@ -14,6 +14,7 @@ from microturn.background.permissions import Permission
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
+from microturn.background.tracing import Tracing
 from microturn.background.workbench import Workbench
 from microturn.clock import Clock
 from microturn.turns.cards import TimerCard
@@ -32,6 +33,7 @@ class Attempts:
         ledger: Ledger,
         *,
         redactor: Redactor,
+        tracing: Tracing,
         clock: Clock,
         now: Callable[[], datetime.datetime],
     ) -> None:
@@ -40,6 +42,7 @@ class Attempts:
         self._limits = limits
         self._ledger = ledger
         self._redactor = redactor
+        self._tracing = tracing
         self._clock = clock
         self._now = now
 
@@ -55,7 +58,8 @@ class Attempts:
             while True:
                 job.num_attempts += 1
                 try:
-                    return await self._once(session, job)
+                    with self._tracing.attempt(self._backend.name, job.num_attempts):
+                        return await self._once(session, job)
                 except BackendError as error:
                     # What has changed something in the world is not done twice.
                     if not error.is_transient or job.has_acted or job.num_attempts >= self._limits.max_attempts:
@@ -132,6 +136,7 @@ class Attempts:
             grants=session.grants,
             budget=session.budget,
             redactor=self._redactor,
+            tracing=self._tracing,
             announce=announce,
             ask_user=ask_user,
         )

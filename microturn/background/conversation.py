@@ -66,7 +66,7 @@ class Conversation:
         if not self._frames or frame.time_ms - self._frames[-1].time_ms >= FRAME_EVERY_MS:
             self._frames.append(frame)
 
-    def request(self, session_id: str, act: Act, time_ms: int) -> BackgroundRequest:
+    def request(self, session_id: str, act: Act, time_ms: int, *, traceparent: str = "") -> BackgroundRequest:
         """An act with everything that was said until now."""
         frames = list(self._frames)
         if self._latest_frame is not None and (not frames or frames[-1] is not self._latest_frame):
@@ -78,6 +78,7 @@ class Conversation:
             conversation=tuple(sorted([*self._utterances, *self._open.values()], key=lambda each: each.start_ms)),
             events=tuple(event for _, event in self._events),
             key_frames=tuple(frames),
+            traceparent=traceparent,
         )
 
     def oldest_half(self) -> OldText | None:

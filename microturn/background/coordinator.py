@@ -26,6 +26,7 @@ from microturn.background.sessions import BackgroundSession, Deliver, Observe
 from microturn.background.summaries import OldText, Summariser, excerpt, prompt_of
 from microturn.background.timers import Timers
 from microturn.background.tools.tool import AnyTool
+from microturn.background.tracing import Tracing
 from microturn.clock import Clock, SystemClock
 from microturn.errors import CapacityError
 from microturn.turns.background import ActKind, BackgroundRequest
@@ -45,6 +46,7 @@ class Coordinator:
         backend: Does the thinking; closed with the coordinator.
         tools: The built-in tools it may use.
         ledger: What outlives the process; in memory unless given. Closed with the coordinator.
+        tracing: Draws spans of jobs; with the program's own provider unless given.
         now: The time, with its zone; the machine's unless given.
     """
 
@@ -58,6 +60,7 @@ class Coordinator:
         permissions: PermissionPolicy | None = None,
         ledger: Ledger | None = None,
         redactor: Redactor | None = None,
+        tracing: Tracing | None = None,
         clock: Clock | None = None,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now().astimezone(),
     ) -> None:
@@ -74,8 +77,16 @@ class Coordinator:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="microturn-ledger")
         self._redactor = redactor or Redactor()
+        self._tracing = tracing or Tracing()
         self._attempts = Attempts(
-            backend, self.tools, self._limits, self._ledger, redactor=self._redactor, clock=self._clock, now=now
+            backend,
+            self.tools,
+            self._limits,
+            self._ledger,
+            redactor=self._redactor,
+            tracing=self._tracing,
+            clock=self._clock,
+            now=now,
         )
         self.dropped: Counter[DropReason] = Counter()
         """Acts and answers that were not wanted any more, by reason."""
@@ -185,9 +196,7 @@ class Coordinator:
                 self.num_summaries += 1
                 return self._redactor.clean(answer.text)
             except Exception as error:  # Whatever breaks in a backend, the text must not be lost.
-                _log.warning(
-                    "no summary", extra={"fields": {"session": session_id, "error": type(error).__name__}}
-                )
+                _log.warning("no summary", extra={"fields": {"session": session_id, "error": type(error).__name__}})
         self.num_excerpts += 1
         return self._redactor.clean(excerpt(old))
 
@@ -260,6 +269,7 @@ class Coordinator:
                 conversation=request.conversation,
                 events=request.events,
                 key_frames=request.key_frames,
+                traceparent=request.traceparent,
             ),
             amendments=[*job.amendments, words],
         )
@@ -277,8 +287,12 @@ class Coordinator:
         job.began_ns = self._clock.now_ns()
         session.jobs[job.number] = job
         session.forget_oldest(self._limits.max_kept_per_session)
-        session.tasks[job.number] = self._spawn(self._work(session, job))
+        session.tasks[job.number] = self._spawn(self._traced(session, job))
         session.show(job)
+
+    async def _traced(self, session: BackgroundSession, job: Job) -> None:
+        with self._tracing.job(job):
+            await self._work(session, job)
 
     async def _work(self, session: BackgroundSession, job: Job) -> None:
         """A job from its claim to its end. Nothing that goes wrong here leaves it."""

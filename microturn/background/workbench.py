@@ -13,6 +13,7 @@ from microturn.background.limits import Budget
 from microturn.background.permissions import Grants, Permission
 from microturn.background.secrets import Redactor
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
+from microturn.background.tracing import Tracing
 from microturn.background.weaving import plain
 
 TOOL_WITHIN_MS = 30_000
@@ -43,6 +44,7 @@ class Workbench:
         grants: Grants,
         budget: Budget,
         redactor: Redactor,
+        tracing: Tracing,
         announce: Callable[[str], None],
         ask_user: Callable[[str, str], Awaitable[bool]],
     ) -> None:
@@ -52,6 +54,7 @@ class Workbench:
         self._grants = grants
         self._budget = budget
         self._redactor = redactor
+        self._tracing = tracing
         self._announce = announce
         self._ask_user = ask_user
 
@@ -82,7 +85,7 @@ class Workbench:
             CapacityError: the session's budget is used up.
         """
         self._budget.spend_tool_call()
-        with self._step(name) as outcome:
+        with self._tracing.tool(name, is_acting=is_acting), self._step(name) as outcome:
             if not await self._is_allowed(name, arguments, is_acting=is_acting):
                 outcome("denied")
                 raise ToolError(f"the user does not allow {name}: do without it, or say that it is needed")

@@ -18,8 +18,8 @@ def is_kept(
 ) -> Tensor:  # fmt: skip
     """Whether a global layer's query still sees an earlier key: recent keys, and the latest text however old.
 
-    ``rank`` counts the text positions up to and including a position; ``query_drop`` is the first turn whose text is not
-    replaced by a summary; ``key_*`` are (..., K), ``query_*`` (..., Q); returns (..., Q, K) bool. Causality is not
+    ``rank`` counts the text positions up to and including a position; ``query_drop`` is the first turn whose text no
+    summary has replaced; ``key_*`` are (..., K), ``query_*`` (..., Q); returns (..., Q, K) bool. Causality is not
     decided here.
     """
     is_recent = query_turn[..., :, None] - key_turn[..., None, :] < eviction_turns

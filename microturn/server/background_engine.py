@@ -130,7 +130,9 @@ class BackgroundEngineSession:
             num_malformed = self._reader.num_malformed
             for act in self._reader.read(output.pieces):
                 time_ms = turn_start_ms(output.index)
-                self._coordinator.submit(self._conversation.request(self.session_id, act, time_ms))
+                self._coordinator.submit(
+                    self._conversation.request(self.session_id, act, time_ms, traceparent=trace.traceparent)
+                )
             if self._reader.num_malformed > num_malformed:
                 log_event("act not understood", session=self.session_id, turn=output.index)
             self._push_waiting()

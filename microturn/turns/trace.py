@@ -34,6 +34,8 @@ class TurnTrace:
     """The output was prescribed: silence for a turn that came too late, or a recording that is replayed."""
     is_late: bool = False
     """The output missed its deadline."""
+    traceparent: str = ""
+    """W3C trace context of the server's span of this turn; empty where nobody traces."""
     num_deviations: int = 0
     """Prescribed tokens that the model would not have chosen itself."""
 

@@ -72,7 +72,9 @@ async def test_the_oldest_text_is_summarised_when_its_cap_nears():
         await listen(session, 100)
         (event,) = summaries(engine.sessions[0])
         assert event.role is Role.SYSTEM
-        assert event.text == "Instructions: Speak slowly. Summary until 0:11: User: my name is ada; Assistant: hello ada"
+        assert (
+            event.text == "Instructions: Speak slowly. Summary until 0:11: User: my name is ada; Assistant: hello ada"
+        )
         assert event.drop_before_turn == 59
         await session.close()
 

@@ -1,4 +1,4 @@
-"""Cards in answers: checked whole, or left as the code that they are; timers of tools count down and can be taken back."""
+"""Cards in answers: checked whole, or left as the code that they are; a timer shows itself and can be taken back."""
 
 import json
 
