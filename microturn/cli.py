@@ -341,13 +341,17 @@ def bench_engine(
     model: Annotated[str | None, typer.Option(help="A checkpoint folder; nano unless given.")] = None,
     turns: Annotated[int, typer.Option(help="Length of the session that is timed.")] = 600,
     starts: Annotated[int, typer.Option(help="Cold starts in fresh processes.")] = 3,
+    jobs: Annotated[
+        int,
+        typer.Option(help="Compare with so many jobs of the background running, in place of phases and cold starts."),
+    ] = 0,
     data: DataDir = None,
     json_path: JsonPath = None,
 ) -> None:
     """What a micro-turn costs on this machine, by phase, listening and speaking, and a cold start."""
     from microturn.evals.command import bench_engine_command
 
-    bench_engine_command(model=model, num_turns=turns, num_starts=starts, data=data, json_path=json_path)
+    bench_engine_command(model=model, num_turns=turns, num_starts=starts, num_jobs=jobs, data=data, json_path=json_path)
 
 
 @bench_app.command("load")

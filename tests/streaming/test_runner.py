@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from microturn.engine.journal import SessionRecord, SqliteJournal, TurnRecord
 from microturn.engine.ladder import Budget
+from microturn.engine.rebuild import rebuild
 from microturn.engine.runner import Checkpoint, ModelRunner, RunnerSettings
 from microturn.engine.sampler import SamplingSettings
 from microturn.engine.segments import output_run_of, segment_of
@@ -287,6 +289,30 @@ def test_a_summary_that_waits_survives_a_snapshot():
     drops = [runner.pool.stream.rows[s].drops for runner, s in ((one, slot), (other, copy))]
     assert drops[0] == drops[1]
     assert drops[0].before_turn == 1
+
+
+def test_a_session_that_is_rebuilt_from_its_journal_has_forgotten_the_same():
+    first, audio = make_runner(), np.zeros(IN_SAMPLES_PER_TURN, np.float32)
+    journal = SqliteJournal(":memory:")
+    journal.open_session(SessionRecord(session_id="s", seed=0, model_hash="tiny"), "token")
+    slot = first.open(0)
+    said = {
+        0: TextEvent(role=Role.USER, text="one two three"),
+        6: TextEvent(role=Role.SYSTEM, text="count", drop_before_turn=4),
+    }
+    for index in range(9):
+        turn = MicroTurnInput(index=index, audio=audio, events=(said[index],) if index in said else ())
+        (done,) = first.step([RowIn(slot=slot, input=turn)], BUDGET)
+        journal.append(
+            [TurnRecord(session_id="s", input=turn, output=done.output, tokens=done.tokens, trace=done.trace)]
+        )
+    second = make_runner()
+    again = rebuild(second, journal, journal.session("s"), BUDGET)
+    rows = first.pool.stream.rows[slot], second.pool.stream.rows[again.slot]
+    assert rows[0].drops == rows[1].drops
+    assert rows[0].drops.before_turn == 4
+    assert rows[0].kept_text_share == rows[1].kept_text_share
+    assert [event for events, _ in journal.texts("s") for event in events] == list(said.values())
 
 
 def answers(visit: Visit) -> list[tuple]:

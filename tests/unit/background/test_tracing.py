@@ -1,4 +1,4 @@
-"""One trace per job: micro-turn, job, backend, tools, each within the other; nothing that was said is in any of them."""
+"""One trace per job: micro-turn, job, backend, tools, each within the other; and nothing that was said is in any."""
 
 import asyncio
 
