@@ -46,8 +46,8 @@ class Segment:
 
     def to(self, device: torch.device | str) -> "Segment":
         """The same on another device."""
-        values = (getattr(self, f.name) for f in fields(self))
-        return Segment(*(None if value is None else value.to(device, non_blocking=True) for value in values))
+        moved = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        return Segment(**{name: value.to(device, non_blocking=True) for name, value in moved.items()})
 
     @staticmethod
     def of_tokens(token_BT: Tensor, *, turn: int | Tensor = 0, is_text: bool | Tensor = True) -> "Segment":
