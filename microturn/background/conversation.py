@@ -2,7 +2,13 @@
 
 from collections import deque
 
-from microturn.background.summaries import MAX_INSTRUCTION_CHARS, OldLine, OldText, summary_in
+from microturn.background.summaries import (
+    ENTERS_WITHIN_TURNS,
+    MAX_INSTRUCTION_CHARS,
+    OldLine,
+    OldText,
+    summary_in,
+)
 from microturn.turns.background import Act, BackgroundRequest, Speaker, Utterance
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
 from microturn.turns.timing import HEAR_LAG_MS, TEXT_LEAD_MS, TURN_MS, turn_of_ms, turn_start_ms
@@ -39,6 +45,7 @@ class Conversation:
         self._instructions: list[str] = []
         self._summary = ""
         self._summarised_before_turn = 0
+        self._summary_end_turn = 0
         self._frames: deque[VideoFrame] = deque(maxlen=MAX_FRAMES)
         self._latest_frame: VideoFrame | None = None
 
@@ -55,6 +62,7 @@ class Conversation:
         """Take in a text that the interaction model was given, not before a micro-turn."""
         if event.drop_before_turn is not None:
             self._summary, self._summarised_before_turn = summary_in(event), event.drop_before_turn
+            self._summary_end_turn = turn + ENTERS_WITHIN_TURNS
             return
         if event.role is Role.SYSTEM:
             self._instructions.append(event.text)
@@ -82,7 +90,10 @@ class Conversation:
         )
 
     def oldest_half(self) -> OldText | None:
-        """The older half of the text that no summary stands for yet; None while there is too little to halve."""
+        """The older half of the text that no summary stands for yet; None while there is too little to halve.
+
+        It reaches beyond the place where the last summary stands, so that the next one takes that one's place.
+        """
         if not self._is_whole:
             return None
         lines = [line for line in self._lines() if line.turn >= self._summarised_before_turn]
@@ -90,14 +101,25 @@ class Conversation:
         for place, line in enumerate(lines[:-1], start=1):
             count += len(line.text)
             drop_before_turn = lines[place].turn
-            if count >= half and drop_before_turn > self._summarised_before_turn:
+            if count >= half and drop_before_turn > max(self._summarised_before_turn, self._summary_end_turn):
                 return OldText(
                     lines=tuple(lines[:place]),
                     drop_before_turn=drop_before_turn,
                     previous=self._summary,
-                    instructions=" ".join(self._instructions)[-MAX_INSTRUCTION_CHARS:],
+                    instructions=self._kept_instructions(),
                 )
         return None
+
+    def _kept_instructions(self) -> str:
+        """The latest whole, as far as there is room; then the beginning of the one before them."""
+        kept: list[str] = []
+        room = MAX_INSTRUCTION_CHARS
+        for text in reversed(self._instructions):
+            kept.insert(0, text[:room])
+            room -= len(kept[0]) + 1
+            if room <= 0:
+                break
+        return " ".join(kept)
 
     def _lines(self) -> list[OldLine]:
         """Everything said, typed and reported, by its first token."""

@@ -18,9 +18,13 @@ SUMMARISE_AT_SHARE = 0.75
 """Of the cap on kept text; the rest is room for what is said until the summary is there."""
 AGAIN_AFTER_TURNS = 50
 """A summary takes some turns to enter and to be in force."""
-MAX_SUMMARY_CHARS = 1_200
-MAX_INSTRUCTION_CHARS = 1_200
+MAX_SUMMARY_CHARS = 800
+MAX_INSTRUCTION_CHARS = 400
+"""Both together take up less than a third of the cap, at two characters a token."""
+ENTERS_WITHIN_TURNS = 25
+"""A summary's tokens lie within so many turns from the one in which it was given."""
 MAX_PROMPT_CHARS = 24_000
+_BETWEEN = "; "
 _SUMMARY = re.compile(r"Summary until \d+:\d\d: (.*)", re.DOTALL)
 
 INSTRUCTIONS = f"""\
@@ -72,12 +76,17 @@ def prompt_of(old: OldText) -> str:
 
 def excerpt(old: OldText, max_chars: int = MAX_SUMMARY_CHARS) -> str:
     """The text cut down without a model: the assistant's words go first, then the oldest of all, whole lines each."""
-    said = [OldLine(turn=-1, text=old.previous, is_user=True)] if old.previous else []
-    kept = [*said, *old.lines]
-    for is_user in (False, True):
-        while len(_joined(kept)) > max_chars and any(line.is_user is is_user for line in kept):
-            kept.remove(next(line for line in kept if line.is_user is is_user))
-    return _joined(kept)
+    lines = [(plain(line.text), line.is_user) for line in old.lines]
+    if old.previous:
+        lines.insert(0, (plain(old.previous), True))
+    excess = sum(len(text) + len(_BETWEEN) for text, _ in lines) - len(_BETWEEN) - max_chars
+    dropped: set[int] = set()
+    for number in sorted(range(len(lines)), key=lambda number: (lines[number][1], number)):
+        if excess <= 0:
+            break
+        dropped.add(number)
+        excess -= len(lines[number][0]) + len(_BETWEEN)
+    return _BETWEEN.join(text for number, (text, _) in enumerate(lines) if number not in dropped)
 
 
 def summary_event(old: OldText, text: str) -> TextEvent:
@@ -96,7 +105,3 @@ def summary_in(event: TextEvent) -> str:
     """The bare summary in an event that ``summary_event`` made."""
     match = _SUMMARY.search(event.text)
     return match[1] if match else event.text
-
-
-def _joined(lines: list[OldLine]) -> str:
-    return plain("; ".join(line.text for line in lines))

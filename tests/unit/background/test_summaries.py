@@ -8,7 +8,16 @@ from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.conversation import Conversation
 from microturn.background.jobs import Answer, BackendError
 from microturn.background.package import ContextPackage, PackagePolicy
-from microturn.background.summaries import MAX_SUMMARY_CHARS, OldText, excerpt, summary_event, summary_in
+from microturn.background.summaries import (
+    AGAIN_AFTER_TURNS,
+    MAX_INSTRUCTION_CHARS,
+    MAX_SUMMARY_CHARS,
+    SUMMARISE_AT_SHARE,
+    OldText,
+    excerpt,
+    summary_event,
+    summary_in,
+)
 from microturn.background.workbench import Workbench
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
 
@@ -54,11 +63,43 @@ def test_the_next_summary_goes_on_from_the_last():
     first = it.oldest_half()
     assert first is not None
     it.add_event(summary_event(first, "Ada lives in Oslo."), turn=140)
+    assert it.oldest_half() is None, "the summary itself would be kept beside the next one"
+    talk(it, (150, "hear", " thanks a lot for that"), (200, "hear", " bye"))
     second = it.oldest_half()
     assert second is not None
     assert second.previous == "Ada lives in Oslo."
     assert second.lines[0].text == "User typed: typed"
-    assert second.drop_before_turn > first.drop_before_turn
+    assert second.drop_before_turn == 199, "beyond the summary's own place"
+
+
+def test_text_never_falls_out_before_it_is_told():
+    """Two hours of talk, counted in tokens of two characters: never more than the cap, and summaries are rare."""
+    it, cap, before, summaries = Conversation(), 2_048, 0, 0
+    said: list[tuple[int, int]] = []  # (turn, tokens)
+    again = 0
+    for turn in range(40_000):
+        if turn % 40 < 15:
+            talk(it, (turn, "hear" if turn % 80 < 40 else "say", " word"))
+            said.append((turn, 3))
+        kept = sum(tokens for at, tokens in said if at >= before)
+        assert kept <= cap
+        if kept >= SUMMARISE_AT_SHARE * cap and turn >= again and (old := it.oldest_half()):
+            event = summary_event(old, excerpt(old))
+            it.add_event(event, turn=turn)
+            said.append((turn, len(event.text) // 2))
+            said = [each for each in said if each[0] >= old.drop_before_turn]
+            before, summaries, again = old.drop_before_turn, summaries + 1, turn + AGAIN_AFTER_TURNS
+    assert 30 < summaries < 80
+
+
+def test_the_latest_instructions_are_carried_on_whole():
+    it = conversation()
+    it.add_event(TextEvent(role=Role.SYSTEM, text="y" * 1_000), turn=1)
+    it.add_event(TextEvent(role=Role.SYSTEM, text="Be brief."), turn=2)
+    old = it.oldest_half()
+    assert old is not None
+    assert old.instructions.endswith("yyy Be brief.")
+    assert len(old.instructions) <= MAX_INSTRUCTION_CHARS
 
 
 def test_a_summary_is_one_line_and_carries_the_instructions_on():

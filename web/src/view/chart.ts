@@ -42,7 +42,7 @@ export function drawChart(card: ChartCard): SVGSVGElement {
   const plan = planChart(card.values);
   const unit = card.unit ? ` ${card.unit}` : "";
   const told = card.labels.map((label, i) => `${label}: ${card.values[i]}${unit}`);
-  const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "chart" });
+  const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "plot" });
   svg.setAttribute("aria-label", `${card.title ?? ""} ${told.join(", ")}`.trim());
   svg.append(shape("line", { x1: EDGE.left, x2: WIDTH - EDGE.right, y1: plan.zeroY, y2: plan.zeroY, class: "axis" }));
   if (card.style === "line") {
