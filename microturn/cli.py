@@ -172,6 +172,9 @@ def serve(
     ] = "",
     background_api: Annotated[str, typer.Option(help="API of the endpoint: chat or responses.")] = "chat",
     background_sees: Annotated[bool, typer.Option(help="The endpoint's model takes pictures.")] = False,
+    background_price: Annotated[
+        str, typer.Option(help="Dollars for a million tokens in and out, as IN,OUT: the page shows what jobs cost.")
+    ] = "",
     mcp: Annotated[Path | None, typer.Option(help="Configuration file of MCP servers.")] = None,
     files: Annotated[Path | None, typer.Option(help="Folder that the background may search and read.")] = None,
     search_url: Annotated[str, typer.Option(help="Web search: a SearXNG instance's /search.")] = "",
@@ -189,7 +192,7 @@ def serve(
 ) -> None:
     """The live server and its page."""
     from microturn.background.permissions import parse_rules
-    from microturn.background.setup import BackgroundConfig
+    from microturn.background.setup import BackgroundConfig, parse_prices
     from microturn.background.tools import WebAccess
     from microturn.serving import run_server
 
@@ -210,6 +213,7 @@ def serve(
             key=background_key,
             api="responses" if background_api == "responses" else "chat",
             can_see=background_sees,
+            usd_per_million=parse_prices(background_price),
             mcp=mcp,
             files=files,
             web=WebAccess(search_url=search_url, fetch_hosts=tuple(fetch_host or ())),

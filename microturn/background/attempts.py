@@ -82,6 +82,8 @@ class Attempts:
             bench = self._bench(session, job, surroundings, deadline)
             answer = await self._backend.answer(package, bench)
         job.num_tokens += answer.num_tokens
+        if answer.cost_usd is not None:
+            job.cost_usd = (job.cost_usd or 0.0) + answer.cost_usd
         session.budget.spend_tokens(answer.num_tokens)
         return self._redactor.clean(answer.text)
 

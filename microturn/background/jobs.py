@@ -40,7 +40,9 @@ class Answer:
     text: str
     """The whole answer, plain or Markdown."""
     num_tokens: int = 0
-    """What it cost, prompt and completion together; 0 where nobody counts."""
+    """What it took, prompt and completion together; 0 where nobody counts."""
+    cost_usd: float | None = None
+    """What that costs; None where the prices are not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +76,7 @@ class Job:
     steps: list[Step] = field(default_factory=list[Step])
     num_attempts: int = 0
     num_tokens: int = 0
+    cost_usd: float | None = None
     began_ns: int = 0
     ended_ns: int | None = None
     text: str = ""

@@ -197,5 +197,7 @@ class JobEvent(ExtensionEvent):
     """How often it was tried."""
     num_tokens: int
     """Tokens of the language model."""
+    cost_usd: float | None = None
+    """What they cost; absent where the server does not know the prices."""
     elapsed_ms: int
     """Since it was asked, until it was over."""

@@ -58,5 +58,6 @@ def _event_of(job: Job, event_id: str, now_ns: int) -> JobEvent:
         ],
         num_attempts=job.num_attempts,
         num_tokens=job.num_tokens,
+        cost_usd=job.cost_usd,
         elapsed_ms=round(ms_of_ns((job.ended_ns or now_ns) - job.began_ns)),
     )

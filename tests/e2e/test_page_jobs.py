@@ -70,7 +70,7 @@ class Oracle:
             return Answer(text=await bench.call("set_timer", {"seconds": 300, "label": "tea"}), num_tokens=12)
         if "notes" in package.question:
             return Answer(text=await bench.call("forget_notes", {}), num_tokens=7)
-        return Answer(text=ANSWER, num_tokens=1_234)
+        return Answer(text=ANSWER, num_tokens=1_234, cost_usd=0.0123)
 
     async def close(self) -> None:
         pass
@@ -129,7 +129,7 @@ async def test_jobs_answers_cards_and_a_decision(page: Any) -> None:
 
     # The answer, whole, and nothing in it that acts.
     await expect(weather.locator(".job-state")).to_have_text("done", timeout=WITHIN_MS)
-    await expect(weather.locator(".job-meta")).to_contain_text("1,234 tokens")
+    await expect(weather.locator(".job-meta")).to_contain_text("1,234 tokens · $0.0123")
     await expect(weather.locator("td").nth(1)).to_have_text("-3")
     await expect(weather.locator("pre").first).to_have_text('print("-3 °C" < "0 °C")')
     await expect(weather.get_by_role("link", name="the forecast")).to_have_attribute("rel", "noopener noreferrer")

@@ -331,6 +331,8 @@ export interface JobEvent {
   num_attempts: number;
   /** Tokens of the language model. */
   num_tokens: number;
+  /** What they cost; absent where the server does not know the prices. */
+  cost_usd?: number;
   /** Since it was asked, until it was over. */
   elapsed_ms: number;
 }

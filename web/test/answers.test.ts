@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { countdownText } from "../src/view/cards";
 import { planChart } from "../src/view/chart";
-import { spanText } from "../src/view/jobs";
+import { costText, spanText } from "../src/view/jobs";
 import { type Leaf, readMarkdown } from "../src/view/markdown";
 
 const PICTURE = "data:image/png;base64,iVBORw0KGgo=";
@@ -66,6 +66,10 @@ test("a chart has zero in it, and room for its labels", () => {
   expect(planChart([0]).columns[0]?.y).toBe(planChart([0]).zeroY);
   expect(Number.isFinite(planChart([1e308, -1e307]).columns[0]?.y)).toBe(true);
   expect(planChart(Array(60).fill(1)).labelEvery).toBeGreaterThan(5);
+});
+
+test("what it cost", () => {
+  expect([0, 0.00002, 0.01234, 12.345].map(costText)).toEqual(["$0.0000", "under $0.0001", "$0.0123", "$12.35"]);
 });
 
 test("times at a glance", () => {

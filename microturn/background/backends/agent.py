@@ -33,7 +33,7 @@ from pydantic_ai.exceptions import (
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
-from pydantic_ai.usage import UsageLimits
+from pydantic_ai.usage import RunUsage, UsageLimits
 
 from microturn.background.backends.mcp import close_toolsets
 from microturn.background.cards import INSTRUCTIONS as CARD_INSTRUCTIONS
@@ -73,6 +73,8 @@ class EndpointConfig:
     window_tokens: int = 16_000
     """Its context window."""
     max_answer_tokens: int = 1_500
+    usd_per_million: tuple[float, float] | None = None
+    """Price of a million tokens, into the model and out of it."""
     temperature: float | None = None
     """Left to the endpoint unless given; some models take none."""
     silence_ms: int = 30_000
@@ -156,7 +158,7 @@ class AgentBackend:
         limits: UsageLimits,
     ) -> Answer:
         try:
-            text, num_tokens = await self._stream(agent, prompt, toolsets, limits)
+            text, usage = await self._stream(agent, prompt, toolsets, limits)
         except (ModelAPIError, UnexpectedModelBehavior, UsageLimitExceeded, UserError, AgentRunError) as error:
             raise _explained(error) from error
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
@@ -165,7 +167,13 @@ class AgentBackend:
             raise BackendError("The language model answered with nonsense.", is_transient=True) from error
         if not text.strip():
             raise BackendError("The language model had nothing to say.", is_transient=True)
-        return Answer(text=text.strip(), num_tokens=num_tokens)
+        return Answer(text=text.strip(), num_tokens=usage.total_tokens, cost_usd=self._cost_usd(usage))
+
+    def _cost_usd(self, usage: RunUsage) -> float | None:
+        if self._config.usd_per_million is None:
+            return None
+        into, out_of = self._config.usd_per_million
+        return (usage.input_tokens * into + usage.output_tokens * out_of) / 1e6
 
     async def close(self) -> None:
         """Close the connections, and end the MCP servers that were started."""
@@ -178,7 +186,7 @@ class AgentBackend:
         prompt: list[str | BinaryContent],
         toolsets: list[AbstractToolset[Any]],
         limits: UsageLimits,
-    ) -> tuple[str, int]:
+    ) -> tuple[str, RunUsage]:
         settings: dict[str, Any] = {"max_tokens": self._config.max_answer_tokens, "extra_body": self._config.extra_body}
         if self._config.temperature is not None:
             settings["temperature"] = self._config.temperature
@@ -193,7 +201,7 @@ class AgentBackend:
             async for event in events:
                 match event:
                     case AgentRunResultEvent(result=result):
-                        return result.output[:MAX_ANSWER_CHARS], result.usage.total_tokens
+                        return result.output[:MAX_ANSWER_CHARS], result.usage
                     case PartStartEvent(part=TextPart(content=text)):
                         pass
                     case PartDeltaEvent(delta=TextPartDelta(content_delta=delta)):
@@ -201,7 +209,8 @@ class AgentBackend:
                     case _:
                         pass
                 if len(text) > MAX_ANSWER_CHARS:
-                    return text[:MAX_ANSWER_CHARS], events.usage.total_tokens + estimated_tokens(text)
+                    # The endpoint counts at the end, which is not waited for.
+                    return text[:MAX_ANSWER_CHARS], events.usage + RunUsage(output_tokens=estimated_tokens(text))
         raise BackendError("The language model broke off.", is_transient=True)
 
     def _guarded(self, bench: Workbench) -> list[AbstractToolset[Any]]:

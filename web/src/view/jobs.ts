@@ -161,6 +161,7 @@ class Entry {
     const parts = [spanText(isOver ? event.elapsed_ms : nowMs - this.beganMs)];
     if (event.num_attempts > 1) parts.push(`${event.num_attempts} tries`);
     if (event.num_tokens) parts.push(`${event.num_tokens.toLocaleString("en")} tokens`);
+    if (event.cost_usd !== undefined) parts.push(costText(event.cost_usd));
     set(this.meta, parts.join(" · "));
     this.isWatched = !isOver;
     return this.isWatched;
@@ -175,6 +176,11 @@ function stepLine({ tool, outcome, duration_ms }: JobStep): HTMLElement {
 
 function set(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text; // nothing is read out twice
+}
+
+/** What it cost, to the digits that tell something. */
+export function costText(usd: number): string {
+  return usd > 0 && usd < 0.0001 ? "under $0.0001" : `$${usd.toFixed(usd < 1 ? 4 : 2)}`;
 }
 
 /** A span of time at a glance. */
