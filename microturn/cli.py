@@ -172,6 +172,9 @@ def serve(
     ] = "",
     background_api: Annotated[str, typer.Option(help="API of the endpoint: chat or responses.")] = "chat",
     background_sees: Annotated[bool, typer.Option(help="The endpoint's model takes pictures.")] = False,
+    background_price: Annotated[
+        str, typer.Option(help="Dollars for a million tokens in and out, as IN,OUT: the page shows what jobs cost.")
+    ] = "",
     mcp: Annotated[Path | None, typer.Option(help="Configuration file of MCP servers.")] = None,
     files: Annotated[Path | None, typer.Option(help="Folder that the background may search and read.")] = None,
     search_url: Annotated[str, typer.Option(help="Web search: a SearXNG instance's /search.")] = "",
@@ -189,7 +192,7 @@ def serve(
 ) -> None:
     """The live server and its page."""
     from microturn.background.permissions import parse_rules
-    from microturn.background.setup import BackgroundConfig
+    from microturn.background.setup import BackgroundConfig, parse_prices
     from microturn.background.tools import WebAccess
     from microturn.serving import run_server
 
@@ -210,6 +213,7 @@ def serve(
             key=background_key,
             api="responses" if background_api == "responses" else "chat",
             can_see=background_sees,
+            usd_per_million=parse_prices(background_price),
             mcp=mcp,
             files=files,
             web=WebAccess(search_url=search_url, fetch_hosts=tuple(fetch_host or ())),
@@ -289,10 +293,41 @@ def evaluate(
     json_path: JsonPath = None,
     out: Annotated[Path | None, typer.Option(help="Keep every example's sound, timeline and verdict here.")] = None,
     scenarios: Annotated[Path | None, typer.Option(help="A Python file with scenarios of your own.")] = None,
+    background: Annotated[
+        str, typer.Option(help="For 'chained-tools': reference, embedded, tools, or an endpoint's address.")
+    ] = "embedded",
+    background_model: Annotated[str, typer.Option(help="Model of the endpoint.")] = "",
+    background_key: Annotated[
+        str, typer.Option(envvar="MICROTURN_BACKGROUND_KEY", help="Key of the endpoint.", show_default=False)
+    ] = "",
+    background_api: Annotated[str, typer.Option(help="API of the endpoint: chat or responses.")] = "chat",
+    front: Annotated[
+        bool, typer.Option("--front", help="'chained-tools' through the interaction model, in real time.")
+    ] = False,
 ) -> None:
     """Measure what a model can do, on voices and phrasings that training never saw."""
     from microturn.evals.command import eval_command
 
+    if suites == ["chained-tools"]:
+        from microturn.background.setup import BackgroundConfig
+        from microturn.chaining import chained_command
+
+        chained_command(
+            BackgroundConfig(
+                mode=background,
+                model=background_model,
+                key=background_key,
+                api="responses" if background_api == "responses" else "chat",
+            ),
+            is_fronted=front,
+            model=Path(model) if model else None,
+            limit=limit,
+            seed=seed,
+            data=data,
+            json_path=json_path,
+            out=out,
+        )
+        return
     eval_command(
         suites or ([] if scenarios else ["all"]),
         model=model,
@@ -310,13 +345,17 @@ def bench_engine(
     model: Annotated[str | None, typer.Option(help="A checkpoint folder; nano unless given.")] = None,
     turns: Annotated[int, typer.Option(help="Length of the session that is timed.")] = 600,
     starts: Annotated[int, typer.Option(help="Cold starts in fresh processes.")] = 3,
+    jobs: Annotated[
+        int,
+        typer.Option(help="Compare with so many jobs of the background running, in place of phases and cold starts."),
+    ] = 0,
     data: DataDir = None,
     json_path: JsonPath = None,
 ) -> None:
     """What a micro-turn costs on this machine, by phase, listening and speaking, and a cold start."""
     from microturn.evals.command import bench_engine_command
 
-    bench_engine_command(model=model, num_turns=turns, num_starts=starts, data=data, json_path=json_path)
+    bench_engine_command(model=model, num_turns=turns, num_starts=starts, num_jobs=jobs, data=data, json_path=json_path)
 
 
 @bench_app.command("reference")

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from openai.types.live import SessionConfig
 from pydantic import BaseModel, ConfigDict, Field
 
+from microturn.turns.cards import Card
+
 MAX_TEXT_CHARS = 2_000
 MAX_IMAGE_BASE64_CHARS = 700_000
 
@@ -160,6 +162,15 @@ class JobStep(ExtensionEvent):
     """How long it took, the user's decision included."""
 
 
+class JobCard(ExtensionEvent):
+    """A card of a job, and since when it is there."""
+
+    age_ms: int
+    """How long ago it was made: a timer has been counting since then."""
+    body: Card
+    """What to draw."""
+
+
 class JobEvent(ExtensionEvent):
     """A job of the background model, as it stands now."""
 
@@ -174,13 +185,19 @@ class JobEvent(ExtensionEvent):
     """What is asked, with its corrections."""
     asks_for: str
     """The tool that it asks permission for; else empty."""
+    asks_with: str
+    """What that tool would be given, as JSON, shortened. Foreign text."""
     steps: list[JobStep]
     """Tools used so far."""
     text: str
-    """The whole answer, in Markdown, or why there is none. Foreign text: render it safely."""
+    """The whole answer, in Markdown and without its cards, or why there is none. Foreign text: render it safely."""
+    cards: list[JobCard]
+    """Timers, checklists and charts, see docs/background.md. Checked: every text is plain, every size bounded."""
     num_attempts: int
     """How often it was tried."""
     num_tokens: int
     """Tokens of the language model."""
+    cost_usd: float | None = None
+    """What they cost; absent where the server does not know the prices."""
     elapsed_ms: int
     """Since it was asked, until it was over."""

@@ -28,9 +28,9 @@ REALTIME_PATH = "/v1/realtime"
 PAGE_FOLDER = Path(__file__).parent / "page"
 
 _PAGE_HEADERS = {
-    # Everything comes from this server, and nothing is inline.
+    # Everything comes from this server, and nothing is inline but the pictures within an answer.
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
         "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "permissions-policy": "microphone=(self), camera=(self)",

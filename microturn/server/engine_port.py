@@ -3,7 +3,7 @@
 The server knows no model, no tensor and no scheduler: it hands media over, and reads micro-turns back.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
@@ -43,6 +43,14 @@ class EngineSession(Protocol):
 
     def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
         """The micro-turns in order, each as soon as it may be released. Ends when the session is closed."""
+        ...
+
+    async def past(self) -> Sequence[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        """What was given and answered as text so far, as far as it was recorded; outputs without sound.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
         ...
 
     async def park(self) -> None:

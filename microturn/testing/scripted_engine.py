@@ -68,6 +68,12 @@ class ScriptedSession:
                 raise answer
             yield answer
 
+    async def past(self) -> list[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        """What was given and answered as text so far."""
+        return [
+            (turn.events, replace(self._answer(turn), index=turn.index, mel=None, audio=None)) for turn in self.inputs
+        ]
+
     async def close(self) -> None:
         """Ends the outputs. Closing twice does nothing."""
         if not self.is_closed:

@@ -22,6 +22,8 @@ class TurnTrace:
     """Positions that the input took in the sequence."""
     num_waiting_event_tokens: int = 0
     """Of text events: they enter later turns, a few at a time."""
+    kept_text_share: float = 0.0
+    """Share of the cap on kept text that is in use; what is beyond it is forgotten, the oldest first."""
     num_text_tokens: int = 0
     """Sampled text tokens of the output, openers included."""
     overload_rung: int = 0
@@ -32,6 +34,8 @@ class TurnTrace:
     """The output was prescribed: silence for a turn that came too late, or a recording that is replayed."""
     is_late: bool = False
     """The output missed its deadline."""
+    traceparent: str = ""
+    """W3C trace context of the server's span of this turn; empty where nobody traces."""
     num_deviations: int = 0
     """Prescribed tokens that the model would not have chosen itself."""
 

@@ -158,7 +158,7 @@ async def test_the_page_sees_the_job_and_decides_about_its_tool():
         await send_turns(socket, 1)
         while (event := await receive_until(socket, "microturn.job"))["state"] != "asking":
             assert event["question"] == "delete my notes"
-        assert event["asks_for"] == "forget_notes"
+        assert (event["asks_for"], event["asks_with"]) == ("forget_notes", "")
         await socket.send(message("microturn.job.decide", job=1, allow=True))
         while (event := await receive_until(socket, "microturn.job"))["state"] != "done":
             pass

@@ -29,6 +29,38 @@ export interface CameraFrameEvent {
   image: string;
 }
 
+/** One row of numbers, as bars or as a line. */
+export interface ChartCard {
+  type: "chart";
+  /** What it shows. */
+  title?: string;
+  /** How it is drawn. */
+  style?: "bar" | "line";
+  /** Stands behind the numbers. */
+  unit?: string;
+  /** One for each value. */
+  labels: string[];
+  /** As many as there are labels. */
+  values: number[];
+}
+
+/** Lines that the user can tick, for the user's own eyes. */
+export interface ChecklistCard {
+  type: "checklist";
+  /** What it lists. */
+  title?: string;
+  /** The lines, in order. */
+  items: ChecklistItem[];
+}
+
+/** One line of a checklist. */
+export interface ChecklistItem {
+  /** What is to be done. */
+  text: string;
+  /** Whether it is ticked to begin with. */
+  done?: boolean;
+}
+
 /** Startup-only capabilities for an untrusted frontend attached to a unified WebRTC session. Trusted sideband connections are unaffected. */
 export interface ClientConfig {
   data_channel: DataChannelConfig;
@@ -255,6 +287,14 @@ export interface InstructionsAppendedEvent {
   client_event_id?: string;
 }
 
+/** A card of a job, and since when it is there. */
+export interface JobCard {
+  /** How long ago it was made: a timer has been counting since then. */
+  age_ms: number;
+  /** What to draw. */
+  body: TimerCard | ChecklistCard | ChartCard;
+}
+
 /** The user's word on the tool that a job of the background model asks for. */
 export interface JobDecideEvent {
   type: "microturn.job.decide";
@@ -279,14 +319,20 @@ export interface JobEvent {
   question: string;
   /** The tool that it asks permission for; else empty. */
   asks_for: string;
+  /** What that tool would be given, as JSON, shortened. Foreign text. */
+  asks_with: string;
   /** Tools used so far. */
   steps: JobStep[];
-  /** The whole answer, in Markdown, or why there is none. Foreign text: render it safely. */
+  /** The whole answer, in Markdown and without its cards, or why there is none. Foreign text: render it safely. */
   text: string;
+  /** Timers, checklists and charts, see docs/background.md. Checked: every text is plain, every size bounded. */
+  cards: JobCard[];
   /** How often it was tried. */
   num_attempts: number;
   /** Tokens of the language model. */
   num_tokens: number;
+  /** What they cost; absent where the server does not know the prices. */
+  cost_usd?: number;
   /** Since it was asked, until it was over. */
   elapsed_ms: number;
 }
@@ -540,6 +586,15 @@ export interface ThinkingAppendedEvent {
   start_ms: number;
   type: "session.thinking.appended";
   client_event_id?: string;
+}
+
+/** Counts down on the page; it makes no sound and reminds of nothing by itself. */
+export interface TimerCard {
+  type: "timer";
+  /** What it is for. */
+  title?: string;
+  /** From the moment of the answer. */
+  seconds: number;
 }
 
 /** Everything about one micro-turn, sent as soon as it is computed: ahead of its sound, which is paced. */
