@@ -114,6 +114,16 @@ class ScriptedEngine:
                 return session
         raise SessionClosedError("no session has this resume token: open a new one")
 
+    async def fork(self, resume_token: str) -> ScriptedSession:
+        """Begins a session after the same inputs as another. Raises SessionClosedError for an unknown token."""
+        for source in self.sessions:
+            if source.resume_token == resume_token and not source.is_closed:
+                session = await self.open()
+                session.inputs = list(source.inputs)
+                session.reopen()
+                return session
+        raise SessionClosedError("no session has this resume token: open a new one")
+
     async def close(self) -> None:
         """Closes every session."""
         for session in self.sessions:
