@@ -227,7 +227,7 @@ def serve(
 def keys_add(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
     keys: Annotated[Path, typer.Option(help="The file, made if need be; it holds hashes only.")],
-    right: Annotated[list[str] | None, typer.Option(help="connect, mint or metrics; all three unless given.")] = None,
+    right: Annotated[list[str] | None, typer.Option(help="connect, mint, metrics, control; all unless given.")] = None,
 ) -> None:
     """Make a key for 'serve --keys', and show it once."""
     from microturn.server.keys import ALL_RIGHTS, Right, add_key

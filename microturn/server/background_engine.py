@@ -8,6 +8,7 @@ stays the same over connections and processes.
 import hashlib
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
+from itertools import count
 
 from microturn.background.conversation import Conversation
 from microturn.background.coordinator import Coordinator
@@ -15,7 +16,7 @@ from microturn.background.jobs import Job
 from microturn.errors import CapacityError, SessionClosedError
 from microturn.server.engine_port import Engine, EngineSession
 from microturn.server.log import log_event
-from microturn.turns.background import ActReader, Report
+from microturn.turns.background import Act, ActKind, ActReader, Report
 from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
 from microturn.turns.pcm import PcmChunk
 from microturn.turns.timing import turn_start_ms
@@ -43,6 +44,10 @@ class BackgroundEngine:
     async def resume(self, resume_token: str) -> "BackgroundEngineSession":
         """Go on with a conversation, and hear of what came of its jobs meanwhile. Raises what the engine raises."""
         return self._joined(await self._engine.resume(resume_token))
+
+    async def fork(self, resume_token: str) -> "BackgroundEngineSession":
+        """Begin a conversation where another one stands, without that one's jobs. Raises what the engine raises."""
+        return self._joined(await self._engine.fork(resume_token))
 
     def _joined(self, session: EngineSession) -> "BackgroundEngineSession":
         session_id = hashlib.sha256(session.resume_token.encode()).hexdigest()[:24]
@@ -77,7 +82,9 @@ class BackgroundEngineSession:
         self._forget = forget
         self._reader = ActReader()
         self._waiting: deque[Report] = deque()
-        self._observer: Callable[[Job], None] | None = None
+        self._observers: list[Callable[[Job], None]] = []
+        self._is_for_others: Callable[[Act], bool] = lambda act: False
+        self._time_ms = 0
         self.num_dropped_reports = 0
         coordinator.attach(session_id, self._deliver, observe=self._show)
 
@@ -110,9 +117,10 @@ class BackgroundEngineSession:
         async for output, trace in self._session.outputs():
             self._conversation.add_output(output)
             num_malformed = self._reader.num_malformed
+            self._time_ms = turn_start_ms(output.index)
             for act in self._reader.read(output.pieces):
-                time_ms = turn_start_ms(output.index)
-                self._coordinator.submit(self._conversation.request(self.session_id, act, time_ms))
+                if not self._is_for_others(act):
+                    self._submit(act)
             if self._reader.num_malformed > num_malformed:
                 log_event("act not understood", session=self.session_id, turn=output.index)
             self._push_waiting()
@@ -129,11 +137,22 @@ class BackgroundEngineSession:
         self._forget()
         await self._session.close()
 
-    # For the page
+    # For those who delegate, and for the page
+
+    def leave_to_others(self, is_for_others: Callable[[Act], bool]) -> None:
+        """From now on, acts of which this says True are somebody else's: the background does not take them."""
+        self._is_for_others = is_for_others
+
+    def ask(self, text: str) -> int:
+        """Ask something that the interaction model has not asked; returns the number of the job."""
+        taken = {job.number for job in self._coordinator.jobs(self.session_id)}
+        number = next(each for each in count(1) if each not in taken)
+        self._submit(Act(kind=ActKind.ASK, job=number, text=text))
+        return number
 
     def observe(self, show: Callable[[Job], None]) -> None:
         """Call this with a job whenever something about it has changed, and now with those there are."""
-        self._observer = show
+        self._observers.append(show)
         for job in self._coordinator.jobs(self.session_id):
             show(job)
 
@@ -142,8 +161,11 @@ class BackgroundEngineSession:
         return self._coordinator.decide(self.session_id, job, is_allowed=is_allowed)
 
     def _show(self, job: Job) -> None:
-        if self._observer is not None:
-            self._observer(job)
+        for show in self._observers:
+            show(job)
+
+    def _submit(self, act: Act) -> None:
+        self._coordinator.submit(self._conversation.request(self.session_id, act, self._time_ms))
 
     def _deliver(self, report: Report) -> None:
         """A report for the interaction model; one that the engine has no room for waits for the next turn."""

@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any, Protocol
 
-from openai.types.live import SessionConfig, SessionStartedEvent, SessionStartEvent
+from openai.types.live import ForkSessionStartEvent, SessionConfig, SessionStartedEvent, SessionStartEvent
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from microturn.errors import CapacityError, JournalError, ProtocolError, SessionClosedError
 from microturn.protocol.extensions import ResumeEvent
+from microturn.protocol.live import ClientEvent
 from microturn.server.access import chosen_subprotocol
 from microturn.server.channel import Channel, ClientGoneError, WebSocketChannel
+from microturn.server.directory import Entry
 from microturn.server.ending import Ending
 from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
@@ -30,20 +32,25 @@ from microturn.server.wire import (
     SERVER_ERROR,
     TRY_AGAIN_LATER,
     ClientMisbehavesError,
+    Dialect,
     Wire,
 )
 
-Opening = SessionStartEvent | ResumeEvent
-"""The two messages that can come first."""
+Opening = SessionStartEvent | ForkSessionStartEvent | ResumeEvent
+"""The messages that can come first."""
 
 _FLUSH_WITHIN_MS = 2_000
 """Time for a client to take the last events before its connection is cut."""
 _MAX_SHOWN_CHARS = 400
 
 
-async def hold_connection(live: LiveServer, websocket: WebSocket) -> None:
-    """Serve one GPT-Live connection until it ends."""
-    await hold_websocket(live, websocket, lambda channel: Connection(live, channel))
+async def hold_connection(live: LiveServer, websocket: WebSocket, owner: str) -> None:
+    """Serve one GPT-Live connection until it ends.
+
+    Args:
+        owner: Name of the key's holder.
+    """
+    await hold_websocket(live, websocket, lambda channel: Connection(live, channel, owner))
 
 
 class Conversing(Protocol):
@@ -104,14 +111,21 @@ async def at_the_edge(wire: Wire[Any], session_id: str, held: Awaitable[int]) ->
 
 
 class Connection:
-    """One client of GPT-Live, and the one session that it may have."""
+    """One client of GPT-Live, and the one session that it may have.
 
-    def __init__(self, live: LiveServer, channel: Channel, media: Media | None = None) -> None:
+    Args:
+        owner: Name of the key's holder, who alone can find the session by its id.
+    """
+
+    _dialect: Dialect[Any] = LIVE
+
+    def __init__(self, live: LiveServer, channel: Channel, owner: str, media: Media | None = None) -> None:
         self._live = live
         self._limits = live.limits
+        self._owner = owner
         self._media = media
         self._session_id = f"live_{uuid.uuid4().hex}"
-        self.wire = Wire(channel, LIVE, live.limits, live.clock, event_ids(self._session_id))
+        self.wire: Wire[Any] = Wire(channel, self._dialect, live.limits, live.clock, event_ids(self._session_id))
 
     async def converse(self) -> int:
         """Hold the session; returns the WebSocket status to close with."""
@@ -134,13 +148,7 @@ class Connection:
                 )
                 raise ClientMisbehavesError from None
             try:
-                if not isinstance(event, Opening):
-                    raise ProtocolError(
-                        f"{event.type} came before the session: send session.start and wait for session.started",
-                        code="session_not_started",
-                    )
-                setup = self.resolve(event.session)
-                return event, setup, await self._open(event, setup)
+                return await self._open(event)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
                 self.wire.refuse(error)
@@ -156,7 +164,7 @@ class Connection:
             offer=self._live.offer,
             limits=self._limits,
             session_id=self._session_id,
-            expires_at_s=int(time.time() + self._limits.max_session_ms / 1000),
+            expires_at_s=self.expires_at_s,
         )
 
     @property
@@ -164,11 +172,28 @@ class Connection:
         """Names the session to the client and in logs."""
         return self._session_id
 
-    async def _open(self, opening: Opening, setup: SessionSetup) -> EngineSession:
-        if isinstance(opening, SessionStartEvent):
-            return await self._live.engine.open(setup.instructions, None)
+    @property
+    def expires_at_s(self) -> int:
+        """When a session that starts now is over, in Unix time."""
+        return int(time.time() + self._limits.max_session_ms / 1000)
+
+    async def _open(self, event: ClientEvent) -> tuple[Opening, SessionSetup, EngineSession]:
+        """What the first message asks for.
+
+        Raises:
+            ProtocolError: it does not open a session, or not one that can be had.
+        """
+        if isinstance(event, SessionStartEvent):
+            setup = self.resolve(event.session)
+            return event, setup, await self._live.engine.open(setup.instructions, None)
+        if isinstance(event, ResumeEvent):
+            self._session_id = self._live.directory.id_of(event.resume_token) or self._session_id
+            return event, self.resolve(event.session), await self._resume(event)
+        raise not_started(event)
+
+    async def _resume(self, event: ResumeEvent) -> EngineSession:
         try:
-            return await self._live.engine.resume(opening.resume_token)
+            return await self._live.engine.resume(event.resume_token)
         except (JournalError, SessionClosedError):
             raise ProtocolError(
                 "this session cannot be resumed, it was closed or too long ago: send session.start for a new one",
@@ -178,9 +203,20 @@ class Connection:
 
     async def _run(self, opening: Opening, setup: SessionSetup, engine_session: EngineSession) -> int:
         is_parked = False
+        entry: Entry | None = None
+        session: LiveSession | None = None
+        ending: Ending | None = None
         try:
-            session = LiveSession(self.wire, engine_session, setup, self._limits, self._live.clock, self._media)
             self._greet(opening, setup)
+            session = LiveSession(self.wire, engine_session, setup, self._limits, self._live.clock, self._media)
+            entry = Entry(
+                session_id=self._session_id,
+                owner=self._owner,
+                setup=setup,
+                resume_token=engine_session.resume_token,
+                session=session,
+            )
+            self._live.directory.enter(entry)
             if isinstance(opening, SessionStartEvent):
                 session.push_history()
             codec = setup.codec
@@ -198,6 +234,10 @@ class Connection:
                 self._live.leave(session)
             is_parked = session.is_resumable and ending.detail in ("client_gone", "server_stopping")
         finally:
+            if entry is not None:
+                self._live.directory.leave(entry, is_parked=is_parked)
+            if session is not None and ending is None:
+                session.audience.close()  # It broke: those who follow cannot be told how it ended.
             await (engine_session.park() if is_parked else engine_session.close())
         log_event(
             "session ended",
@@ -223,15 +263,25 @@ class Connection:
             self.wire.inform("settings_replaced", f"not as asked for: {names}; session.started holds what is in force")
 
     def _say_goodbye(self, session: LiveSession, ending: Ending) -> int:
+        closed = session.closed_event(ending)
+        session.audience.close(closed)
         if ending.detail == "client_gone":
             return POLICY_VIOLATION
         if ending.detail == "server_stopping":
             self.wire.inform("server_stopping", "the server goes away: connect again when it is back")
         elif ending.detail == "engine_ended":
             self.wire.fail("engine_ended", "the engine closed this session: connect again")
-        self.wire.send(session.closed_event(ending))
+        self.wire.send(closed)
         statuses = {"misbehaviour": POLICY_VIOLATION, "engine_ended": SERVER_ERROR, "server_stopping": GOING_AWAY}
         return statuses.get(ending.detail, NORMAL)
+
+
+def not_started(event: ClientEvent) -> ProtocolError:
+    """The error for a message that came before the session."""
+    return ProtocolError(
+        f"{event.type} came before the session: send session.start and wait for session.started",
+        code="session_not_started",
+    )
 
 
 def event_ids(session_id: str) -> Callable[[], str]:

@@ -68,7 +68,12 @@ async def serve(
     engine = engine if metrics is None else _observed(engine, metrics)
     live = LiveServer(
         engine=engine if background is None else BackgroundEngine(engine, background),
-        offer=Offer(model=model, voice=voice, is_recorded=is_recorded),
+        offer=Offer(
+            model=model,
+            voice=voice,
+            is_recorded=is_recorded,
+            background=background.backend.name if background is not None else None,
+        ),
         limits=limits or Limits(),
         ice_servers=tuple(ice_servers),
         metrics=metrics,

@@ -12,6 +12,7 @@ import numpy as np
 from openai import AsyncOpenAI
 from websockets.asyncio.client import ClientConnection, connect
 
+from microturn.background.coordinator import Coordinator
 from microturn.server.limits import Limits
 from microturn.server.serve import serve
 from microturn.testing.scripted_engine import Answer, ScriptedEngine, ScriptedSession
@@ -66,12 +67,18 @@ class RunningServer:
 
 @asynccontextmanager
 async def running_server(
-    engine: WatchedEngine | None = None, *, limits: Limits | None = None, key: str | None = None
+    engine: WatchedEngine | None = None,
+    *,
+    limits: Limits | None = None,
+    key: str | None = None,
+    background: Coordinator | None = None,
 ) -> AsyncIterator[RunningServer]:
     engine = engine or WatchedEngine()
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(engine, port=0, key=key, limits=limits, on_ready=ready.put_nowait, stop=stop))
+    serving = asyncio.create_task(
+        serve(engine, port=0, key=key, background=background, limits=limits, on_ready=ready.put_nowait, stop=stop)
+    )
     try:
         async with asyncio.timeout(WITHIN_S):
             yield RunningServer(url=await ready.get(), engine=engine, stop=stop)

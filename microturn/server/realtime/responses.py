@@ -4,13 +4,12 @@ A response begins with the first micro-turn that sounds, or at once when the cli
 has been silent for ``END_AFTER_TURNS``, or at once when it was interrupted.
 """
 
-import json
 from typing import Any
 
 import numpy as np
-from openai.types.realtime import RealtimeFunctionTool
 from openai.types.shared.metadata import Metadata
 
+from microturn.server.function_calls import arguments_of
 from microturn.server.playout import PlayedTurn
 from microturn.server.realtime.conversation import Conversation
 from microturn.server.realtime.response import Response
@@ -102,7 +101,7 @@ class Responses:
         if act.kind is not ActKind.ASK:
             return False
         for tool in self._settings.tools:
-            if (arguments := _arguments(tool, act.text)) is not None and tool.name:
+            if (arguments := arguments_of(tool.parameters, act.text)) is not None and tool.name:
                 call_id = f"call_{self._wire.new_event_id()}"
                 self._calls[call_id] = act.job
                 was_active = self._current is not None
@@ -136,20 +135,3 @@ class Responses:
 
     def _send_sound(self, response: Response, samples: np.ndarray[Any, np.dtype[np.float32]]) -> None:
         response.add_sound(self._settings.output_codec.encode(self._resampler.push(samples)))
-
-
-def _arguments(tool: RealtimeFunctionTool, text: str) -> str | None:
-    """A plain request as a tool's arguments: for tools that need one string and nothing else."""
-    schema: Any = tool.parameters
-    if not isinstance(schema, dict):
-        return None
-    properties: Any = schema.get("properties")
-    if not isinstance(properties, dict):
-        return None
-    required: Any = schema.get("required") or list(properties)
-    if not isinstance(required, list) or len(required) != 1:
-        return None
-    described: Any = properties.get(required[0])
-    if not isinstance(described, dict) or described.get("type") != "string":
-        return None
-    return json.dumps({required[0]: text}, ensure_ascii=False)
