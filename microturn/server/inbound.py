@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from openai.types.live import (
     CommentaryAppendedEvent,
     CommentaryAppendEvent,
+    ForkSessionStartEvent,
     InputAudioAppendEvent,
     InputAudioMutedEvent,
     InputAudioMuteEvent,
@@ -38,7 +39,7 @@ from microturn.protocol.extensions import (
     ResumeEvent,
 )
 from microturn.protocol.extensions import TextEvent as TypedTextEvent
-from microturn.protocol.live import ClientEvent, ContextAppendEvent
+from microturn.protocol.live import ClientEvent, ContextAppendEvent, ForkClientEvent
 from microturn.server.audience import Audience
 from microturn.server.background_engine import BackgroundEngineSession
 from microturn.server.delegation.by_client import ClientDelegation
@@ -151,7 +152,7 @@ class Inbound:
             else:
                 self._engine_session.push_frame(frame)
 
-    def carry_out(self, event: ClientEvent) -> None:
+    def carry_out(self, event: ClientEvent | ForkClientEvent) -> None:
         """Do what one event asks for, whoever sent it.
 
         Raises:
@@ -180,7 +181,7 @@ class Inbound:
                 self._update(event)
             case ResponseItemCreateEvent() | ResponseCreateEvent():
                 self.delegation.carry_out(event)
-            case SessionStartEvent() | ResumeEvent():
+            case SessionStartEvent() | ForkSessionStartEvent() | ResumeEvent():
                 raise ProtocolError(
                     "the session has started already: open another connection for another session",
                     code="session_already_started",
