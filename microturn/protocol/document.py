@@ -102,15 +102,19 @@ With the id of `session.started`, whoever holds the key with which a session was
 
 ## Realtime
 
-`/v1/realtime` speaks OpenAI's **Realtime** protocol, for clients that think in turns (`client.realtime.connect`,
-pipecat, livekit). Behind it is the same model, which listens and speaks at once and decides for itself when to speak:
+`/v1/realtime` speaks OpenAI's **Realtime** protocol over WebSocket and, with `POST /v1/realtime/calls`
+(`client.realtime.calls.create`, or a bare SDP offer), over WebRTC, for clients that think in turns (the `openai`
+package, pipecat, livekit). Behind it is the same model, which listens and speaks at once and decides for itself when
+to speak:
 
 - `speech_started` and `speech_stopped` follow from the words that the model hears, not from a detector of voices;
 - a response begins when the model begins to speak, or with `response.create`; it ends after 600 ms of silence;
 - `turn_detection` is echoed and has no effect; sound that does not come is taken as silence;
 - a `cancel` ends the response for the client; one that the model breaks off itself is `cancelled`, `turn_detected`;
 - a request to the background becomes a function call if a tool of the client's needs one string and nothing else;
-- pictures in messages are data URLs of JPEG, WebP or PNG; `usage` is not reported.
+- pictures in messages are data URLs of JPEG, WebP or PNG;
+- `usage` counts the tokens read and written since the response before: the model listens all the time, so silence
+  counts as well, and nothing is read twice, so no token is a cached one.
 
 Transcription sessions, MCP tools, prompts and tracing are not served.
 
@@ -118,7 +122,8 @@ Transcription sessions, MCP tools, prompts and tracing are not served.
 
 A server beyond its own machine needs a key (`--key`, or `--keys` with a file made by `microturn keys add`, which holds
 hashes; its rights are `connect`, `mint`, `metrics` and `control`). `POST /v1/realtime/client_secrets`
-(`client.realtime.client_secrets.create`) makes a secret for a browser or a phone: it connects to either protocol for 10 s to 2 h, ten minutes by default, and can do nothing else.
+(`client.realtime.client_secrets.create`) makes a secret for a browser or a phone: it connects to either protocol for
+10 s to 2 h, ten minutes by default, and can do nothing else.
 
 ## For operators
 

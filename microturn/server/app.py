@@ -19,7 +19,7 @@ from microturn.server.fork import hold_fork
 from microturn.server.gate import Gate
 from microturn.server.keys import Holder, Right
 from microturn.server.live_server import LiveServer
-from microturn.server.offers import answer_offer
+from microturn.server.offers import answer_offer, answer_realtime_offer
 from microturn.server.realtime.connection import hold_realtime
 from microturn.server.responses import error_response
 from microturn.server.secrets_route import make_secret
@@ -29,6 +29,7 @@ from microturn.server.sideband import hold_sideband
 LIVE_PATH = "/v1/live/sessions"
 ONE_PATH = LIVE_PATH + "/{session_id}"
 REALTIME_PATH = "/v1/realtime"
+CALLS_PATH = f"{REALTIME_PATH}/calls"
 PAGE_FOLDER = Path(__file__).parent / "page"
 
 _TOO_MANY_FOLLOWERS = Refusal(
@@ -96,6 +97,12 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
             return _denial(holder)
         return await answer_offer(live, request, gate.stay(request, holder), holder.name)
 
+    async def create_call(request: Request) -> Response:
+        holder = gate.check_session(request)
+        if isinstance(holder, Refusal):
+            return _denial(holder)
+        return await answer_realtime_offer(live, request, gate.stay(request, holder), CALLS_PATH)
+
     async def create_fork(request: Request) -> Response:
         holder = gate.check_session(request, Right.CONTROL)
         if isinstance(holder, Refusal):
@@ -158,6 +165,11 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
             Route(f"{ONE_PATH}/hangup", end_session, methods=["POST"]),
             *(Route(f"{ONE_PATH}/{verb}", refuse_telephony, methods=["POST"]) for verb in TELEPHONY),
             Route(f"{ONE_PATH}/content", refuse_recording),
+            Route(CALLS_PATH, create_call, methods=["POST"]),
+            *(
+                Route(f"{CALLS_PATH}/{{call_id}}/{verb}", refuse_telephony, methods=["POST"])
+                for verb in (*TELEPHONY, "hangup")
+            ),
             WebSocketRoute(REALTIME_PATH, hold_turn_based),
             Mount("/", StaticFiles(directory=PAGE_FOLDER, html=True)),
         ],

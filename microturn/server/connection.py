@@ -21,8 +21,9 @@ from microturn.server.directory import Entry
 from microturn.server.ending import Ending
 from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
-from microturn.server.live_session import LiveSession, Media
+from microturn.server.live_session import LiveSession
 from microturn.server.log import log_event
+from microturn.server.media import Media
 from microturn.server.session_setup import SessionSetup, resolve_setup
 from microturn.server.wire import (
     GOING_AWAY,

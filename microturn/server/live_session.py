@@ -5,8 +5,6 @@ sounds).
 Whichever of them, or of the outside, ends the session says why; ``run`` returns it.
 """
 
-from typing import Protocol
-
 from openai.types.live import SessionClosedEvent
 
 from microturn.clock import Clock
@@ -17,26 +15,10 @@ from microturn.server.ending import Ending, Ends
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
 from microturn.server.limits import Limits
-from microturn.server.outbound import Outbound, SoundSink
+from microturn.server.media import Media
+from microturn.server.outbound import Outbound
 from microturn.server.session_setup import SessionSetup
 from microturn.server.wire import Wire
-
-
-class Media(Protocol):
-    """Sound and pictures on tracks of their own."""
-
-    @property
-    def voice(self) -> SoundSink:
-        """Where the model's speech goes."""
-        ...
-
-    async def listen(self, inbound: Inbound) -> None:
-        """Hand the user's sound on, for ever."""
-        ...
-
-    async def look(self, inbound: Inbound) -> None:
-        """Hand pictures on, for ever."""
-        ...
 
 
 class LiveSession:

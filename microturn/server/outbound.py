@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from openai.types.live import (
     InputTranscriptDeltaEvent,
     OutputAudioDeltaEvent,
@@ -21,6 +19,7 @@ from microturn.server.audience import Audience
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
 from microturn.server.limits import Limits
+from microturn.server.media import MAX_SINK_AHEAD_MS, SoundSink
 from microturn.server.playout import MAX_AHEAD_MS, PlayedTurn, Playout
 from microturn.server.resample import StreamingResampler
 from microturn.server.session_setup import SessionSetup
@@ -37,21 +36,7 @@ from microturn.turns.timing import (
 from microturn.turns.trace import TurnTrace
 
 USAGE_EVERY_TURNS = 50
-MAX_SINK_AHEAD_MS = 40
-"""A track is next to the ear: it holds little beyond the turn that plays."""
 _SILENCE = np.zeros(OUT_SAMPLES_PER_TURN, dtype=np.float32)
-
-
-class SoundSink(Protocol):
-    """Where sound goes that does not go out in messages."""
-
-    def play(self, samples: NDArray[np.float32] | None) -> None:
-        """Append one micro-turn's sound (4800,) at 24 kHz; None for silence."""
-        ...
-
-    def clear(self) -> None:
-        """Drop what has not left."""
-        ...
 
 
 class Outbound:

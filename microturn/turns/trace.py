@@ -22,6 +22,10 @@ class TurnTrace:
     """Positions that the input took in the sequence."""
     num_waiting_event_tokens: int = 0
     """Of text events: they enter later turns, a few at a time."""
+    num_event_tokens: int = 0
+    """Text tokens of the input: events that were read in this turn, the time, openers."""
+    num_image_tokens: int = 0
+    """Tokens of the input's picture."""
     num_text_tokens: int = 0
     """Sampled text tokens of the output, openers included."""
     overload_rung: int = 0
