@@ -50,6 +50,7 @@ class Audience:
     def __init__(self, holder: Wire[ClientEvent], input_hz: int) -> None:
         self.holder = holder
         self._followers: list[Follower] = []
+        self._is_closed = False
         self._reflector = StreamingResampler(input_hz, _REFLECTED.rate_hz)
 
     @property
@@ -63,8 +64,11 @@ class Audience:
         return len(self._followers) >= MAX_FOLLOWERS
 
     def join(self, follower: Follower) -> None:
-        """Attach one."""
-        self._followers.append(follower)
+        """Attach one; to a session that has just ended, it does not stay."""
+        if self._is_closed:
+            follower.leave()
+        else:
+            self._followers.append(follower)
 
     def leave(self, follower: Follower) -> None:
         """Let one go; twice does nothing."""
@@ -98,6 +102,7 @@ class Audience:
         """The session is over: followers are told the last event, and their connections end."""
         if last is not None:
             self._tell_followers(last)
+        self._is_closed = True
         for follower in self._followers:
             follower.leave()
         self._followers.clear()

@@ -5,6 +5,7 @@ submitted; what comes of them goes back in as text events. Sessions are known by
 stays the same over connections and processes.
 """
 
+import copy
 import hashlib
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
@@ -47,10 +48,13 @@ class BackgroundEngine:
 
     async def fork(self, resume_token: str) -> "BackgroundEngineSession":
         """Begin a conversation where another one stands, without that one's jobs. Raises what the engine raises."""
-        return self._joined(await self._engine.fork(resume_token))
+        session = await self._engine.fork(resume_token)
+        if (origin := self._conversations.get(_id_of(resume_token))) is not None:
+            self._conversations[_id_of(session.resume_token)] = copy.deepcopy(origin)
+        return self._joined(session)
 
     def _joined(self, session: EngineSession) -> "BackgroundEngineSession":
-        session_id = hashlib.sha256(session.resume_token.encode()).hexdigest()[:24]
+        session_id = _id_of(session.resume_token)
         conversation = self._conversations.setdefault(session_id, Conversation())
         self._conversations.move_to_end(session_id)
         while len(self._conversations) > MAX_CONVERSATIONS:
@@ -58,6 +62,10 @@ class BackgroundEngine:
         return BackgroundEngineSession(
             session, self._coordinator, session_id, conversation, lambda: self._conversations.pop(session_id, None)
         )
+
+
+def _id_of(resume_token: str) -> str:
+    return hashlib.sha256(resume_token.encode()).hexdigest()[:24]
 
 
 class BackgroundEngineSession:

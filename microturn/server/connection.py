@@ -188,8 +188,13 @@ class Connection:
             setup = self.resolve(event.session)
             return event, setup, await self._live.engine.open(setup.instructions, None)
         if isinstance(event, ResumeEvent):
-            self._session_id = self._live.directory.id_of(event.resume_token) or self._session_id
-            return event, self.resolve(event.session), await self._resume(event)
+            own_id = self._session_id
+            self._session_id = self._live.directory.id_of(event.resume_token) or own_id
+            try:
+                return event, self.resolve(event.session), await self._resume(event)
+            except ProtocolError:
+                self._session_id = own_id  # The next attempt may be a new session.
+                raise
         raise not_started(event)
 
     async def _resume(self, event: ResumeEvent) -> EngineSession:

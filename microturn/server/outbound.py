@@ -5,6 +5,7 @@ import contextlib
 
 import numpy as np
 from openai.types.live import (
+    InfoEvent,
     InputTranscriptDeltaEvent,
     OutputAudioDeltaEvent,
     OutputTranscriptDeltaEvent,
@@ -33,7 +34,7 @@ from microturn.turns.timing import (
     ms_of_ns,
     turn_start_ms,
 )
-from microturn.turns.trace import TurnTrace
+from microturn.turns.trace import OVERLOAD_STEPS, TurnTrace
 
 USAGE_EVERY_TURNS = 50
 _SILENCE = np.zeros(OUT_SAMPLES_PER_TURN, dtype=np.float32)
@@ -68,6 +69,7 @@ class Outbound:
         max_ahead_ms = MAX_AHEAD_MS if sink is None else MAX_SINK_AHEAD_MS
         self.playout = Playout(limits.max_waiting_turns, max_ahead_ms, is_continuous=sink is None)
         self._playout_changed = asyncio.Event()
+        self._rung = 0
         self.num_turns = engine_session.next_sample // IN_SAMPLES_PER_TURN - setup.first_turn
 
     @property
@@ -107,7 +109,10 @@ class Outbound:
                     await self._playout_changed.wait()
 
     def _report(self, output: MicroTurnOutput, trace: TurnTrace) -> None:
-        """Send what needs no pacing: what was heard, the telemetry, the usage."""
+        """Send what needs no pacing: overload, what was heard, the telemetry, the usage."""
+        if trace.overload_rung != self._rung:
+            self._rung = trace.overload_rung
+            self._tell_overload()
         extensions = self._inbound.extensions
         if extensions and extensions.turns:
             self._wire.send(self._turn_event(output, trace))
@@ -130,6 +135,14 @@ class Outbound:
                     usage=self.usage,
                 )
             )
+
+    def _tell_overload(self) -> None:
+        """Every step of the ladder, up and down, is said to every client."""
+        step, last = self._rung, len(OVERLOAD_STEPS) - 1
+        message = f"step {step} of {last}: {OVERLOAD_STEPS[step]}" if step else "over: everything is as it was"
+        self._audience.send(
+            InfoEvent(type="info", event_id=self._audience.new_event_id(), code="overload", message=message)
+        )
 
     def _send_turn(self, turn: PlayedTurn) -> None:
         """Send one micro-turn's sound, and the words that it carries."""

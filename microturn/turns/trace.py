@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+OVERLOAD_STEPS = ("everything", "fewer video frames", "less text at a time", "fewer flow steps", "no new sessions")
+"""What is given up under overload, step by step, each with those before it."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TurnTrace:
@@ -29,7 +32,7 @@ class TurnTrace:
     num_text_tokens: int = 0
     """Sampled text tokens of the output, openers included."""
     overload_rung: int = 0
-    """Step of the ladder of degradation that was in force; 0 for none."""
+    """Step of the ladder of degradation that was in force, as in ``OVERLOAD_STEPS``; 0 for none."""
     is_cut_short: bool = False
     """The output reached the text cap and was closed."""
     is_forced: bool = False

@@ -34,6 +34,7 @@ from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.workbench import Workbench
 from microturn.protocol.live import UNSUPPORTED_CLIENT_EVENTS
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind
+from microturn.turns.trace import TurnTrace
 
 NESTED = TypeAdapter(ResponseStreamEvent)
 TOOL = {
@@ -135,6 +136,21 @@ async def test_telephony_and_recordings_are_named_as_not_served(path: str) -> No
         with pytest.raises(BadRequestError) as refused:
             await calls[path]()
         assert refused.value.code == "unsupported"
+
+
+async def test_every_step_of_overload_is_said_up_and_down() -> None:
+    rungs = [0, 1, 1, 2, 1, 0, 0]
+    engine = WatchedEngine(trace=lambda index: TurnTrace(index=index, overload_rung=rungs[index]))
+    async with running_server(engine) as server, raw_session(server) as socket:
+        await send_turns(socket, len(rungs))
+        told = [await receive_until(socket, "info") for _ in range(4)]
+        assert {each["code"] for each in told} == {"overload"}
+        assert [each["message"].partition(":")[0] for each in told] == [
+            "step 1 of 4",
+            "step 2 of 4",
+            "step 1 of 4",
+            "over",
+        ]
 
 
 # --- attaching -------------------------------------------------------------------------------------------------------
