@@ -8,8 +8,9 @@ from starlette.websockets import WebSocket
 from microturn.errors import JournalError, ProtocolError, SessionClosedError
 from microturn.protocol.live import ClientEvent
 from microturn.server.channel import Channel
-from microturn.server.connection import Connection, Opening, hold_websocket, not_started
+from microturn.server.connection import Connection, Opening, not_started
 from microturn.server.directory import Entry
+from microturn.server.edge import hold_websocket
 from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
 from microturn.server.session_setup import SessionSetup, fork_setup, unsupported

@@ -29,7 +29,7 @@ from openai.types.live.session_resource import DelegationResponses
 
 from microturn.background import weaving
 from microturn.clock import Clock
-from microturn.errors import CapacityError, ProtocolError
+from microturn.errors import CapacityError, ProtocolError, SessionClosedError
 from microturn.protocol.codec import from_base64
 from microturn.protocol.extensions import (
     CameraFrameEvent,
@@ -126,7 +126,7 @@ class Inbound:
         """
         try:
             self._engine_session.push_text(event)
-        except (CapacityError, ValueError) as error:
+        except (CapacityError, SessionClosedError, ValueError) as error:
             raise ProtocolError(str(error), code="text_refused") from None
 
     async def feed(self) -> None:

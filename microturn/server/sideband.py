@@ -12,7 +12,7 @@ from microturn.errors import ProtocolError
 from microturn.protocol.extensions import ExtensionEvent
 from microturn.protocol.live import ClientEvent
 from microturn.server.channel import Channel
-from microturn.server.connection import at_the_edge, hold_websocket
+from microturn.server.edge import at_the_edge, hold_websocket
 from microturn.server.ending import Ending, Ends
 from microturn.server.live_server import LiveServer
 from microturn.server.live_session import LiveSession

@@ -72,6 +72,7 @@ async def running_server(
     limits: Limits | None = None,
     key: str | None = None,
     background: Coordinator | None = None,
+    within_s: float = WITHIN_S,
 ) -> AsyncIterator[RunningServer]:
     engine = engine or WatchedEngine()
     ready: asyncio.Queue[str] = asyncio.Queue()
@@ -87,7 +88,7 @@ async def running_server(
         )
     )
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(within_s):
             yield RunningServer(url=await ready.get(), engine=engine, stop=stop)
     finally:
         stop.set()

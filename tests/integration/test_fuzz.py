@@ -21,7 +21,8 @@ from microturn.protocol.live import SERVER_EVENT
 from microturn.server.access import Access
 from microturn.server.app import CALLS_PATH, LIVE_PATH, create_app
 from microturn.server.channel import Channel, ClientGoneError
-from microturn.server.connection import Connection, converse_and_flush
+from microturn.server.connection import Connection
+from microturn.server.edge import converse_and_flush
 from microturn.server.fork import ForkConnection
 from microturn.server.limits import Limits
 from microturn.server.live_server import LiveServer

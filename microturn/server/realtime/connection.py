@@ -8,7 +8,7 @@ from openai.types.realtime.conversation_created_event import Conversation as Con
 from starlette.websockets import WebSocket
 
 from microturn.server.channel import Channel
-from microturn.server.connection import at_the_edge, event_ids, hold_websocket
+from microturn.server.edge import at_the_edge, event_ids, hold_websocket
 from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
 from microturn.server.log import log_event

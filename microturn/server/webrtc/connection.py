@@ -12,8 +12,9 @@ from pydantic import BaseModel, Field
 
 from microturn.errors import ProtocolError
 from microturn.protocol.codec import AudioCodec
-from microturn.server.connection import Connection, Opening, at_the_edge, converse_and_flush
+from microturn.server.connection import Connection, Opening
 from microturn.server.directory import Entry
+from microturn.server.edge import at_the_edge, converse_and_flush
 from microturn.server.engine_port import EngineSession
 from microturn.server.fork import open_fork
 from microturn.server.live_server import LiveServer

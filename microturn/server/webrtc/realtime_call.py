@@ -11,7 +11,7 @@ from openai.types.realtime import RealtimeSessionCreateRequest, SessionUpdateEve
 from pydantic import TypeAdapter, ValidationError
 
 from microturn.errors import ProtocolError
-from microturn.server.connection import at_the_edge, converse_and_flush
+from microturn.server.edge import at_the_edge, converse_and_flush
 from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
 from microturn.server.realtime.connection import RealtimeConnection
