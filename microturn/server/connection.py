@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from openai.types.live import ForkSessionStartEvent, SessionConfig, SessionStartedEvent, SessionStartEvent
@@ -124,10 +125,13 @@ class Connection:
             setup = self.resolve(event.session)
             return event, setup, await self._live.engine.open(setup.instructions, None)
         if isinstance(event, ResumeEvent):
-            own_id = self._session_id
-            self._session_id = self._live.directory.id_of(event.resume_token) or own_id
+            own_id, before = self._session_id, self._live.directory.entry_of(event.resume_token)
+            self._session_id = before.session_id if before else own_id
             try:
-                return event, self.resolve(event.session), await self._resume(event)
+                setup = self.resolve(event.session)
+                if before is not None:
+                    setup = replace(setup, delegations=before.setup.delegations)
+                return event, setup, await self._resume(event)
             except ProtocolError:
                 self._session_id = own_id  # The next attempt may be a new session.
                 raise
@@ -146,8 +150,6 @@ class Connection:
     async def _run(self, opening: Opening, setup: SessionSetup, engine_session: EngineSession) -> int:
         is_parked = False
         entry: Entry | None = None
-        session: LiveSession | None = None
-        ending: Ending | None = None
         try:
             self._greet(opening, setup)
             session = LiveSession(self.wire, engine_session, setup, self._limits, self._live.clock, self._media)
@@ -169,17 +171,11 @@ class Connection:
                 encoding=codec.encoding,
                 rate_hz=codec.rate_hz,
             )
-            self._live.enter(session)
-            try:
-                ending = await session.run()
-            finally:
-                self._live.leave(session)
+            ending = await self._run_to_its_end(session)
             is_parked = session.is_resumable and ending.detail in ("client_gone", "server_stopping")
         finally:
             if entry is not None:
                 self._live.directory.leave(entry, is_parked=is_parked)
-            if session is not None and ending is None:
-                session.audience.close()  # It broke: those who follow cannot be told how it ended.
             await (engine_session.park() if is_parked else engine_session.close())
         log_event(
             "session ended",
@@ -190,6 +186,16 @@ class Connection:
             **session.counters(),
         )
         return self._say_goodbye(session, ending)
+
+    async def _run_to_its_end(self, session: LiveSession) -> Ending:
+        self._live.enter(session)
+        try:
+            return await session.run()
+        except BaseException:
+            session.audience.close()  # It broke: those who follow cannot be told how it ended.
+            raise
+        finally:
+            self._live.leave(session)
 
     def _greet(self, opening: Opening, setup: SessionSetup) -> None:
         self.wire.send(

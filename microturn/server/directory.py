@@ -59,9 +59,10 @@ class Directory:
         entry = self._entries.get(session_id)
         return entry if entry is not None and entry.owner == owner else None
 
-    def id_of(self, resume_token: str) -> str | None:
-        """The id that a session has; None for one that is not known here."""
-        return self._ids.get(_hash(resume_token))
+    def entry_of(self, resume_token: str) -> Entry | None:
+        """The session that a token resumes; None for one that is not known here."""
+        session_id = self._ids.get(_hash(resume_token))
+        return None if session_id is None else self._entries[session_id]
 
     def _forget(self, entry: Entry) -> None:
         del self._entries[entry.session_id]

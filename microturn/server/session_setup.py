@@ -1,6 +1,7 @@
 """What ``session.start`` asks for, checked against what this server has."""
 
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
 
 from openai.types.live import (
     ClientDelegation,
@@ -44,6 +45,8 @@ class SessionSetup:
     resource: SessionResource
     replaced: tuple[str, ...]
     """Settings that were asked for and are not what the session has."""
+    delegations: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
+    """Jobs that the client may answer, by the id of their delegation; the same over the connections of a session."""
     first_turn: int = 0
     """Micro-turns before it are not this session's but of the one that it was forked from."""
 
@@ -109,7 +112,14 @@ def fork_setup(origin: SessionSetup, config: ForkSessionConfig, *, session_id: s
     if isinstance(resource.delegation, DelegationResponses) and changed is not None and changed.tools is not None:
         resource.delegation.responses.tools = [tool for tool in changed.tools if isinstance(tool, FunctionTool)]
     is_kept_otherwise = config.store is not None and config.store != origin.resource.store
-    return replace(origin, codec=codec, history=(), resource=resource, replaced=("store",) if is_kept_otherwise else ())
+    return replace(
+        origin,
+        codec=codec,
+        history=(),
+        resource=resource,
+        replaced=("store",) if is_kept_otherwise else (),
+        delegations=OrderedDict(origin.delegations),
+    )
 
 
 def require_same_delegation(asked: str, owner: str) -> None:
@@ -149,7 +159,7 @@ def _delegation(config: SessionConfig, offer: Offer) -> ClientDelegation | Deleg
             "delegation.responses.tools, or delegate to 'client'",
             "session.delegation.type",
         )
-    backend = ResponsesDelegationConfig(model=offer.background or "functions", tools=functions or None)
+    backend = ResponsesDelegationConfig(model=offer.background or "functions", tools=[*functions] or None)
     return DelegationResponses(type="responses", responses=backend)
 
 
@@ -193,10 +203,10 @@ def _replaced(config: SessionConfig, offer: Offer) -> tuple[str, ...]:
         "delegation.acknowledgement_delay_ms": getattr(config.delegation, "acknowledgement_delay_ms", None) is not None,
         "delegation.responses.model": backend is not None and backend.model != offer.background,
     }
-    for name in sorted(backend.model_fields_set - {"model"}) if backend is not None else ():
-        differs[f"delegation.responses.{name}"] = name != "tools" or any(
-            not isinstance(tool, FunctionTool) for tool in backend.tools or []
-        )
+    if backend is not None:
+        has_other_tools = any(not isinstance(tool, FunctionTool) for tool in backend.tools or [])
+        for name in sorted(backend.model_fields_set - {"model"}):
+            differs[f"delegation.responses.{name}"] = name != "tools" or has_other_tools
     unknown = sorted(config.model_extra or {})
     return tuple(name for name, is_different in differs.items() if is_different) + tuple(unknown)
 

@@ -124,7 +124,7 @@ async def test_loss_jitter_and_a_stall_leave_no_delay_behind() -> None:
         spans = {second: span for second in range(9) if (span := span_ms(sound, second)) is not None}
         first_ms, last_ms = spans[0]
         moved = {s: (a - s * 1000 - first_ms, b - s * 1000 - last_ms) for s, (a, b) in spans.items()}
-        assert len(moved) >= 5
+        assert {0, 7, 8} <= set(moved)
         assert all(begin >= -40 and end <= 40 for begin, end in moved.values()), moved
         assert all(begin <= 40 and end >= -40 for begin, end in (moved[7], moved[8])), moved
 

@@ -296,6 +296,23 @@ async def test_the_client_does_the_work_and_answers() -> None:
         assert (await receive_until(socket, "session.output_transcript.delta"))["delta"] == " 1 done: minus two"
 
 
+async def test_a_delegation_can_be_answered_after_a_lost_connection() -> None:
+    async with running_server(WatchedEngine(asks("ask 1: weather in Oslo"))) as server:
+        async with raw_session(server) as socket:
+            await socket.send(message("microturn.extensions.enable", turns=False))
+            token = (await receive_until(socket, "microturn.extensions.enabled"))["resume_token"]
+            (session_id,) = await _session_ids(socket)
+            await send_turns(socket, 3)
+            created = await receive_until(socket, "session.delegation.created")
+        await server.engine.parked.get()
+        async with connect(server.live_url) as socket:
+            await socket.send(message("microturn.session.resume", resume_token=token, session={"model": "nano"}))
+            assert (await receive(socket))["session"]["id"] == session_id
+            delegation_id = created["delegation"]["id"]
+            await socket.send(message("session.commentary.append", content="minus 2", delegation_id=delegation_id))
+            await receive_until(socket, "session.commentary.appended")
+
+
 async def test_a_function_of_the_client_is_called_through_responses() -> None:
     async with (
         running_server(WatchedEngine(asks("ask 1: Oslo"))) as server,

@@ -29,14 +29,15 @@ class ClientDelegation:
     ``microturn.delegation`` has the words. A correction is a delegation of its own, for the same job.
 
     Args:
+        jobs: What the client may answer, by the id of the delegation; kept when its connection is lost.
         wants_words: Whether the client has opted into ``microturn.delegation``.
     """
 
-    def __init__(self, audience: Audience, wants_words: Callable[[], bool]) -> None:
+    def __init__(self, audience: Audience, jobs: OrderedDict[str, int], wants_words: Callable[[], bool]) -> None:
         self._audience = audience
         self._wants_words = wants_words
         self._reader = ActReader()
-        self._jobs: OrderedDict[str, int] = OrderedDict()
+        self._jobs = jobs
 
     def take_in(self, output: MicroTurnOutput) -> None:
         """Look for acts in what the model did."""
