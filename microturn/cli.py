@@ -194,17 +194,24 @@ def serve(
     from microturn.background.permissions import parse_rules
     from microturn.background.setup import BackgroundConfig, parse_prices
     from microturn.background.tools import WebAccess
+    from microturn.server.serve import Listening
     from microturn.serving import run_server
 
     if background_api not in ("chat", "responses"):
         raise typer.BadParameter(f"{background_api!r}: choose chat or responses", param_hint="--background-api")
     if (cert is None) != (cert_key is None) or (cert and is_self_signed):
         raise typer.BadParameter("give both --cert and --cert-key, or --self-signed alone", param_hint="--cert")
-    run_server(
+    listening = Listening(
         host=host,
         port=port,
-        model=model,
         key=key,
+        keys=keys,
+        certificate=(cert, cert_key) if cert and cert_key else None,
+        ice_servers=tuple(ice_server or ()),
+    )
+    run_server(
+        listening,
+        model=model,
         record=record,
         num_threads=threads,
         background=BackgroundConfig(
@@ -220,10 +227,7 @@ def serve(
             rules=parse_rules(tool or []),
             secrets=(key,) if key else (),
         ),
-        keys=keys,
-        certificate=(cert, cert_key) if cert and cert_key else None,
         is_self_signed=is_self_signed,
-        ice_servers=ice_server or (),
     )
 
 
@@ -231,7 +235,7 @@ def serve(
 def keys_add(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
     keys: Annotated[Path, typer.Option(help="The file, made if need be; it holds hashes only.")],
-    right: Annotated[list[str] | None, typer.Option(help="connect, mint or metrics; all three unless given.")] = None,
+    right: Annotated[list[str] | None, typer.Option(help="connect, mint, metrics, control; all unless given.")] = None,
 ) -> None:
     """Make a key for 'serve --keys', and show it once."""
     from microturn.server.keys import ALL_RIGHTS, Right, add_key
@@ -377,6 +381,7 @@ def bench_load(
     key: Annotated[str | None, typer.Option(envvar="MICROTURN_API_KEY", help="What the server asks for.")] = None,
     data: DataDir = None,
     json_path: JsonPath = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the figures over the sessions, .png or .svg.")] = None,
 ) -> None:
     """What clients wait for a server: response and micro-turn latency, deadlines missed, by number of sessions."""
     from microturn.evals.command import bench_load_command
@@ -385,7 +390,7 @@ def bench_load(
         levels = [int(level) for level in sessions.split(",")]
     except ValueError:
         raise typer.BadParameter("give numbers with commas between them", param_hint="--sessions") from None
-    bench_load_command(url=url, sessions=levels, seconds=seconds, key=key, data=data, json_path=json_path)
+    bench_load_command(url=url, sessions=levels, seconds=seconds, key=key, data=data, json_path=json_path, plot=plot)
 
 
 @app.command("plan")

@@ -197,6 +197,17 @@ class Engine:
         outer.attach(await self.run(lambda core: core.resume(resume_token, outer.deliver)))
         return outer
 
+    async def fork(self, resume_token: str) -> EngineSession:
+        """Begins a conversation of its own where another one stands; that one goes on and notices nothing.
+
+        Raises:
+            JournalError: no such session, or it has been closed, or another model recorded it.
+            CapacityError: no room, or overload.
+        """
+        outer = EngineSession(self, asyncio.get_running_loop())
+        outer.attach(await self.run(lambda core: core.fork(resume_token, outer.deliver)))
+        return outer
+
     async def counts(self) -> dict[str, Any]:
         """Sessions, turns, missed deadlines, overload: for metrics and health checks."""
         return await self.run(describe)

@@ -41,6 +41,7 @@ from microturn.turns.micro_turn import MicroTurnInput
 from microturn.turns.timing import MAX_TEXT_TOKENS_PER_TURN, PATCHES_PER_TURN
 from microturn.turns.trace import TurnTrace
 from microturn.turns.video import VideoFrame
+from microturn.turns.vocabulary import Kind
 
 MAX_OPENERS = 2 * MAX_TEXT_TOKENS_PER_TURN + 8
 """Tokens of an output beside its text: every text token could stand in a piece of its own."""
@@ -262,6 +263,8 @@ class ModelRunner:
             num_input_positions=row.num_input_positions,
             num_waiting_event_tokens=len(row.events.tokens),
             kept_text_share=round(self.pool.stream.rows[row.request.slot].kept_text_share, 4),
+            num_event_tokens=int((~row.run.is_output_T & (row.run.kind_T == Kind.TEXT)).sum()),
+            num_image_tokens=len(row.run.image_N),
             num_text_tokens=len(row.tokens),
             is_cut_short=row.grammar.is_full,
             is_forced=row.request.forced is not None,

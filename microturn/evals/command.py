@@ -184,6 +184,7 @@ def bench_load_command(
     key: str | None = None,
     data: Path | None = None,
     json_path: Path | None = None,
+    plot: Path | None = None,
     console: Console | None = None,
 ) -> Report:
     """Puts load on a running server, level by level, prints the table, writes the result file.
@@ -195,29 +196,37 @@ def bench_load_command(
         key: what the server asks for.
         data: folder of human recordings and noises, part of what is said.
         json_path: where the result file goes.
+        plot: where a picture of the figures over the number of sessions goes, ``.png`` or ``.svg``.
         console: where the table goes, standard output by default.
 
     Raises:
-        ValueError: no level, or one without sessions or time.
+        ValueError: no level, or one without sessions or time; or a plot of another kind.
+        MissingDependencyError: a plot, and no matplotlib.
         MicroturnError: nothing answers at the address.
     """
     from microturn.evals.bench import load
     from microturn.evals.load import REST_S, load_report, run_load, spoken_requests
+    from microturn.evals.load_plot import check_picture, draw_load
     from microturn.evals.playbook import heldout_play
 
     if not sessions or min(sessions) < 1 or seconds <= 0:
         raise ValueError(f"{list(sessions)} sessions for {seconds} s: give at least one session and some time")
+    if plot is not None:
+        check_picture(plot)
     requests = spoken_requests(heldout_play(data), 8)
 
-    async def run_levels() -> dict[str, SuiteReport]:
-        reports: dict[str, SuiteReport] = {}
+    async def run_levels() -> dict[int, SuiteReport]:
+        reports: dict[int, SuiteReport] = {}
         for count in sessions:
             if reports:
                 await asyncio.sleep(REST_S)
             waited = await run_load(url, requests, num_sessions=count, seconds=seconds, key=key)
-            reports[f"load-{count}"] = load_report(waited)
+            reports[count] = load_report(waited)
         return reports
 
-    reports = asyncio.run(run_levels())
+    levels = asyncio.run(run_levels())
+    if plot is not None:
+        draw_load(levels, plot)
+    reports = {f"load-{count}": level for count, level in levels.items()}
     settings: dict[str, str | int | None] = {"seconds": round(seconds), "load after": load()}
     return _published(Report(model=url, suites=reports, settings=settings), json_path, console)

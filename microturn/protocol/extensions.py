@@ -31,7 +31,8 @@ class ExtensionsEnableEvent(ExtensionEvent):
     silence: Literal["send", "omit"] = "send"
     """``omit``: leave out audio deltas that hold nothing but silence. Stock clients get a continuous stream."""
     jobs: bool = False
-    """Send a ``microturn.job`` whenever something about a job of the background model has changed."""
+    """Send a ``microturn.job`` whenever something about a job of the background model has changed; or, where the
+    client does its work, a ``microturn.delegation`` for everything that is asked."""
 
 
 class TextEvent(ExtensionEvent):
@@ -95,7 +96,7 @@ class ExtensionsEnabledEvent(ExtensionEvent):
     silence: Literal["send", "omit"]
     """Whether silent audio deltas are sent."""
     jobs: bool = False
-    """Whether ``microturn.job`` events follow; not where the client itself does the background's work."""
+    """Whether ``microturn.job`` events follow, or ``microturn.delegation`` where the client does the work."""
     turn_ms: int
     """Length of a micro-turn in milliseconds."""
     resume_token: str
@@ -149,6 +150,22 @@ class TurnEvent(ExtensionEvent):
     """The input came too late to be answered: its output was forced to silence."""
     overload_rung: int
     """Step of the ladder of degradation that was in force; 0 for none."""
+
+
+class DelegationEvent(ExtensionEvent):
+    """The words of a ``session.delegation.created``, which GPT-Live leaves out; or that it is not wanted any more."""
+
+    type: Literal["microturn.delegation"] = "microturn.delegation"
+    event_id: str
+    """The unique ID of the server event."""
+    delegation_id: str
+    """That of ``session.delegation.created``."""
+    job: int
+    """Number that the model gave it; a correction has the number of what it corrects."""
+    act: Literal["ask", "amend", "cancel"]
+    """``amend``: the text changes what was asked under this number. ``cancel``: an answer would be refused."""
+    text: str
+    """What is asked or changed; empty for a cancel."""
 
 
 class JobStep(ExtensionEvent):

@@ -6,9 +6,11 @@ stays the same over connections and processes.
 """
 
 import asyncio
+import copy
 import hashlib
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import count
 
 from microturn.background.conversation import Conversation
 from microturn.background.coordinator import Coordinator
@@ -17,7 +19,7 @@ from microturn.background.summaries import AGAIN_AFTER_TURNS, SUMMARISE_AT_SHARE
 from microturn.errors import CapacityError, JournalError, SessionClosedError
 from microturn.server.engine_port import Engine, EngineSession
 from microturn.server.log import log_event
-from microturn.turns.background import ActReader, Report
+from microturn.turns.background import Act, ActKind, ActReader, Report
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
 from microturn.turns.pcm import PcmChunk
 from microturn.turns.timing import IN_SAMPLES_PER_TURN, turn_start_ms
@@ -48,12 +50,19 @@ class BackgroundEngine:
     async def resume(self, resume_token: str) -> "BackgroundEngineSession":
         """Go on with a conversation, and hear of what came of its jobs meanwhile. Raises what the engine raises."""
         session = await self._engine.resume(resume_token)
-        if _id_of(session) not in self._conversations:  # another process held it
-            self._conversations[_id_of(session)] = await _remembered(session)
+        if (session_id := _id_of(resume_token)) not in self._conversations:  # another process held it
+            self._conversations[session_id] = await _remembered(session)
+        return self._joined(session)
+
+    async def fork(self, resume_token: str) -> "BackgroundEngineSession":
+        """Begin a conversation where another one stands, without that one's jobs. Raises what the engine raises."""
+        session = await self._engine.fork(resume_token)
+        if (origin := self._conversations.get(_id_of(resume_token))) is not None:
+            self._conversations[_id_of(session.resume_token)] = copy.deepcopy(origin)
         return self._joined(session)
 
     def _joined(self, session: EngineSession) -> "BackgroundEngineSession":
-        session_id = _id_of(session)
+        session_id = _id_of(session.resume_token)
         conversation = self._conversations.setdefault(session_id, Conversation())
         self._conversations.move_to_end(session_id)
         while len(self._conversations) > MAX_CONVERSATIONS:
@@ -61,6 +70,10 @@ class BackgroundEngine:
         return BackgroundEngineSession(
             session, self._coordinator, session_id, conversation, lambda: self._conversations.pop(session_id, None)
         )
+
+
+def _id_of(resume_token: str) -> str:
+    return hashlib.sha256(resume_token.encode()).hexdigest()[:24]
 
 
 class BackgroundEngineSession:
@@ -88,7 +101,8 @@ class BackgroundEngineSession:
         self._turn = session.next_sample // IN_SAMPLES_PER_TURN
         self._summing: asyncio.Task[None] | None = None
         self._no_summary_before_turn = 0
-        self._observer: Callable[[Job], None] | None = None
+        self._observers: list[Callable[[Job], None]] = []
+        self._is_for_others: Callable[[Act], bool] = lambda act: False
         self.num_dropped_reports = 0
         coordinator.attach(session_id, self._deliver, observe=self._show)
 
@@ -129,10 +143,8 @@ class BackgroundEngineSession:
                 self._begin_summary()
             num_malformed = self._reader.num_malformed
             for act in self._reader.read(output.pieces):
-                time_ms = turn_start_ms(output.index)
-                self._coordinator.submit(
-                    self._conversation.request(self.session_id, act, time_ms, traceparent=trace.traceparent)
-                )
+                if not self._is_for_others(act):
+                    self._submit(act, trace.traceparent)
             if self._reader.num_malformed > num_malformed:
                 log_event("act not understood", session=self.session_id, turn=output.index)
             self._push_waiting()
@@ -155,11 +167,22 @@ class BackgroundEngineSession:
         self._forget()
         await self._session.close()
 
-    # For the page
+    # For those who delegate, and for the page
+
+    def leave_to_others(self, is_for_others: Callable[[Act], bool]) -> None:
+        """From now on, acts of which this says True are somebody else's: the background does not take them."""
+        self._is_for_others = is_for_others
+
+    def ask(self, text: str) -> int:
+        """Ask something that the interaction model has not asked; returns the number of the job."""
+        taken = {job.number for job in self._coordinator.jobs(self.session_id)}
+        number = next(each for each in count(1) if each not in taken)
+        self._submit(Act(kind=ActKind.ASK, job=number, text=text))
+        return number
 
     def observe(self, show: Callable[[Job], None]) -> None:
         """Call this with a job whenever something about it has changed, and now with those there are."""
-        self._observer = show
+        self._observers.append(show)
         for job in self._coordinator.jobs(self.session_id):
             show(job)
 
@@ -168,8 +191,12 @@ class BackgroundEngineSession:
         return self._coordinator.decide(self.session_id, job, is_allowed=is_allowed)
 
     def _show(self, job: Job) -> None:
-        if self._observer is not None:
-            self._observer(job)
+        for show in self._observers:
+            show(job)
+
+    def _submit(self, act: Act, traceparent: str = "") -> None:
+        time_ms = turn_start_ms(max(0, self._turn - 1))
+        self._coordinator.submit(self._conversation.request(self.session_id, act, time_ms, traceparent=traceparent))
 
     def _deliver(self, report: Report) -> None:
         self._give(report.to_event())
@@ -216,10 +243,6 @@ class BackgroundEngineSession:
         if self._summing is not None:
             self._summing.cancel()
             self._summing = None
-
-
-def _id_of(session: EngineSession) -> str:
-    return hashlib.sha256(session.resume_token.encode()).hexdigest()[:24]
 
 
 async def _remembered(session: EngineSession) -> Conversation:

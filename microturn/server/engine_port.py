@@ -81,3 +81,12 @@ class Engine(Protocol):
             CapacityError: no slot is left.
         """
         ...
+
+    async def fork(self, resume_token: str) -> EngineSession:
+        """Begin a conversation of its own where another one stands; that one goes on and notices nothing.
+
+        Raises:
+            JournalError, SessionClosedError: no such session, or it has ended.
+            CapacityError: no slot is left.
+        """
+        ...

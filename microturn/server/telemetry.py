@@ -100,6 +100,9 @@ class ObservedEngine:
     async def resume(self, resume_token: str) -> EngineSession:
         return self._observed(await self._engine.resume(resume_token))
 
+    async def fork(self, resume_token: str) -> EngineSession:
+        return self._observed(await self._engine.fork(resume_token))
+
     def _observed(self, session: EngineSession) -> EngineSession:
         return _ObservedSession(session, self._metrics, self._tracer)
 

@@ -82,3 +82,6 @@ class PageEngine:
 
     async def resume(self, resume_token: str) -> _Session:
         return _Session(await self.scripted.resume(resume_token), self.frames)
+
+    async def fork(self, resume_token: str) -> _Session:
+        return _Session(await self.scripted.fork(resume_token), self.frames)
