@@ -51,13 +51,15 @@ def chained_command(
         lines.append(attempt_json(task, verdict, attempt))
         progress.print(f"{task.key}: {'right' if verdict.is_right else '; '.join(verdict.problems)}", highlight=False)
 
-    report = asyncio.run(_run(_maker(background), is_fronted, model, limit, seed, data, note))
+    try:
+        report = asyncio.run(_run(_maker(background), is_fronted, model, limit, seed, data, note))
+    finally:  # what was measured before something went wrong is kept
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "chained-tools.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     report.print(console or Console())
     if json_path is not None:
         report.write(json_path)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "chained-tools.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return report
 
 

@@ -312,7 +312,9 @@ def evaluate(
     """Measure what a model can do, on voices and phrasings that training never saw."""
     from microturn.evals.command import eval_command
 
-    if suites == ["chained-tools"]:
+    if "chained-tools" in (suites or ()):
+        if suites != ["chained-tools"]:
+            raise typer.BadParameter("'chained-tools' measures a background: run it by itself", param_hint="SUITES")
         from microturn.background.setup import BackgroundConfig
         from microturn.chaining import chained_command
 

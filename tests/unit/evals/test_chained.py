@@ -1,13 +1,20 @@
 """Chained tools: the reference is perfect, whoever does not listen to the correction is not, and no control scores."""
 
+import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
 from microturn.background.jobs import Answer
 from microturn.background.package import ContextPackage, PackagePolicy
+from microturn.background.setup import BackgroundConfig
 from microturn.background.workbench import Workbench
+from microturn.chaining import chained_command
+from microturn.cli import app
 from microturn.data.corpus import MuteVoice
 from microturn.data.episode import Episode
 from microturn.data.stage import Cast
@@ -140,6 +147,24 @@ async def test_spoken_to_a_perfect_model_in_front_it_is_as_good():
     assert suite.metrics["pass_at_1"].value == 1
     assert suite.metrics["told"].value == 1
     assert suite.metrics["first_word_ms"].count == 8
+
+
+def test_the_command_writes_figures_and_examples(tmp_path: Path):
+    config = BackgroundConfig(mode="reference")
+    chained_command(config, limit=2, json_path=tmp_path / "r.json", out=tmp_path, console=Console(file=io.StringIO()))
+    written = json.loads((tmp_path / "r.json").read_text())
+    assert written["model"] == "reference"
+    assert written["settings"] == {"limit": 2, "seed": 0, "entry": "text"}
+    assert written["suites"]["chained-tools"]["metrics"]["pass_at_1"]["value"] == 1
+    kept = [json.loads(line) for line in (tmp_path / "chained-tools.jsonl").read_text().splitlines()]
+    assert [each["is_right"] for each in kept] == [True, True]
+    assert kept[0]["calls"][0]["tool"] == "search_flights"
+
+
+def test_it_is_run_by_itself():
+    result = CliRunner().invoke(app, ["eval", "chained-tools", "time"])
+    assert result.exit_code == 2
+    assert "by itself" in " ".join(result.output.replace("│", " ").split())  # however it was wrapped
 
 
 async def test_a_deaf_model_in_front_hands_nothing_over():
