@@ -172,6 +172,9 @@ def serve(
     ] = "",
     background_api: Annotated[str, typer.Option(help="API of the endpoint: chat or responses.")] = "chat",
     background_sees: Annotated[bool, typer.Option(help="The endpoint's model takes pictures.")] = False,
+    background_price: Annotated[
+        str, typer.Option(help="Dollars for a million tokens in and out, as IN,OUT: the page shows what jobs cost.")
+    ] = "",
     mcp: Annotated[Path | None, typer.Option(help="Configuration file of MCP servers.")] = None,
     files: Annotated[Path | None, typer.Option(help="Folder that the background may search and read.")] = None,
     search_url: Annotated[str, typer.Option(help="Web search: a SearXNG instance's /search.")] = "",
@@ -189,19 +192,26 @@ def serve(
 ) -> None:
     """The live server and its page."""
     from microturn.background.permissions import parse_rules
-    from microturn.background.setup import BackgroundConfig
+    from microturn.background.setup import BackgroundConfig, parse_prices
     from microturn.background.tools import WebAccess
+    from microturn.server.serve import Listening
     from microturn.serving import run_server
 
     if background_api not in ("chat", "responses"):
         raise typer.BadParameter(f"{background_api!r}: choose chat or responses", param_hint="--background-api")
     if (cert is None) != (cert_key is None) or (cert and is_self_signed):
         raise typer.BadParameter("give both --cert and --cert-key, or --self-signed alone", param_hint="--cert")
-    run_server(
+    listening = Listening(
         host=host,
         port=port,
-        model=model,
         key=key,
+        keys=keys,
+        certificate=(cert, cert_key) if cert and cert_key else None,
+        ice_servers=tuple(ice_server or ()),
+    )
+    run_server(
+        listening,
+        model=model,
         record=record,
         num_threads=threads,
         background=BackgroundConfig(
@@ -210,16 +220,14 @@ def serve(
             key=background_key,
             api="responses" if background_api == "responses" else "chat",
             can_see=background_sees,
+            usd_per_million=parse_prices(background_price),
             mcp=mcp,
             files=files,
             web=WebAccess(search_url=search_url, fetch_hosts=tuple(fetch_host or ())),
             rules=parse_rules(tool or []),
             secrets=(key,) if key else (),
         ),
-        keys=keys,
-        certificate=(cert, cert_key) if cert and cert_key else None,
         is_self_signed=is_self_signed,
-        ice_servers=ice_server or (),
     )
 
 
@@ -227,7 +235,7 @@ def serve(
 def keys_add(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
     keys: Annotated[Path, typer.Option(help="The file, made if need be; it holds hashes only.")],
-    right: Annotated[list[str] | None, typer.Option(help="connect, mint or metrics; all three unless given.")] = None,
+    right: Annotated[list[str] | None, typer.Option(help="connect, mint, metrics, control; all unless given.")] = None,
 ) -> None:
     """Make a key for 'serve --keys', and show it once."""
     from microturn.server.keys import ALL_RIGHTS, Right, add_key
@@ -289,10 +297,43 @@ def evaluate(
     json_path: JsonPath = None,
     out: Annotated[Path | None, typer.Option(help="Keep every example's sound, timeline and verdict here.")] = None,
     scenarios: Annotated[Path | None, typer.Option(help="A Python file with scenarios of your own.")] = None,
+    background: Annotated[
+        str, typer.Option(help="For 'chained-tools': reference, embedded, tools, or an endpoint's address.")
+    ] = "embedded",
+    background_model: Annotated[str, typer.Option(help="Model of the endpoint.")] = "",
+    background_key: Annotated[
+        str, typer.Option(envvar="MICROTURN_BACKGROUND_KEY", help="Key of the endpoint.", show_default=False)
+    ] = "",
+    background_api: Annotated[str, typer.Option(help="API of the endpoint: chat or responses.")] = "chat",
+    front: Annotated[
+        bool, typer.Option("--front", help="'chained-tools' through the interaction model, in real time.")
+    ] = False,
 ) -> None:
     """Measure what a model can do, on voices and phrasings that training never saw."""
     from microturn.evals.command import eval_command
 
+    if "chained-tools" in (suites or ()):
+        if suites != ["chained-tools"]:
+            raise typer.BadParameter("'chained-tools' measures a background: run it by itself", param_hint="SUITES")
+        from microturn.background.setup import BackgroundConfig
+        from microturn.chaining import chained_command
+
+        chained_command(
+            BackgroundConfig(
+                mode=background,
+                model=background_model,
+                key=background_key,
+                api="responses" if background_api == "responses" else "chat",
+            ),
+            is_fronted=front,
+            model=Path(model) if model else None,
+            limit=limit,
+            seed=seed,
+            data=data,
+            json_path=json_path,
+            out=out,
+        )
+        return
     eval_command(
         suites or ([] if scenarios else ["all"]),
         model=model,
@@ -310,13 +351,17 @@ def bench_engine(
     model: Annotated[str | None, typer.Option(help="A checkpoint folder; nano unless given.")] = None,
     turns: Annotated[int, typer.Option(help="Length of the session that is timed.")] = 600,
     starts: Annotated[int, typer.Option(help="Cold starts in fresh processes.")] = 3,
+    jobs: Annotated[
+        int,
+        typer.Option(help="Compare with so many jobs of the background running, in place of phases and cold starts."),
+    ] = 0,
     data: DataDir = None,
     json_path: JsonPath = None,
 ) -> None:
     """What a micro-turn costs on this machine, by phase, listening and speaking, and a cold start."""
     from microturn.evals.command import bench_engine_command
 
-    bench_engine_command(model=model, num_turns=turns, num_starts=starts, data=data, json_path=json_path)
+    bench_engine_command(model=model, num_turns=turns, num_starts=starts, num_jobs=jobs, data=data, json_path=json_path)
 
 
 @bench_app.command("reference")
@@ -338,6 +383,7 @@ def bench_load(
     key: Annotated[str | None, typer.Option(envvar="MICROTURN_API_KEY", help="What the server asks for.")] = None,
     data: DataDir = None,
     json_path: JsonPath = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the figures over the sessions, .png or .svg.")] = None,
 ) -> None:
     """What clients wait for a server: response and micro-turn latency, deadlines missed, by number of sessions."""
     from microturn.evals.command import bench_load_command
@@ -346,7 +392,7 @@ def bench_load(
         levels = [int(level) for level in sessions.split(",")]
     except ValueError:
         raise typer.BadParameter("give numbers with commas between them", param_hint="--sessions") from None
-    bench_load_command(url=url, sessions=levels, seconds=seconds, key=key, data=data, json_path=json_path)
+    bench_load_command(url=url, sessions=levels, seconds=seconds, key=key, data=data, json_path=json_path, plot=plot)
 
 
 @app.command("plan")

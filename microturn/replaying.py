@@ -8,6 +8,7 @@ from rich.progress import track
 from microturn.engine.journal import SqliteJournal
 from microturn.engine.loading import load_checkpoint
 from microturn.engine.offline import replay
+from microturn.engine.rebuild import turns_with_origin
 from microturn.engine.runner import ModelRunner, RunnerSettings
 from microturn.errors import DeviationError, JournalError
 from microturn.running.keeping import TIMELINE, keeping
@@ -37,7 +38,7 @@ def replay_session(session_id: str, record: Path, *, model: Path | None, out: Pa
         if session_id == "latest" and sessions:
             session_id = sessions[0].session_id
         session = journal.session(session_id)
-        turns = list(journal.turns(session_id))
+        turns = list(turns_with_origin(journal, session))
     finally:
         journal.close()
     console = Console(stderr=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from microturn.engine.loading import load_checkpoint
 from microturn.engine.runner import ModelRunner
 from microturn.errors import JournalError
 from microturn.server.log import log_event, log_to_stderr
-from microturn.server.serve import serve
+from microturn.server.serve import Listening, serve
 from microturn.server.tls import self_signed
 
 JOURNAL_NAME = "sessions.sqlite"
@@ -24,32 +24,23 @@ LEDGER_NAME = "background.sqlite"
 
 
 def run_server(
+    listening: Listening,
     *,
-    host: str,
-    port: int,
-    model: Path | None,
-    key: str | None,
-    record: Path | None,
+    model: Path | None = None,
+    record: Path | None = None,
     num_threads: int | None = None,
     background: BackgroundConfig | None = None,
-    keys: Path | None = None,
-    certificate: tuple[Path, Path] | None = None,
     is_self_signed: bool = False,
-    ice_servers: Sequence[str] = (),
 ) -> None:
     """Serve until a signal.
 
     Args:
-        host, port: where to listen.
+        listening: where and for whom.
         model: a checkpoint folder; nano unless given.
-        key: what clients must show; needed beyond this machine.
         record: folder of the journal, from which sessions resume and replay; None keeps nothing.
         num_threads: threads of the model; all cores unless given.
         background: who does the background's work; the client unless given.
-        keys: a file of keys, as 'microturn keys add' writes it.
-        certificate: certificate and key as PEM files, for https.
         is_self_signed: https with a certificate of our own, kept in the cache.
-        ice_servers: STUN and TURN servers for WebRTC.
 
     Raises:
         ValueError: a host beyond this machine without a key.
@@ -61,7 +52,7 @@ def run_server(
     journal = open_journal(record)
     coordinator = build_coordinator(background, record and record / LEDGER_NAME) if background else None
     if is_self_signed:
-        certificate = self_signed(cache("tls"), host)
+        listening = replace(listening, certificate=self_signed(cache("tls"), listening.host))
     checkpoint = load_checkpoint(model)
     name = model.name if model else "nano"
     console = Console(stderr=True)
@@ -82,13 +73,8 @@ def run_server(
                 log_event("background ready", backend=coordinator.backend.name, tools=len(coordinator.tools))
             await serve(
                 engine,
+                listening,
                 background=coordinator,
-                host=host,
-                port=port,
-                key=key,
-                keys=keys,
-                certificate=certificate,
-                ice_servers=ice_servers,
                 model=name,
                 is_recorded=record is not None,
                 on_ready=on_ready,

@@ -2,6 +2,9 @@
 
 import { defineConfig } from "vite";
 
+const NOTICE =
+  "/*! Contains marked, https://marked.js.org, MIT License, (c) 2018+ MarkedJS, (c) 2011-2018 Christopher Jeffrey */";
+
 export default defineConfig({
   base: "./",
   build: {
@@ -16,6 +19,7 @@ export default defineConfig({
         entryFileNames: "[name].js",
         chunkFileNames: "[name].js",
         assetFileNames: "[name][extname]",
+        postBanner: ({ name }) => (name === "page" ? NOTICE : ""),
       },
     },
   },

@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping
 
 from microturn.background import weaving
 from microturn.background.backend import Backend
-from microturn.background.jobs import BackendError, Job, JobState
-from microturn.background.ledger import Ledger
+from microturn.background.jobs import BackendError, Job, JobState, ShownTimer
+from microturn.background.ledger import Ledger, StoredTimer
 from microturn.background.limits import JobLimits
 from microturn.background.package import Surroundings, build_package
 from microturn.background.permissions import Permission
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
+from microturn.background.tracing import Tracing
 from microturn.background.workbench import Workbench
+from microturn.clock import Clock
+from microturn.turns.cards import TimerCard
 
 _PROGRESS = ("I am still working on it.", "This takes a little longer.")
 
@@ -30,6 +33,8 @@ class Attempts:
         ledger: Ledger,
         *,
         redactor: Redactor,
+        tracing: Tracing,
+        clock: Clock,
         now: Callable[[], datetime.datetime],
     ) -> None:
         self._backend = backend
@@ -37,6 +42,8 @@ class Attempts:
         self._limits = limits
         self._ledger = ledger
         self._redactor = redactor
+        self._tracing = tracing
+        self._clock = clock
         self._now = now
 
     async def run(self, session: BackgroundSession, job: Job) -> str:
@@ -51,7 +58,8 @@ class Attempts:
             while True:
                 job.num_attempts += 1
                 try:
-                    return await self._once(session, job)
+                    with self._tracing.attempt(self._backend.name, job.num_attempts):
+                        return await self._once(session, job)
                 except BackendError as error:
                     # What has changed something in the world is not done twice.
                     if not error.is_transient or job.has_acted or job.num_attempts >= self._limits.max_attempts:
@@ -74,6 +82,8 @@ class Attempts:
             bench = self._bench(session, job, surroundings, deadline)
             answer = await self._backend.answer(package, bench)
         job.num_tokens += answer.num_tokens
+        if answer.cost_usd is not None:
+            job.cost_usd = (job.cost_usd or 0.0) + answer.cost_usd
         session.budget.spend_tokens(answer.num_tokens)
         return self._redactor.clean(answer.text)
 
@@ -82,23 +92,23 @@ class Attempts:
     ) -> Workbench:
         asking = asyncio.Lock()  # one question at a time, also where a model calls several tools at once
 
-        async def ask_user(tool: str) -> bool:
+        async def ask_user(tool: str, given: str) -> bool:
             async with asking:
                 if session.grants.standing(tool, is_acting=True) is Permission.ALLOW:
                     return True  # said of the same tool while this call waited
-                return await ask_now(tool)
+                return await ask_now(tool, given)
 
-        async def ask_now(tool: str) -> bool:
+        async def ask_now(tool: str, given: str) -> bool:
             """The time in which the user thinks does not count."""
             left_s = (deadline.when() or 0.0) - asyncio.get_running_loop().time()
             deadline.reschedule(None)
-            job.state, job.asks_for = JobState.ASKING, tool
+            job.state, job.asks_for, job.asks_with = JobState.ASKING, tool, given
             session.show(job)
             session.tell(weaving.say(job.number, f"May I use {tool.replace('_', ' ')}?"))
             try:
                 return await session.grants.wait(job.number, tool, self._limits.permission_within_ms)
             finally:
-                job.asks_for = ""
+                job.asks_for = job.asks_with = ""
                 if not job.state.is_over:
                     job.state = JobState.RUNNING
                     session.show(job)
@@ -108,12 +118,18 @@ class Attempts:
             session.tell(weaving.note(job.number, f"using {tool.replace('_', ' ')}"))
             session.show(job)
 
+        def show_timer(timer: StoredTimer, seconds: float) -> None:
+            card = TimerCard(type="timer", title=timer.label[:120], seconds=seconds)
+            job.timers.append(ShownTimer(timer_id=timer.timer_id, card=card, began_ns=self._clock.now_ns()))
+            session.show(job)
+
         scope = ToolScope(
             session_id=session.session_id,
             job=job.number,
             surroundings=surroundings,
             timers=session.timers,
             ledger=self._ledger,
+            show_timer=show_timer,
         )
         return Workbench(
             job,
@@ -122,6 +138,7 @@ class Attempts:
             grants=session.grants,
             budget=session.budget,
             redactor=self._redactor,
+            tracing=self._tracing,
             announce=announce,
             ask_user=ask_user,
         )

@@ -2,9 +2,16 @@
 
 from collections import deque
 
+from microturn.background.summaries import (
+    ENTERS_WITHIN_TURNS,
+    MAX_INSTRUCTION_CHARS,
+    OldLine,
+    OldText,
+    summary_in,
+)
 from microturn.turns.background import Act, BackgroundRequest, Speaker, Utterance
-from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
-from microturn.turns.timing import HEAR_LAG_MS, TEXT_LEAD_MS, TURN_MS, turn_start_ms
+from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
+from microturn.turns.timing import HEAR_LAG_MS, TEXT_LEAD_MS, TURN_MS, turn_of_ms, turn_start_ms
 from microturn.turns.video import VideoFrame
 
 MAX_UTTERANCES = 2_000
@@ -15,15 +22,30 @@ FRAME_EVERY_MS = 5_000
 """At most one picture is kept in so much media time, besides the latest."""
 UTTERANCE_GAP_MS = 1_200
 """A longer silence of the same side begins a new utterance."""
+MAX_UTTERANCE_MS = 30_000
+"""So does talk without a pause."""
+_NAMES = {Speaker.USER: "User", Speaker.MODEL: "Assistant"}
+_LEAD_TURNS = (TEXT_LEAD_MS + TURN_MS) // TURN_MS
+"""By so much the tokens of the model's words come before their sound."""
 
 
 class Conversation:
-    """Who said what when, with typed text and recent pictures. Bounded; fed one micro-turn at a time."""
+    """Who said what when, with typed text and recent pictures. Bounded; fed one micro-turn at a time.
 
-    def __init__(self) -> None:
+    Args:
+        is_whole: It was heard from its start. If not, nothing is summarised: the text that a summary would drop is not
+            known here.
+    """
+
+    def __init__(self, *, is_whole: bool = True) -> None:
+        self._is_whole = is_whole
         self._utterances: deque[Utterance] = deque(maxlen=MAX_UTTERANCES)
         self._open: dict[Speaker, Utterance] = {}
-        self._events: deque[TextEvent] = deque(maxlen=MAX_EVENTS)
+        self._events: deque[tuple[int, TextEvent]] = deque(maxlen=MAX_EVENTS)
+        self._instructions: list[str] = []
+        self._summary = ""
+        self._summarised_before_turn = 0
+        self._summary_end_turn = 0
         self._frames: deque[VideoFrame] = deque(maxlen=MAX_FRAMES)
         self._latest_frame: VideoFrame | None = None
 
@@ -36,9 +58,15 @@ class Conversation:
             # The text leads its sound, which is played one micro-turn after the turn that made it.
             self._extend(Speaker.MODEL, output.say, start_ms + TEXT_LEAD_MS + TURN_MS)
 
-    def add_event(self, event: TextEvent) -> None:
-        """Take in a text that the interaction model was given."""
-        self._events.append(event)
+    def add_event(self, event: TextEvent, *, turn: int) -> None:
+        """Take in a text that the interaction model was given, not before a micro-turn."""
+        if event.drop_before_turn is not None:
+            self._summary, self._summarised_before_turn = summary_in(event), event.drop_before_turn
+            self._summary_end_turn = turn + ENTERS_WITHIN_TURNS
+            return
+        if event.role is Role.SYSTEM:
+            self._instructions.append(event.text)
+        self._events.append((turn, event))
 
     def add_frame(self, frame: VideoFrame) -> None:
         """Take in a picture; most are dropped again."""
@@ -46,7 +74,7 @@ class Conversation:
         if not self._frames or frame.time_ms - self._frames[-1].time_ms >= FRAME_EVERY_MS:
             self._frames.append(frame)
 
-    def request(self, session_id: str, act: Act, time_ms: int) -> BackgroundRequest:
+    def request(self, session_id: str, act: Act, time_ms: int, *, traceparent: str = "") -> BackgroundRequest:
         """An act with everything that was said until now."""
         frames = list(self._frames)
         if self._latest_frame is not None and (not frames or frames[-1] is not self._latest_frame):
@@ -56,14 +84,69 @@ class Conversation:
             act=act,
             time_ms=time_ms,
             conversation=tuple(sorted([*self._utterances, *self._open.values()], key=lambda each: each.start_ms)),
-            events=tuple(self._events),
+            events=tuple(event for _, event in self._events),
             key_frames=tuple(frames),
+            traceparent=traceparent,
         )
+
+    def oldest_half(self) -> OldText | None:
+        """The older half of the text that no summary stands for yet; None while there is too little to halve.
+
+        It reaches beyond the place where the last summary stands, so that the next one takes that one's place.
+        """
+        if not self._is_whole:
+            return None
+        lines = [line for line in self._lines() if line.turn >= self._summarised_before_turn]
+        half, count = sum(len(line.text) for line in lines) / 2, 0
+        for place, line in enumerate(lines[:-1], start=1):
+            count += len(line.text)
+            drop_before_turn = lines[place].turn
+            if count >= half and drop_before_turn > max(self._summarised_before_turn, self._summary_end_turn):
+                return OldText(
+                    lines=tuple(lines[:place]),
+                    drop_before_turn=drop_before_turn,
+                    previous=self._summary,
+                    instructions=self._kept_instructions(),
+                )
+        return None
+
+    def _kept_instructions(self) -> str:
+        """The latest whole, as far as there is room; then the beginning of the one before them."""
+        kept: list[str] = []
+        room = MAX_INSTRUCTION_CHARS
+        for text in reversed(self._instructions):
+            kept.insert(0, text[:room])
+            room -= len(kept[0]) + 1
+            if room <= 0:
+                break
+        return " ".join(kept)
+
+    def _lines(self) -> list[OldLine]:
+        """Everything said, typed and reported, by its first token."""
+        said = [
+            OldLine(
+                turn=max(0, turn_of_ms(each.start_ms) - (0 if each.speaker is Speaker.USER else _LEAD_TURNS)),
+                text=f"{_NAMES[each.speaker]}: {each.text}",
+                is_user=each.speaker is Speaker.USER,
+            )
+            for each in (*self._utterances, *self._open.values())
+        ]
+        given = [
+            OldLine(
+                turn=turn,
+                text=f"{'User typed' if event.role is Role.USER else 'Reported'}: {event.text}",
+                is_user=event.role is Role.USER,
+            )
+            for turn, event in self._events
+            if event.role is not Role.SYSTEM  # instructions are carried on whole
+        ]
+        return sorted([*said, *given], key=lambda line: line.turn)
 
     def _extend(self, speaker: Speaker, words: str, start_ms: int) -> None:
         end_ms = start_ms + TURN_MS
         last = self._open.get(speaker)
-        if last is not None and start_ms - last.end_ms <= UTTERANCE_GAP_MS:
+        is_long = last is not None and end_ms - last.start_ms > MAX_UTTERANCE_MS
+        if last is not None and not is_long and start_ms - last.end_ms <= UTTERANCE_GAP_MS:
             self._open[speaker] = Utterance(
                 speaker=speaker, text=last.text + words, start_ms=last.start_ms, end_ms=end_ms
             )

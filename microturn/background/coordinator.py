@@ -23,8 +23,10 @@ from microturn.background.permissions import Grants, PermissionPolicy, spoken_de
 from microturn.background.places import Places
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession, Deliver, Observe
+from microturn.background.summaries import OldText, Summariser, excerpt, prompt_of
 from microturn.background.timers import Timers
 from microturn.background.tools.tool import AnyTool
+from microturn.background.tracing import Tracing
 from microturn.clock import Clock, SystemClock
 from microturn.errors import CapacityError
 from microturn.turns.background import ActKind, BackgroundRequest
@@ -44,6 +46,7 @@ class Coordinator:
         backend: Does the thinking; closed with the coordinator.
         tools: The built-in tools it may use.
         ledger: What outlives the process; in memory unless given. Closed with the coordinator.
+        tracing: Draws spans of jobs; with the program's own provider unless given.
         now: The time, with its zone; the machine's unless given.
     """
 
@@ -57,6 +60,7 @@ class Coordinator:
         permissions: PermissionPolicy | None = None,
         ledger: Ledger | None = None,
         redactor: Redactor | None = None,
+        tracing: Tracing | None = None,
         clock: Clock | None = None,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now().astimezone(),
     ) -> None:
@@ -72,12 +76,24 @@ class Coordinator:
         self._departures: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="microturn-ledger")
+        self._redactor = redactor or Redactor()
+        self._tracing = tracing or Tracing()
         self._attempts = Attempts(
-            backend, self.tools, self._limits, self._ledger, redactor=redactor or Redactor(), now=now
+            backend,
+            self.tools,
+            self._limits,
+            self._ledger,
+            redactor=self._redactor,
+            tracing=self._tracing,
+            clock=self._clock,
+            now=now,
         )
         self.dropped: Counter[DropReason] = Counter()
         """Acts and answers that were not wanted any more, by reason."""
         self.ended: Counter[JobState] = Counter()
+        self.num_summaries = 0
+        self.num_excerpts = 0
+        """Summaries that no language model wrote."""
 
     async def __aenter__(self) -> "Coordinator":
         return self
@@ -107,7 +123,7 @@ class Coordinator:
                 grants=Grants(self._permissions),
                 budget=Budget(self._budget_limits),
             )
-            session.timers = Timers(session_id, self._ledger, session.tell)
+            session.timers = Timers(session_id, self._ledger, session.tell, on_cancelled=session.withdraw_timer)
             self._spawn(self._take_up(session))
         session.listen(deliver, observe)
 
@@ -166,6 +182,24 @@ class Coordinator:
             case ActKind.CANCEL:
                 self._cancel(session, request.act.job)
 
+    async def summarise(self, session_id: str, old: OldText) -> str:
+        """Old text of a session, told shorter: by the backend, or in excerpts where that cannot or must not."""
+        session = self._sessions.get(session_id)
+        if session is not None and session.budget.tokens_left and isinstance(self.backend, Summariser):
+            try:
+                async with (
+                    asyncio.timeout(self._limits.attempt_within_ms / 1000),
+                    self._places.place(session_id),
+                ):
+                    answer = await self.backend.summarise(self._redactor.clean(prompt_of(old)))
+                session.budget.spend_tokens(answer.num_tokens)
+                self.num_summaries += 1
+                return self._redactor.clean(answer.text)
+            except Exception as error:  # Whatever breaks in a backend, the text must not be lost.
+                _log.warning("no summary", extra={"fields": {"session": session_id, "error": type(error).__name__}})
+        self.num_excerpts += 1
+        return self._redactor.clean(excerpt(old))
+
     async def wait_until_idle(self) -> None:
         """Wait until every job that was submitted is over."""
         while tasks := [task for session in self._sessions.values() for task in session.tasks.values()]:
@@ -178,6 +212,8 @@ class Coordinator:
             "sessions": len(self._sessions),
             "waiting": states[JobState.WAITING],
             "running": states[JobState.RUNNING] + states[JobState.ASKING],
+            "summaries": self.num_summaries,
+            "excerpts": self.num_excerpts,
             **{f"ended_{state}": self.ended[state] for state in JobState if state.is_over},
             **{f"dropped_{reason}": self.dropped[reason] for reason in DropReason},
         }
@@ -233,6 +269,7 @@ class Coordinator:
                 conversation=request.conversation,
                 events=request.events,
                 key_frames=request.key_frames,
+                traceparent=request.traceparent,
             ),
             amendments=[*job.amendments, words],
         )
@@ -250,8 +287,12 @@ class Coordinator:
         job.began_ns = self._clock.now_ns()
         session.jobs[job.number] = job
         session.forget_oldest(self._limits.max_kept_per_session)
-        session.tasks[job.number] = self._spawn(self._work(session, job))
+        session.tasks[job.number] = self._spawn(self._traced(session, job))
         session.show(job)
+
+    async def _traced(self, session: BackgroundSession, job: Job) -> None:
+        with self._tracing.job(job):
+            await self._work(session, job)
 
     async def _work(self, session: BackgroundSession, job: Job) -> None:
         """A job from its claim to its end. Nothing that goes wrong here leaves it."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from microturn.turns.background import BackgroundRequest
+from microturn.turns.cards import TimerCard
 
 
 class JobState(StrEnum):
@@ -39,7 +40,9 @@ class Answer:
     text: str
     """The whole answer, plain or Markdown."""
     num_tokens: int = 0
-    """What it cost, prompt and completion together; 0 where nobody counts."""
+    """What it took, prompt and completion together; 0 where nobody counts."""
+    cost_usd: float | None = None
+    """What that costs; None where the prices are not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +53,16 @@ class Step:
     outcome: str
     """``ok``, ``denied``, or what went wrong, in a few words."""
     duration_ms: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownTimer:
+    """A timer that a tool has set, as the page shows it."""
+
+    timer_id: int
+    card: TimerCard
+    began_ns: int
+    """On the coordinator's clock."""
 
 
 @dataclass(kw_only=True)
@@ -63,12 +76,17 @@ class Job:
     steps: list[Step] = field(default_factory=list[Step])
     num_attempts: int = 0
     num_tokens: int = 0
+    cost_usd: float | None = None
     began_ns: int = 0
     ended_ns: int | None = None
     text: str = ""
     """The answer, or why there is none."""
     asks_for: str = ""
     """The tool that it asks permission for."""
+    asks_with: str = ""
+    """What the tool would be given, as JSON, cut to a line or two."""
+    timers: list[ShownTimer] = field(default_factory=list[ShownTimer])
+    """Set for it and not cancelled since."""
     has_acted: bool = False
     """A tool that changes something has run: the job is not tried again."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from microturn.background.jobs import DropReason, Job
+from microturn.background.ledger import StoredTimer
 from microturn.background.limits import Budget
 from microturn.background.package import EarlierResult
 from microturn.background.permissions import Grants
@@ -58,6 +59,14 @@ class BackgroundSession:
         """Let the page know of a change."""
         if self._observe is not None:
             self._observe(job)
+
+    def withdraw_timer(self, timer: StoredTimer) -> None:
+        """A timer was cancelled: the page no longer counts it down."""
+        for job in self.jobs.values():
+            kept = [shown for shown in job.timers if shown.timer_id != timer.timer_id]
+            if len(kept) < len(job.timers):
+                job.timers = kept
+                self.show(job)
 
     def results(self, before: Job) -> list[EarlierResult]:
         """What the other jobs found out, oldest first."""

@@ -1,5 +1,6 @@
 """From what the command line says to a coordinator."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,8 @@ class BackgroundConfig:
     """Of the endpoint."""
     api: Literal["chat", "responses"] = "chat"
     can_see: bool = False
+    usd_per_million: tuple[float, float] | None = None
+    """Price of a million tokens, into the endpoint's model and out of it."""
     window_tokens: int = 16_000
     mcp: Path | None = None
     """A configuration file of MCP servers."""
@@ -55,7 +58,7 @@ def build_coordinator(config: BackgroundConfig, ledger: Path | None = None) -> C
     if config.mode == CLIENT:
         return None
     return Coordinator(
-        _backend(config),
+        build_backend(config),
         builtin_tools(config.files, config.web),
         permissions=PermissionPolicy(rules=config.rules),
         ledger=Ledger(ledger),
@@ -63,7 +66,8 @@ def build_coordinator(config: BackgroundConfig, ledger: Path | None = None) -> C
     )
 
 
-def _backend(config: BackgroundConfig) -> Backend:
+def build_backend(config: BackgroundConfig) -> Backend:
+    """What does the thinking, for any configuration but ``client``. Raises as ``build_coordinator`` does."""
     if config.mode.startswith(("http://", "https://")):
         return _endpoint(config)
     if config.mcp is not None:
@@ -102,8 +106,22 @@ def _endpoint(config: BackgroundConfig) -> Backend:
         api=config.api,
         can_see=config.can_see,
         window_tokens=config.window_tokens,
+        usd_per_million=config.usd_per_million,
     )
     return AgentBackend(endpoint, mcp_toolsets(config.mcp) if config.mcp else ())
+
+
+def parse_prices(text: str) -> tuple[float, float] | None:
+    """Reads ``IN,OUT``, dollars for a million tokens; nothing is None. Raises ValueError for anything else."""
+    if not text:
+        return None
+    try:
+        into, out_of = (float(part) for part in text.split(","))
+    except ValueError:
+        into = out_of = -1.0
+    if not (0 <= into < math.inf and 0 <= out_of < math.inf):
+        raise ValueError(f"{text!r} are no prices: write IN,OUT, dollars for a million tokens, such as 0.15,0.60")
+    return into, out_of
 
 
 def _mcp_secrets(config: BackgroundConfig) -> list[str]:

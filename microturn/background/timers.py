@@ -14,6 +14,7 @@ class Timers:
 
     Args:
         deliver: Takes what is to be said when one is due.
+        on_cancelled: Told of each timer that the user has dropped.
         now_s: Unix time.
     """
 
@@ -23,11 +24,13 @@ class Timers:
         ledger: Ledger,
         deliver: Callable[[Report], None],
         *,
+        on_cancelled: Callable[[StoredTimer], None] = lambda timer: None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._session_id = session_id
         self._ledger = ledger
         self._deliver = deliver
+        self._on_cancelled = on_cancelled
         self._now_s = now_s
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -36,10 +39,12 @@ class Timers:
         for timer in await asyncio.to_thread(self._ledger.timers, self._session_id):
             self._arm(timer)
 
-    async def add(self, job: int, label: str, after_s: float) -> None:
+    async def add(self, job: int, label: str, after_s: float) -> StoredTimer:
         """Set a timer. Raises ValueError when there are too many."""
         due_s = self._now_s() + after_s
-        self._arm(await asyncio.to_thread(self._ledger.add_timer, self._session_id, job, label, due_s))
+        timer = await asyncio.to_thread(self._ledger.add_timer, self._session_id, job, label, due_s)
+        self._arm(timer)
+        return timer
 
     async def running(self) -> list[tuple[str, float]]:
         """Label and seconds left of each, the next first."""
@@ -56,6 +61,7 @@ class Timers:
                 count += 1
                 if task := self._tasks.pop(timer.timer_id, None):
                     task.cancel()
+                self._on_cancelled(timer)
         return count
 
     def stop(self) -> None:

@@ -1,6 +1,7 @@
 """The tools of one attempt: every call is counted, permitted, timed, cut to size, cleaned and remembered."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -12,11 +13,14 @@ from microturn.background.limits import Budget
 from microturn.background.permissions import Grants, Permission
 from microturn.background.secrets import Redactor
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
+from microturn.background.tracing import Tracing
 from microturn.background.weaving import plain
 
 TOOL_WITHIN_MS = 30_000
 MAX_OUTPUT_CHARS = 12_000
 """Of one tool's output; the rest is cut off."""
+MAX_ASKED_CHARS = 400
+"""Of what a tool would be given, when the user is asked."""
 _log = logging.getLogger(__name__)
 
 
@@ -27,7 +31,8 @@ class Workbench:
         job: Steps are written into it.
         tools: The built-in ones.
         announce: Tells of a step that begins.
-        ask_user: Asks for permission by voice or page; the job waits within it.
+        ask_user: Asks for permission by voice or page, given the tool and what it would be given; the job waits
+            within it.
     """
 
     def __init__(
@@ -39,8 +44,9 @@ class Workbench:
         grants: Grants,
         budget: Budget,
         redactor: Redactor,
+        tracing: Tracing,
         announce: Callable[[str], None],
-        ask_user: Callable[[str], Awaitable[bool]],
+        ask_user: Callable[[str, str], Awaitable[bool]],
     ) -> None:
         self.tools = tools
         self._job = job
@@ -48,6 +54,7 @@ class Workbench:
         self._grants = grants
         self._budget = budget
         self._redactor = redactor
+        self._tracing = tracing
         self._announce = announce
         self._ask_user = ask_user
 
@@ -66,9 +73,11 @@ class Workbench:
         tool = self.tools.get(name)
         if tool is None:
             raise ToolError(f"there is no tool {name[:60]!r}: use one of {', '.join(self.tools)}")
-        return await self.guard(name, lambda: tool.call(arguments, self._scope), is_acting=tool.is_acting)
+        return await self.guard(name, arguments, lambda: tool.call(arguments, self._scope), is_acting=tool.is_acting)
 
-    async def guard(self, name: str, use: Callable[[], Awaitable[str]], *, is_acting: bool) -> str:
+    async def guard(
+        self, name: str, arguments: Mapping[str, Any], use: Callable[[], Awaitable[str]], *, is_acting: bool
+    ) -> str:
         """Use any tool, one of an MCP server too, under the rules of the session.
 
         Raises:
@@ -76,8 +85,8 @@ class Workbench:
             CapacityError: the session's budget is used up.
         """
         self._budget.spend_tool_call()
-        with self._step(name) as outcome:
-            if not await self._is_allowed(name, is_acting=is_acting):
+        with self._tracing.tool(name, is_acting=is_acting), self._step(name) as outcome:
+            if not await self._is_allowed(name, arguments, is_acting=is_acting):
                 outcome("denied")
                 raise ToolError(f"the user does not allow {name}: do without it, or say that it is needed")
             self._announce(name)
@@ -102,14 +111,21 @@ class Workbench:
         _log.warning("tool server absent", extra={"fields": {"server": server, "error": why}})
         self._job.steps.append(Step(tool=server, outcome=f"not available ({why})", duration_ms=0))
 
-    async def _is_allowed(self, name: str, *, is_acting: bool) -> bool:
+    async def _is_allowed(self, name: str, arguments: Mapping[str, Any], *, is_acting: bool) -> bool:
         match self._grants.standing(name, is_acting=is_acting):
             case Permission.ALLOW:
                 return True
             case Permission.DENY:
                 return False
             case Permission.ASK:
-                return await self._ask_user(name)
+                return await self._ask_user(name, self._shown(arguments))
+
+    def _shown(self, arguments: Mapping[str, Any]) -> str:
+        """What a tool would be given, for the user who is to decide."""
+        if not arguments:
+            return ""
+        text = self._redactor.clean(plain(json.dumps(arguments, ensure_ascii=False, default=str)))
+        return text if len(text) <= MAX_ASKED_CHARS else text[: MAX_ASKED_CHARS - 1] + "…"
 
     def _step(self, name: str) -> AbstractContextManager[Callable[[str], None]]:
         return _recorded(self._job, name)

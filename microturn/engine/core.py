@@ -15,7 +15,7 @@ from typing import Any
 from microturn.clock import Clock
 from microturn.engine.journal import Journal, SessionRecord, Snapshot, TurnRecord, new_resume_token
 from microturn.engine.ladder import Budget, Ladder
-from microturn.engine.rebuild import rebuild
+from microturn.engine.rebuild import FORK_TURN, FORKED_FROM, rebuild
 from microturn.engine.scheduler import Batch, Scheduler, SchedulerSettings
 from microturn.engine.session import Deliver, Session
 from microturn.engine.step import Forced, RowIn, RowOut, Runner
@@ -93,21 +93,12 @@ class EngineCore:
             slot=-1,
             is_lossy=is_lossy,
             deliver=deliver,
+            seed=seed,
         )
         if instructions:
             session.push_text(TextEvent(role=Role.SYSTEM, text=instructions))
         self._admit(session, lambda: self._runner.open(seed))
-        record = SessionRecord(
-            session_id=session.session_id,
-            seed=seed,
-            model_hash=self._runner.model_hash,
-            settings={"is_lossy": is_lossy},
-        )
-        try:
-            self._journal.open_session(record, session.resume_token)
-        except JournalError:
-            self._forget(session)
-            raise
+        self._begin_record(session, {"is_lossy": is_lossy})
         return session
 
     def resume(self, resume_token: str, deliver: Deliver) -> Session:
@@ -120,23 +111,60 @@ class EngineCore:
         for parked in self.sessions.values():
             if secrets.compare_digest(parked.resume_token, resume_token):
                 return self._unpark(parked, deliver)
-        record = self._journal.session_of_token(resume_token)
-        if record.is_closed:
-            raise JournalError(f"session {record.session_id} was closed: open a new one")
-        if record.model_hash != self._runner.model_hash:
-            raise JournalError(
-                f"session {record.session_id} was recorded with model {record.model_hash}, "
-                f"this is {self._runner.model_hash}: resume it there, or open a new one"
-            )
+        record = self._recorded(resume_token)
         session = Session(
             session_id=record.session_id,
             resume_token=resume_token,
             slot=-1,
             is_lossy=bool(record.settings.get("is_lossy")),
             deliver=deliver,
+            seed=record.seed,
         )
         self._admit(session, lambda: self._rebuild(record, session))
         session.slicer = Slicer(first_index=session.last_turn + 1)
+        return session
+
+    def fork(self, resume_token: str, deliver: Deliver) -> Session:
+        """Begins a session of its own where another one stands; that one goes on and notices nothing.
+
+        The state is copied between two micro-turns. Media time goes on from there, and so does the noise (the seed is
+        the same), so that a recording of the fork replays: the other's turns up to there, then its own.
+
+        Args:
+            resume_token: Of a session that runs, is parked, or stands unclosed in the journal.
+
+        Raises:
+            JournalError: no such session, it has been closed, or another model recorded it; or it cannot be recorded.
+            CapacityError: no room, or overload.
+        """
+        source = next(
+            (each for each in self.sessions.values() if secrets.compare_digest(each.resume_token, resume_token)), None
+        )
+        origin = source or self._recorded(resume_token)
+        session = Session(
+            session_id=f"session_{secrets.token_hex(8)}",
+            resume_token=new_resume_token(),
+            slot=-1,
+            is_lossy=source is not None and source.is_lossy,
+            deliver=deliver,
+            seed=origin.seed,
+        )
+        waiting: tuple[TextEvent, ...] = ()
+        if isinstance(origin, Session):
+            # Copied first: making room may put the other one out of memory.
+            state, session.last_turn = self._runner.capture(origin.slot)(), origin.last_turn
+            self._admit(session, lambda: self._runner.restore(state, origin.seed))
+            with origin.lock:
+                waiting = origin.slicer.waiting_events
+        else:
+            self._admit(session, lambda: self._rebuild(origin, session))
+        session.last_snapshot_turn = -1
+        session.slicer = Slicer(first_index=session.last_turn + 1)
+        for event in waiting:
+            session.push_text(event)
+        settings = {"is_lossy": session.is_lossy, FORKED_FROM: origin.session_id, FORK_TURN: session.last_turn}
+        self._begin_record(session, settings)
+        self._save_snapshot(session)
         return session
 
     def park(self, session: Session) -> None:
@@ -278,6 +306,29 @@ class EngineCore:
             self.scheduler.remove(session.session_id)
             raise
         self.sessions[session.session_id] = session
+
+    def _recorded(self, resume_token: str) -> SessionRecord:
+        """The record of a session that can go on. Raises JournalError when there is none."""
+        record = self._journal.session_of_token(resume_token)
+        if record.is_closed:
+            raise JournalError(f"session {record.session_id} was closed: open a new one")
+        if record.model_hash != self._runner.model_hash:
+            raise JournalError(
+                f"session {record.session_id} was recorded with model {record.model_hash}, "
+                f"this is {self._runner.model_hash}: resume it there, or open a new one"
+            )
+        return record
+
+    def _begin_record(self, session: Session, settings: dict[str, Any]) -> None:
+        """Opens a session's journal; one that cannot be recorded does not begin."""
+        record = SessionRecord(
+            session_id=session.session_id, seed=session.seed, model_hash=self._runner.model_hash, settings=settings
+        )
+        try:
+            self._journal.open_session(record, session.resume_token)
+        except JournalError:
+            self._forget(session)
+            raise
 
     def _unpark(self, parked: Session, deliver: Deliver) -> Session:
         """The same state for a new client. Its old client, if there still is one, is cut off."""

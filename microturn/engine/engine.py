@@ -90,6 +90,12 @@ class EngineSession:
             self._changed.clear()
             await self._changed.wait()
 
+    async def past(self) -> list[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        """What was given and answered as text so far, as far as it was journaled; outputs without sound.
+
+        Raises JournalError when it cannot be read."""
+        return await asyncio.to_thread(self._engine.texts, self._inner.session_id)
+
     async def park(self) -> None:
         """Ends the outputs, but keeps the state for a client that comes back with the token."""
         await self._engine.run(lambda core: core.park(self._inner))
@@ -191,6 +197,17 @@ class Engine:
         outer.attach(await self.run(lambda core: core.resume(resume_token, outer.deliver)))
         return outer
 
+    async def fork(self, resume_token: str) -> EngineSession:
+        """Begins a conversation of its own where another one stands; that one goes on and notices nothing.
+
+        Raises:
+            JournalError: no such session, or it has been closed, or another model recorded it.
+            CapacityError: no room, or overload.
+        """
+        outer = EngineSession(self, asyncio.get_running_loop())
+        outer.attach(await self.run(lambda core: core.fork(resume_token, outer.deliver)))
+        return outer
+
     async def counts(self) -> dict[str, Any]:
         """Sessions, turns, missed deadlines, overload: for metrics and health checks."""
         return await self.run(describe)
@@ -219,6 +236,10 @@ class Engine:
             raise CapacityError(f"{MAX_COMMANDS} commands wait for the engine: try again later") from None
         self.wake()
         return await asyncio.wrap_future(future)
+
+    def texts(self, session_id: str) -> list[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        """The journal's texts of a session. Reads a file: call it off the event loop."""
+        return list(self._journal.texts(session_id))
 
     def wake(self) -> None:
         """Lets the worker look for work."""

@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from microturn.engine.journal_codec import decode_input, decode_output, encode_input, encode_output
+from microturn.engine.journal_codec import decode_input, decode_output, decode_text, encode_input, encode_output
 from microturn.engine.sqlite_file import SqliteFile
 from microturn.errors import JournalError
-from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, TextEvent
 from microturn.turns.trace import TurnTrace
 
 NUM_KEPT_SNAPSHOTS = 3
@@ -116,6 +116,10 @@ class Journal(Protocol):
 
     def turns(self, session_id: str, *, after_turn: int = -1) -> Iterator[TurnRecord]:
         """The micro-turns after a given one, in order."""
+        ...
+
+    def texts(self, session_id: str) -> Iterator[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        """What was given and answered as text in every micro-turn, in order; the outputs without their sound."""
         ...
 
     def close(self) -> None:
@@ -224,6 +228,17 @@ class SqliteJournal:
                 )
                 after_turn = index
 
+    def texts(self, session_id: str) -> Iterator[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        select = (
+            "SELECT turn_index, input, output FROM turns "
+            "WHERE session_id = ? AND turn_index > ? ORDER BY turn_index LIMIT 100"
+        )
+        last = -1
+        while rows := self._turns.rows(select, session_id, last):
+            for index, given, answered in rows:
+                yield decode_text(given, answered)
+                last = index
+
     def delete_session(self, session_id: str) -> None:
         """Forgets a session and all that was recorded of it."""
         with self._turns.writing() as db:
@@ -264,6 +279,9 @@ class NullJournal:
         return iter(())
 
     def turns(self, session_id: str, *, after_turn: int = -1) -> Iterator[TurnRecord]:
+        return iter(())
+
+    def texts(self, session_id: str) -> Iterator[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
         return iter(())
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ def encode_input(turn: MicroTurnInput) -> bytes:
         "sound": [sound_type, len(sound)],
         "missing": turn.num_missing_samples,
         "gap": turn.gap_turns,
-        "events": [[event.role, event.text] for event in turn.events],
+        "events": [_event_fields(event) for event in turn.events],
         "frames": [[f.time_ms, len(picture)] for f, picture in zip(turn.frames, pictures, strict=True)],
     }
     return _join(header, sound, *pictures)
@@ -54,7 +54,7 @@ def decode_input(record: bytes) -> MicroTurnInput:
             index=header["index"],
             audio=_unpack_sound(body[:sound_bytes], sound_type),
             frames=tuple(frames),
-            events=tuple(TextEvent(role=Role(role), text=text) for role, text in header["events"]),
+            events=_events(header),
             num_missing_samples=header["missing"],
             gap_turns=header["gap"],
         )
@@ -86,7 +86,7 @@ def decode_output(record: bytes) -> MicroTurnOutput:
         return MicroTurnOutput(
             index=header["index"],
             hear=header["hear"],
-            pieces=tuple(Piece(kind=PieceKind(k), text=text, is_end=is_end) for k, text, is_end in header["pieces"]),
+            pieces=_pieces(header),
             is_clear=header["clear"],
             say=header["say"],
             mel=mel.reshape(MEL_FRAMES_PER_TURN, MEL_BANDS) if len(mel) else None,
@@ -94,6 +94,37 @@ def decode_output(record: bytes) -> MicroTurnOutput:
         )
     except (ValueError, KeyError, TypeError, IndexError, struct.error) as error:
         raise _damaged(error) from error
+
+
+def decode_text(given: bytes, answered: bytes) -> tuple[tuple[TextEvent, ...], MicroTurnOutput]:
+    """The texts of a micro-turn alone: what it was given, and what it heard, wrote and said. Sound stays packed."""
+    try:
+        (asked, _), (header, _) = _split(given), _split(answered)
+        return _events(asked), MicroTurnOutput(
+            index=header["index"],
+            hear=header["hear"],
+            pieces=_pieces(header),
+            is_clear=header["clear"],
+            say=header["say"],
+        )
+    except (ValueError, KeyError, TypeError, IndexError, struct.error) as error:
+        raise _damaged(error) from error
+
+
+def _event_fields(event: TextEvent) -> list[Any]:
+    fields: list[Any] = [event.role, event.text]
+    return fields if event.drop_before_turn is None else [*fields, event.drop_before_turn]
+
+
+def _events(header: dict[str, Any]) -> tuple[TextEvent, ...]:
+    return tuple(
+        TextEvent(role=Role(role), text=text, drop_before_turn=int(drop[0]) if drop else None)
+        for role, text, *drop in header["events"]
+    )
+
+
+def _pieces(header: dict[str, Any]) -> tuple[Piece, ...]:
+    return tuple(Piece(kind=PieceKind(k), text=text, is_end=is_end) for k, text, is_end in header["pieces"])
 
 
 def _pack_sound(samples: NDArray[np.float32]) -> tuple[bytes, str]:

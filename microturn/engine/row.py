@@ -34,6 +34,8 @@ class Row:
     run: Run
     """What the model reads first."""
     grammar: GrammarState
+    drop_before_turn: int = 0
+    """A summary was read whole in this turn: text of earlier turns than this is forgotten afterwards. 0 for none."""
     hidden_D: Tensor | None = None
     """At the last position that was read."""
     tokens: list[int] = field(default_factory=list[int])

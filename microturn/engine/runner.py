@@ -12,7 +12,6 @@ Dimensions: B rows, T positions, D width of the model, V vocabulary, N patches, 
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -33,7 +32,7 @@ from microturn.features.dmel import dmel_step
 from microturn.features.mel import NUM_BANDS, MelStatistics
 from microturn.features.output_text import read_output
 from microturn.features.patches import letterbox, pair_patches
-from microturn.features.sequence import PATCH_VALUES, EventQueue, Run, input_run
+from microturn.features.sequence import PATCH_VALUES, Run, input_run
 from microturn.features.tokenizer import Tokenizer
 from microturn.features.vocoder import Vocoder
 from microturn.model.grammar import Grammar
@@ -42,6 +41,7 @@ from microturn.turns.micro_turn import MicroTurnInput
 from microturn.turns.timing import MAX_TEXT_TOKENS_PER_TURN, PATCHES_PER_TURN
 from microturn.turns.trace import TurnTrace
 from microturn.turns.video import VideoFrame
+from microturn.turns.vocabulary import Kind
 
 MAX_OPENERS = 2 * MAX_TEXT_TOKENS_PER_TURN + 8
 """Tokens of an output beside its text: every text token could stand in a piece of its own."""
@@ -149,6 +149,8 @@ class ModelRunner:
             results = [self._finish(row, sound, timings, len(rows)) for row, sound in zip(opened, sounds, strict=True)]
         for row in opened:
             row.commit()
+            if row.drop_before_turn:
+                self.pool.stream.rows[row.request.slot].drop_text(row.drop_before_turn)
         return results
 
     @contextmanager
@@ -174,15 +176,15 @@ class ModelRunner:
         bins_BTM, ears_BL = dmel_step(samples_BS, np.stack([session.ears for session in sessions]))
         rows: list[Row] = []
         for request, session, bins_TM, ears in zip(requests, sessions, bins_BTM, ears_BL, strict=True):
-            events = EventQueue(deque(session.events.tokens))
+            events = session.events.copy()
             events.add(request.input.events, self._tokenizer)
             image_N = self._see(request.input)
-            run = input_run(request.input.index, bins_TM, events.take(), self._vocabulary, image_N)
+            event_tokens, drop_before_turn = events.take_with_drop()
+            run = input_run(request.input.index, bins_TM, event_tokens, self._vocabulary, image_N)
             if session.unread is not None:
                 run = Run.concat([session.unread, run])
-            row = Row(
-                request, session, self._vocabulary, ears, events, run, self._grammar.start(budget.max_text_tokens)
-            )
+            grammar = self._grammar.start(budget.max_text_tokens)
+            row = Row(request, session, self._vocabulary, ears, events, run, grammar, drop_before_turn)
             if request.forced is not None and not request.forced.is_checked:
                 row.read_prescribed()
             rows.append(row)
@@ -260,6 +262,9 @@ class ModelRunner:
             batch_size=batch_size,
             num_input_positions=row.num_input_positions,
             num_waiting_event_tokens=len(row.events.tokens),
+            kept_text_share=round(self.pool.stream.rows[row.request.slot].kept_text_share, 4),
+            num_event_tokens=int((~row.run.is_output_T & (row.run.kind_T == Kind.TEXT)).sum()),
+            num_image_tokens=len(row.run.image_N),
             num_text_tokens=len(row.tokens),
             is_cut_short=row.grammar.is_full,
             is_forced=row.request.forced is not None,

@@ -1,8 +1,9 @@
 """Which sessions run next. No torch, no threads, no clock of its own: it is told the time and returns decisions.
 
 Sessions tick every 200 ms in four phase groups, 50 ms apart. A session joins the group whose tick follows soonest
-after its micro-turns are complete. ``schedule`` names a batch: the members of one group that have a turn waiting;
-absent members are masked rows. The group with the earliest deadline goes first.
+after its micro-turns are complete, and changes it when the client's clock drifts from ours. ``schedule`` names a batch:
+the members of one group that have a turn waiting; absent members are masked rows. The group with the earliest deadline
+goes first.
 
 A session that delivers unevenly is smoothed: one turn a tick while it holds one, at once while it holds more. Turns
 that are older than an answer could still be of use are **forced**: prefilled with silence as their output. They run
@@ -19,6 +20,8 @@ from microturn.turns.timing import PLAYOUT_OFFSET_MS, TURN_MS, ns_of_ms
 NUM_GROUPS = 4
 TURN_NS = ns_of_ms(TURN_MS)
 PHASE_NS = TURN_NS // NUM_GROUPS
+MOVE_AFTER_TURNS = 25
+"""When all of so many turns have waited for their tick longer than a group needs, their session changes group."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +76,10 @@ class _Session:
     """When the oldest waiting turn came, or its tick if that was later."""
     served_tick: int = -1
     num_missed_deadlines: int = 0
+    num_waits: int = 0
+    """Turns since the group was last looked at, ..."""
+    shortest_wait_ns: int = TURN_NS
+    """... and the shortest time that one of them waited for its tick."""
 
 
 @dataclass(slots=True)
@@ -185,12 +192,28 @@ class Scheduler:
             # Only its last waiting turn uses a session's tick up: a turn too many is made up, not carried along.
             if session.num_waiting == 1:
                 session.served_tick = self._tick_of(session.group, now_ns)
+                self._follow_drift(session)
             session.num_waiting -= 1
             session.due_ns = now_ns
             self.counts.num_forced_turns += is_forced
         self.counts.num_batches += 1
         self.counts.num_turns += len(rows)
         return Batch(rows=tuple(rows), budget=self.ladder.budget, start_ns=now_ns)
+
+    def _follow_drift(self, session: _Session) -> None:
+        """Moves a session whose turns come earlier and earlier, as from a client whose clock runs fast.
+
+        One whose turns come later and later needs no move: they run as they come, and a tick passes in between.
+        """
+        wait_ns = self._tick_ns(session.group, session.served_tick) - session.due_ns
+        session.num_waits += 1
+        session.shortest_wait_ns = min(session.shortest_wait_ns, wait_ns)
+        if session.num_waits < MOVE_AFTER_TURNS:
+            return
+        if session.shortest_wait_ns > PHASE_NS and (group := self._group_after(session.due_ns)) != session.group:
+            served_ns = self._tick_ns(session.group, session.served_tick)
+            session.group, session.served_tick = group, self._tick_of(group, served_ns)
+        session.num_waits, session.shortest_wait_ns = 0, TURN_NS
 
     def _is_behind(self, session: _Session) -> bool:
         return session.num_waiting > self.settings.max_live_turns

@@ -35,6 +35,8 @@ class Session:
     is_lossy: bool
     """Its transport drops rather than delays: turns are cut at their deadline."""
     deliver: Deliver
+    seed: int = 0
+    """Of what is random in it."""
     slicer: Slicer = field(default_factory=Slicer)
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Guards the slicer, which another thread fills."""

@@ -84,6 +84,7 @@ class StatePool:
         tensors = {f"model.{name}": tensor.cpu() for name, tensor in self.stream.to_tensors(slot).items()}
         tensors["ears"] = torch.from_numpy(session.ears.copy())
         tensors["events"] = torch.tensor(list(session.events.tokens), dtype=torch.int32)
+        tensors["event_drops"] = torch.tensor(list(session.events.drops), dtype=torch.int32).reshape(-1, 2)
         if session.unread is not None:
             tensors["unread.speech"] = torch.from_numpy(session.unread.speech_NP.copy())
             tensors["unread.turn"] = torch.from_numpy(session.unread.turn_T[:1].copy())
@@ -106,6 +107,8 @@ class StatePool:
             session = self[slot]
             session.ears = tensors["ears"].numpy()
             session.events.tokens = deque(tensors["events"].tolist())
+            if "event_drops" in tensors:  # snapshots of older versions have none
+                session.events.drops = deque((left, before) for left, before in tensors["event_drops"].tolist())
             if "unread.turn" in tensors:
                 session.unread = self._unread(tensors)
             session.voice = _voice({n.removeprefix("voice."): t for n, t in tensors.items() if n.startswith("voice.")})

@@ -55,13 +55,18 @@ def bench_turns(runner: Runner, requests: Sequence[Request], budget: Budget | No
     gc.collect()
     try:
         for turn, forced in requests:
-            start_s = time.perf_counter()
-            done = runner.step([RowIn(slot=slot, input=turn, forced=forced)], budget)[0]
-            turn_ms = (time.perf_counter() - start_s) * 1000
-            costs.append(TurnCost(turn_ms=turn_ms, is_speaking=done.output.mel is not None, trace=done.trace))
+            costs.append(timed_step(runner, RowIn(slot=slot, input=turn, forced=forced), budget))
     finally:
         runner.release(slot)
     return costs[min(NUM_WARM_UP_TURNS, len(costs) // 2) :]
+
+
+def timed_step(runner: Runner, row: RowIn, budget: Budget) -> TurnCost:
+    """Runs one micro-turn of one session."""
+    start_s = time.perf_counter()
+    done = runner.step([row], budget)[0]
+    turn_ms = (time.perf_counter() - start_s) * 1000
+    return TurnCost(turn_ms=turn_ms, is_speaking=done.output.mel is not None, trace=done.trace)
 
 
 def long_session(play: Play, num_turns: int, tokenizer: Tokenizer, seed: int = 0) -> list[Request]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -10,10 +11,14 @@ from microturn.evals.report import Report, SuiteReport
 from microturn.evals.runner import named_suites, run_suites
 from microturn.evals.subject import AlwaysTalking, Silent, Subject
 
-NANO_VOCABULARY = 1200
-"""About as many tokens as nano has."""
+if TYPE_CHECKING:
+    from microturn.engine.runner import ModelRunner
+    from microturn.evals.bench import Request
+
 SUBJECTS = ("silent", "always-talking", "relay")
 """Names that ``--model`` takes beside folders; ``relay:FILE`` has the relay think with another GGUF model."""
+NANO_VOCABULARY = 1200
+"""About as many tokens as nano has."""
 
 
 def eval_command(
@@ -69,6 +74,7 @@ def bench_engine_command(
     model: str | None = None,
     num_turns: int = 600,
     num_starts: int = 3,
+    num_jobs: int = 0,
     data: Path | None = None,
     json_path: Path | None = None,
     console: Console | None = None,
@@ -79,6 +85,7 @@ def bench_engine_command(
         model: a checkpoint folder; nano unless given.
         num_turns: length of the session that is timed.
         num_starts: fresh processes.
+        num_jobs: jobs of the background that run meanwhile, in place of the other figures: do they slow it down?
         data: folder of human recordings and noises, part of what the session hears.
         json_path: where the result file goes.
         console: where the table goes, standard output by default.
@@ -92,7 +99,7 @@ def bench_engine_command(
     from microturn.evals import bench
     from microturn.evals.playbook import heldout_play
 
-    if num_turns < 2 * bench.NUM_WARM_UP_TURNS or num_starts < 1:
+    if num_turns < 2 * bench.NUM_WARM_UP_TURNS or num_starts < 1 or num_jobs < 0:
         raise ValueError(
             f"{num_turns} turns and {num_starts} starts are too few to time: give at least "
             f"{2 * bench.NUM_WARM_UP_TURNS} turns and one start"
@@ -102,11 +109,15 @@ def bench_engine_command(
     runner = ModelRunner(checkpoint)
     requests = bench.long_session(heldout_play(data), num_turns, checkpoint.tokenizer)
     load_before = bench.load()
-    reports = bench.turn_reports(bench.bench_turns(runner, requests))
-    reports["start"] = bench.start_report(bench.cold_start_command(str(folder)), num_starts)
+    if num_jobs:
+        reports = asyncio.run(_contention(runner, requests, num_jobs))
+    else:
+        reports = bench.turn_reports(bench.bench_turns(runner, requests))
+        reports["start"] = bench.start_report(bench.cold_start_command(str(folder)), num_starts)
     settings: dict[str, str | int | None] = {
         "turns": num_turns,
-        "sessions": 1,
+        "sessions": 2 if num_jobs else 1,
+        "jobs": num_jobs,
         "replies": "prescribed and computed",
         "load before": load_before,
         "load after": bench.load(),
@@ -140,6 +151,13 @@ def bench_reference_command(
     )
 
 
+async def _contention(runner: "ModelRunner", requests: "Sequence[Request]", num_jobs: int) -> dict[str, SuiteReport]:
+    from microturn.evals.jobs_bench import contend, contention_reports, talking_jobs
+
+    async with talking_jobs(num_jobs) as jobs:
+        return contention_reports(await contend(runner, requests, jobs), num_jobs)
+
+
 def subject_of(model: str | None) -> Subject:
     """Who ``--model`` names."""
     if model == "silent":
@@ -170,6 +188,7 @@ def bench_load_command(
     key: str | None = None,
     data: Path | None = None,
     json_path: Path | None = None,
+    plot: Path | None = None,
     console: Console | None = None,
 ) -> Report:
     """Puts load on a running server, level by level, prints the table, writes the result file.
@@ -181,29 +200,37 @@ def bench_load_command(
         key: what the server asks for.
         data: folder of human recordings and noises, part of what is said.
         json_path: where the result file goes.
+        plot: where a picture of the figures over the number of sessions goes, ``.png`` or ``.svg``.
         console: where the table goes, standard output by default.
 
     Raises:
-        ValueError: no level, or one without sessions or time.
+        ValueError: no level, or one without sessions or time; or a plot of another kind.
+        MissingDependencyError: a plot, and no matplotlib.
         MicroturnError: nothing answers at the address.
     """
     from microturn.evals.bench import load
     from microturn.evals.load import REST_S, load_report, run_load, spoken_requests
+    from microturn.evals.load_plot import check_picture, draw_load
     from microturn.evals.playbook import heldout_play
 
     if not sessions or min(sessions) < 1 or seconds <= 0:
         raise ValueError(f"{list(sessions)} sessions for {seconds} s: give at least one session and some time")
+    if plot is not None:
+        check_picture(plot)
     requests = spoken_requests(heldout_play(data), 8)
 
-    async def run_levels() -> dict[str, SuiteReport]:
-        reports: dict[str, SuiteReport] = {}
+    async def run_levels() -> dict[int, SuiteReport]:
+        reports: dict[int, SuiteReport] = {}
         for count in sessions:
             if reports:
                 await asyncio.sleep(REST_S)
             waited = await run_load(url, requests, num_sessions=count, seconds=seconds, key=key)
-            reports[f"load-{count}"] = load_report(waited)
+            reports[count] = load_report(waited)
         return reports
 
-    reports = asyncio.run(run_levels())
+    levels = asyncio.run(run_levels())
+    if plot is not None:
+        draw_load(levels, plot)
+    reports = {f"load-{count}": level for count, level in levels.items()}
     settings: dict[str, str | int | None] = {"seconds": round(seconds), "load after": load()}
     return _published(Report(model=url, suites=reports, settings=settings), json_path, console)

@@ -84,6 +84,12 @@ class EventQueue:
     """Tokens of text events that wait to enter a turn, so that one long result does not flush the window."""
 
     tokens: deque[int] = field(default_factory=deque)
+    drops: deque[tuple[int, int]] = field(default_factory=lambda: deque[tuple[int, int]]())
+    """Of summaries that wait: how many tokens until one has entered whole, and its ``drop_before_turn``."""
+
+    def copy(self) -> "EventQueue":
+        """The same tokens, in a queue of their own."""
+        return EventQueue(deque(self.tokens), deque(self.drops))
 
     def add(self, events: Iterable[TextEvent], tokenizer: Tokenizer) -> None:
         """Queue events, in order."""
@@ -91,10 +97,21 @@ class EventQueue:
         for event in events:
             opener = getattr(special, _ROLE_TOKEN[event.role])
             self.tokens.extend((opener, special.content_text, *tokenizer.encode(event.text), special.end_message))
+            if event.drop_before_turn is not None:
+                self.drops.append((len(self.tokens), event.drop_before_turn))
 
     def take(self) -> list[int]:
         """The tokens that enter the next turn."""
-        return [self.tokens.popleft() for _ in range(min(len(self.tokens), MAX_EVENT_TOKENS_PER_TURN))]
+        return self.take_with_drop()[0]
+
+    def take_with_drop(self) -> tuple[list[int], int]:
+        """The tokens that enter the next turn, and the turn before which a summary in them drops text; 0 for none."""
+        taken = [self.tokens.popleft() for _ in range(min(len(self.tokens), MAX_EVENT_TOKENS_PER_TURN))]
+        self.drops = deque((left - len(taken), before) for left, before in self.drops)
+        drop_before_turn = 0
+        while self.drops and self.drops[0][0] <= 0:
+            drop_before_turn = max(drop_before_turn, self.drops.popleft()[1])
+        return taken, drop_before_turn
 
 
 def input_run(

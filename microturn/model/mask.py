@@ -14,16 +14,20 @@ HIDDEN = -1.0e4
 
 def is_kept(
     query_turn: Tensor, query_rank: Tensor, key_turn: Tensor, key_rank: Tensor, key_is_text: Tensor,
-    *, eviction_turns: int, max_kept_text: int,
+    *, eviction_turns: int, max_kept_text: int, query_drop: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Whether a global layer's query still sees an earlier key: recent keys, and the latest text however old.
 
-    ``rank`` counts the text positions up to and including a position; ``key_*`` are (..., K), ``query_*`` (..., Q);
-    returns (..., Q, K) bool. Causality is not decided here.
+    ``rank`` counts the text positions up to and including a position; ``query_drop`` is the first turn whose text no
+    summary has replaced; ``key_*`` are (..., K), ``query_*`` (..., Q); returns (..., Q, K) bool. Causality is not
+    decided here.
     """
     is_recent = query_turn[..., :, None] - key_turn[..., None, :] < eviction_turns
     is_late = query_rank[..., :, None] - key_rank[..., None, :] < max_kept_text
-    return is_recent | (key_is_text[..., None, :] & is_late)
+    is_remembered = key_is_text[..., None, :] & is_late
+    if query_drop is not None:
+        is_remembered = is_remembered & (key_turn[..., None, :] >= query_drop[..., :, None])
+    return is_recent | is_remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,16 @@ class Eviction:
     rank_BT: Tensor
     eviction_turns: int
     max_kept_text: int
+    drop_BT: Tensor | None = None
 
     @classmethod
     def of(
-        cls, turn_BT: Tensor, is_text_BT: Tensor, eviction_turns: int | None, max_kept_text: int
+        cls,
+        turn_BT: Tensor,
+        is_text_BT: Tensor,
+        eviction_turns: int | None,
+        max_kept_text: int,
+        drop_BT: Tensor | None = None,
     ) -> "Eviction | None":
         """The rule for these rows, or None where it hides nothing."""
         if eviction_turns is None:
@@ -47,7 +57,7 @@ class Eviction:
         if int((turn_BT.amax(1) - turn_BT[:, 0]).max()) < eviction_turns:
             return None
         rank_BT = is_text_BT.cumsum(1)
-        return cls(turn_BT, is_text_BT, rank_BT, eviction_turns, max_kept_text)
+        return cls(turn_BT, is_text_BT, rank_BT, eviction_turns, max_kept_text, drop_BT)
 
     def bias(self, queries: slice, keys: slice, dtype: torch.dtype, *, num_heads: int) -> Tensor:
         """What to add to the logits of a block: (B x heads, Q, K), 0 or HIDDEN."""
@@ -55,6 +65,7 @@ class Eviction:
             self.turn_BT[:, queries], self.rank_BT[:, queries],
             self.turn_BT[:, keys], self.rank_BT[:, keys], self.is_text_BT[:, keys],
             eviction_turns=self.eviction_turns, max_kept_text=self.max_kept_text,
+            query_drop=None if self.drop_BT is None else self.drop_BT[:, queries],
         )  # fmt: skip
         hidden = torch.zeros(kept.shape, dtype=dtype, device=kept.device).masked_fill_(~kept, HIDDEN)
         return hidden.repeat_interleave(num_heads, dim=0)

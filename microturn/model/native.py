@@ -276,7 +276,7 @@ def see_window(
 
 @_compiled
 def see_kept(
-    fields_4S: Ints, end: int, num_positions: int, eviction_turns: int, max_kept_text: int,
+    fields_4S: Ints, end: int, num_positions: int, eviction_turns: int, max_kept_text: int, drop_T: Ints,
     slot_TK: Ints, distance_TK: Ints, n_T: Ints,
 ) -> None:  # fmt: skip
     """What a global layer's queries see, the rule of ``mask.is_kept``; the queries' own entries are in already."""
@@ -286,7 +286,8 @@ def see_kept(
         n = 0
         for s in range(last + 1):
             is_recent = turn - fields_4S[1, s] < eviction_turns
-            if is_recent or (fields_4S[3, s] != 0 and rank - fields_4S[2, s] < max_kept_text):
+            is_text = fields_4S[3, s] != 0 and fields_4S[1, s] >= drop_T[t]
+            if is_recent or (is_text and rank - fields_4S[2, s] < max_kept_text):
                 slot_TK[t, n] = s
                 distance_TK[t, n] = position - fields_4S[0, s]
                 n += 1

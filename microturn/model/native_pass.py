@@ -69,7 +69,7 @@ class NativeLayers:
         num_new = len(x_TD)
         row.reserve(num_new)
         last_rank = int(row.append_entries(turn_T, is_text_T)[-1])
-        seen = {"sliding": self._see_window(row, num_new), "global": self._see_kept(row, num_new)}
+        seen = {"sliding": self._see_window(row, num_new), "global": self._see_kept(row, turn_T)}
         buffers: dict[AttentionKind, KeyValueBuffer] = {"sliding": row.sliding, "global": row.globals}
         arrays = {kind: (b.key_YJSX.numpy(), b.value_YJSX.numpy(), b.end) for kind, b in buffers.items()}
         tails_ULC = row.tails_ULC.numpy()
@@ -90,12 +90,14 @@ class NativeLayers:
         native.see_window(row.sliding.start, row.sliding.end, num_new, window, *seen)
         return *seen, np.ones(num_new, np.float32)
 
-    def _see_kept(self, row: RowState, num_new: int) -> "Seen":
-        end = row.globals.end
+    def _see_kept(self, row: RowState, turn_T: Tensor) -> "Seen":
+        num_new, end = len(turn_T), row.globals.end
+        drop_T = row.drops.at(turn_T)
+        dropped_T = np.zeros(num_new, np.int32) if drop_T is None else drop_T.int().numpy()
         seen = _room(num_new, end + num_new)
         eviction_turns = NEVER if self.config.eviction_turns is None else self.config.eviction_turns
         fields_4S = row.entries.fields_4S.numpy()
-        native.see_kept(fields_4S, end, num_new, eviction_turns, self.config.max_kept_text, *seen)
+        native.see_kept(fields_4S, end, num_new, eviction_turns, self.config.max_kept_text, dropped_T, *seen)
         if self.backbone.log_scaling_floor is None:
             return *seen, np.ones(num_new, np.float32)
         position_1T = torch.arange(row.position, row.position + num_new)[None]

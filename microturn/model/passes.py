@@ -58,7 +58,9 @@ class WholePass:
         if config.backbone.log_scaling_floor is not None:
             length = segment.kind_BT.shape[1]
             self.tau_11T1 = position_scale(config.backbone, torch.arange(length, device=segment.kind_BT.device)[None])
-        self.eviction = Eviction.of(segment.turn_BT, segment.is_text_BT, config.eviction_turns, config.max_kept_text)
+        self.eviction = Eviction.of(
+            segment.turn_BT, segment.is_text_BT, config.eviction_turns, config.max_kept_text, segment.drop_BT
+        )
 
     def convolve(self, convolution: ShortConvolution, x_BTC: Tensor, layer: int, place: Place) -> Tensor:
         """See ``Pass``."""

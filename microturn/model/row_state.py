@@ -91,6 +91,31 @@ class GlobalEntries:
 
 
 @dataclass(frozen=True, slots=True)
+class Drops:
+    """From which turn on text is kept, where summaries have replaced what was before.
+
+    A query that was made before a summary was read whole does not know of it: the rule goes by turns, so that a turn
+    sees the same however it is cut into forwards.
+    """
+
+    earlier: int = 0
+    """For queries up to ``after_turn``."""
+    after_turn: int = -1
+    before_turn: int = 0
+    """For queries of later turns."""
+
+    def at(self, turn_Q: Tensor) -> Tensor | None:
+        """The first turn whose text each query sees, (Q,); None where nothing was dropped."""
+        if not self.before_turn:
+            return None
+        return torch.where(turn_Q > self.after_turn, self.before_turn, self.earlier)
+
+    def then(self, turn: int, before_turn: int) -> "Drops":
+        """After another summary was read whole in a turn. What was dropped once stays dropped."""
+        return Drops(self.before_turn, turn, max(self.before_turn, before_turn))
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """Where a row stood, to ``rewind`` to."""
 
@@ -130,6 +155,9 @@ class RowState:
         """Of the last token."""
         self.rank = 0
         """Text tokens so far."""
+        self.drops = Drops()
+        self.dropped_rank = 0
+        """Rank of the last text that was dropped."""
 
     def reset(self) -> None:
         """Back to the start of a session."""
@@ -145,6 +173,20 @@ class RowState:
         """Memory held."""
         buffers = (self.sliding.key_YJSX, self.sliding.value_YJSX, self.globals.key_YJSX, self.globals.value_YJSX)
         return sum(b.nbytes for b in (*buffers, self.entries.fields_4S, self.tails_ULC))
+
+    def drop_text(self, before_turn: int) -> None:
+        """Queries of later turns than the last no longer see text of turns before this one."""
+        _, turn, rank, is_text = self.entries.live(self.globals.end)
+        dropped = rank[is_text & (turn < before_turn)]
+        self.dropped_rank = max(self.dropped_rank, int(dropped.max())) if len(dropped) else self.dropped_rank
+        self.drops = self.drops.then(self.turn, before_turn)
+
+    @property
+    def kept_text_share(self) -> float:
+        """Share of the cap on kept text that is in use; 0 without eviction, which has no cap."""
+        if self.config.eviction_turns is None:
+            return 0.0
+        return min(1.0, (self.rank - self.dropped_rank) / self.config.max_kept_text)
 
     def reserve(self, num_positions: int) -> None:
         """Make room for so many more positions. A forward does so by itself; a ``mark`` holds until the next time."""
@@ -172,7 +214,7 @@ class RowState:
         )
         kept = is_kept(
             now_turn, now_rank, turn, rank, is_text,
-            eviction_turns=eviction_turns, max_kept_text=self.config.max_kept_text,
+            eviction_turns=eviction_turns, max_kept_text=self.config.max_kept_text, query_drop=self.drops.at(now_turn),
         )  # fmt: skip
         return kept[0].nonzero().squeeze(1)
 
@@ -222,6 +264,9 @@ class RowState:
         kept = self._kept_entries()
         return {
             "counters": torch.tensor([self.position, self.turn, self.rank]),
+            "drops": torch.tensor(
+                [self.drops.earlier, self.drops.after_turn, self.drops.before_turn, self.dropped_rank]
+            ),
             "tails": self.tails_ULC.clone(),
             "sliding_key": self.sliding.key_YJSX[:, :, last].clone(),
             "sliding_value": self.sliding.value_YJSX[:, :, last].clone(),
@@ -242,6 +287,9 @@ class RowState:
         row = cls(config, dtype, device)
         try:
             row.position, row.turn, row.rank = tensors["counters"].tolist()
+            if "drops" in tensors:  # snapshots of older versions have none
+                *drops, row.dropped_rank = tensors["drops"].tolist()
+                row.drops = Drops(*drops)
             row.tails_ULC.copy_(tensors["tails"])
             for buffer, name in ((row.sliding, "sliding"), (row.globals, "global")):
                 key, value = tensors[f"{name}_key"], tensors[f"{name}_value"]

@@ -31,6 +31,9 @@ class Segment:
     """int32: the micro-turn of each position, not falling along a row."""
     is_text_BT: Tensor
     """bool: global layers keep this position however old it is."""
+    drop_BT: Tensor | None = None
+    """int32: the first turn whose text a summary has not replaced by the turn of each position. None where no session
+    has a summary, and in a stream, whose state knows."""
 
     @property
     def num_rows(self) -> int:
@@ -43,7 +46,8 @@ class Segment:
 
     def to(self, device: torch.device | str) -> "Segment":
         """The same on another device."""
-        return Segment(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+        moved = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        return Segment(**{name: value.to(device, non_blocking=True) for name, value in moved.items()})
 
     @staticmethod
     def of_tokens(token_BT: Tensor, *, turn: int | Tensor = 0, is_text: bool | Tensor = True) -> "Segment":
@@ -80,6 +84,7 @@ class Segment:
 
         def padded(name: str, value: int) -> Tensor:
             parts = [getattr(row, name) for row in rows]
+            parts = [torch.zeros_like(row.turn_BT) if p is None else p for p, row in zip(parts, rows, strict=True)]
             return torch.cat([torch.nn.functional.pad(p, (0, longest - p.shape[1]), value=value) for p in parts])
 
         def joined(name: str) -> Tensor:
@@ -94,4 +99,5 @@ class Segment:
             speech_NP=joined("speech_NP"),
             turn_BT=padded("turn_BT", 0),
             is_text_BT=padded("is_text_BT", 0),
+            drop_BT=None if all(row.drop_BT is None for row in rows) else padded("drop_BT", 0),
         )

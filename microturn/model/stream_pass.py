@@ -155,7 +155,7 @@ def _plan(config: ModelConfig, row: RowState, turn_Q: Tensor, is_text_Q: Tensor)
     if config.eviction_turns is not None and last_turn - int(turn_K[0]) >= config.eviction_turns:
         kept_QK = is_kept(
             turn_Q, rank_Q, turn_K, rank_K, is_text_K,
-            eviction_turns=config.eviction_turns, max_kept_text=config.max_kept_text,
+            eviction_turns=config.eviction_turns, max_kept_text=config.max_kept_text, query_drop=row.drops.at(turn_Q),
         )  # fmt: skip
         hidden_QK = torch.zeros(kept_QK.shape, device=kept_QK.device).masked_fill_(~kept_QK, HIDDEN)
     return RowPlan(row, length, last_turn, last_rank, distance_QK, hidden_QK)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from openai.types.live import SessionConfig
 from pydantic import BaseModel, ConfigDict, Field
 
+from microturn.turns.cards import Card
+
 MAX_TEXT_CHARS = 2_000
 MAX_IMAGE_BASE64_CHARS = 700_000
 
@@ -29,7 +31,8 @@ class ExtensionsEnableEvent(ExtensionEvent):
     silence: Literal["send", "omit"] = "send"
     """``omit``: leave out audio deltas that hold nothing but silence. Stock clients get a continuous stream."""
     jobs: bool = False
-    """Send a ``microturn.job`` whenever something about a job of the background model has changed."""
+    """Send a ``microturn.job`` whenever something about a job of the background model has changed; or, where the
+    client does its work, a ``microturn.delegation`` for everything that is asked."""
 
 
 class TextEvent(ExtensionEvent):
@@ -93,7 +96,7 @@ class ExtensionsEnabledEvent(ExtensionEvent):
     silence: Literal["send", "omit"]
     """Whether silent audio deltas are sent."""
     jobs: bool = False
-    """Whether ``microturn.job`` events follow; not where the client itself does the background's work."""
+    """Whether ``microturn.job`` events follow, or ``microturn.delegation`` where the client does the work."""
     turn_ms: int
     """Length of a micro-turn in milliseconds."""
     resume_token: str
@@ -149,6 +152,22 @@ class TurnEvent(ExtensionEvent):
     """Step of the ladder of degradation that was in force; 0 for none."""
 
 
+class DelegationEvent(ExtensionEvent):
+    """The words of a ``session.delegation.created``, which GPT-Live leaves out; or that it is not wanted any more."""
+
+    type: Literal["microturn.delegation"] = "microturn.delegation"
+    event_id: str
+    """The unique ID of the server event."""
+    delegation_id: str
+    """That of ``session.delegation.created``."""
+    job: int
+    """Number that the model gave it; a correction has the number of what it corrects."""
+    act: Literal["ask", "amend", "cancel"]
+    """``amend``: the text changes what was asked under this number. ``cancel``: an answer would be refused."""
+    text: str
+    """What is asked or changed; empty for a cancel."""
+
+
 class JobStep(ExtensionEvent):
     """One use of a tool."""
 
@@ -158,6 +177,15 @@ class JobStep(ExtensionEvent):
     """``ok``, ``denied``, or what went wrong."""
     duration_ms: int
     """How long it took, the user's decision included."""
+
+
+class JobCard(ExtensionEvent):
+    """A card of a job, and since when it is there."""
+
+    age_ms: int
+    """How long ago it was made: a timer has been counting since then."""
+    body: Card
+    """What to draw."""
 
 
 class JobEvent(ExtensionEvent):
@@ -174,13 +202,19 @@ class JobEvent(ExtensionEvent):
     """What is asked, with its corrections."""
     asks_for: str
     """The tool that it asks permission for; else empty."""
+    asks_with: str
+    """What that tool would be given, as JSON, shortened. Foreign text."""
     steps: list[JobStep]
     """Tools used so far."""
     text: str
-    """The whole answer, in Markdown, or why there is none. Foreign text: render it safely."""
+    """The whole answer, in Markdown and without its cards, or why there is none. Foreign text: render it safely."""
+    cards: list[JobCard]
+    """Timers, checklists and charts, see docs/background.md. Checked: every text is plain, every size bounded."""
     num_attempts: int
     """How often it was tried."""
     num_tokens: int
     """Tokens of the language model."""
+    cost_usd: float | None = None
+    """What they cost; absent where the server does not know the prices."""
     elapsed_ms: int
     """Since it was asked, until it was over."""

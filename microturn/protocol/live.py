@@ -9,6 +9,7 @@ from typing import Annotated
 from openai.types.live import (
     CommentaryAppendedEvent,
     CommentaryAppendEvent,
+    DelegationCreatedEvent,
     ErrorEvent,
     InfoEvent,
     InputAudioAppendEvent,
@@ -21,6 +22,9 @@ from openai.types.live import (
     InstructionsAppendEvent,
     OutputAudioDeltaEvent,
     OutputTranscriptDeltaEvent,
+    ResponseCreateEvent,
+    ResponseEvent,
+    ResponseItemCreateEvent,
     SessionClosedEvent,
     SessionCloseEvent,
     SessionStartedEvent,
@@ -31,10 +35,13 @@ from openai.types.live import (
     ThinkingAppendedEvent,
     ThinkingAppendEvent,
 )
+from openai.types.live.fork_session_start_event import ForkSessionStartEvent
+from openai.types.live.server_event import SessionInputAudioAppend
 from pydantic import BaseModel, Field, TypeAdapter
 
 from microturn.protocol.extensions import (
     CameraFrameEvent,
+    DelegationEvent,
     ExtensionsEnabledEvent,
     ExtensionsEnableEvent,
     JobDecideEvent,
@@ -57,6 +64,8 @@ ClientEvent = (
     | InstructionsAppendEvent
     | ThinkingAppendEvent
     | CommentaryAppendEvent
+    | ResponseItemCreateEvent
+    | ResponseCreateEvent
     | ExtensionsEnableEvent
     | ResumeEvent
     | TextEvent
@@ -78,24 +87,30 @@ ServerEvent = (
     | InstructionsAppendedEvent
     | ThinkingAppendedEvent
     | CommentaryAppendedEvent
+    | DelegationCreatedEvent
+    | ResponseEvent
+    | SessionInputAudioAppend
     | InfoEvent
     | ErrorEvent
     | ExtensionsEnabledEvent
     | TurnEvent
+    | DelegationEvent
     | JobEvent
 )
 """What the server may send."""
 
 CLIENT_SUMMARIES: dict[type[BaseModel], str] = {
     SessionStartEvent: "Starts the session; comes first and once.",
-    SessionUpdateEvent: "Changes delegation; only `client` is served, so it changes nothing but is acknowledged.",
+    SessionUpdateEvent: "Changes the functions of `responses` delegation; its owner stays. Acknowledged.",
     SessionCloseEvent: "Ends the session.",
     InputAudioAppendEvent: "Sound of the user, base64, in the session's format. Not acknowledged.",
     InputAudioMuteEvent: "From here on the model hears silence, whatever is sent.",
     InputAudioUnmuteEvent: "The model hears the user again.",
-    InstructionsAppendEvent: "An order to the model, as a system text. `delegation_id` is null.",
-    ThinkingAppendEvent: "Something for the model to know, as a tool's `note:`. `delegation_id` is null.",
-    CommentaryAppendEvent: "Something for the model to tell, as a tool's `say:`. `delegation_id` is null.",
+    InstructionsAppendEvent: "An order to the model, as a system text.",
+    ThinkingAppendEvent: "Something for the model to know, as a tool's `note:`; with a `delegation_id`, about that.",
+    CommentaryAppendEvent: "Something to tell, as a tool's `say:`; with a `delegation_id`, its result: `done:`.",
+    ResponseItemCreateEvent: "A user message, or a function's output, for `responses` delegation.",
+    ResponseCreateEvent: "Lets the Responses backend answer what was added.",
 }
 """In our words, what each event of GPT-Live does here."""
 
@@ -112,11 +127,34 @@ SERVER_SUMMARIES: dict[type[BaseModel], str] = {
     InstructionsAppendedEvent: "Acknowledges `session.instructions.append`.",
     ThinkingAppendedEvent: "Acknowledges `session.thinking.append`.",
     CommentaryAppendedEvent: "Acknowledges `session.commentary.append`.",
-    InfoEvent: "A notice: `settings_replaced` or `server_stopping`.",
+    DelegationCreatedEvent: "The model asks for something: who is to do it, and when it asked. Not the words.",
+    ResponseEvent: "An event of the Responses API about a delegation: progress, a function call, the answer.",
+    SessionInputAudioAppend: "To those who attached: the user's sound as it came, PCM16 at 24 kHz.",
+    InfoEvent: "A notice: `settings_replaced`, `data_channel_permissions`, `overload` or `server_stopping`.",
     ErrorEvent: "Something was refused or failed: `error.code`, and a message with the value and the remedy.",
 }
 
+ForkClientEvent = (
+    ForkSessionStartEvent
+    | SessionUpdateEvent
+    | SessionCloseEvent
+    | InputAudioAppendEvent
+    | InputAudioMuteEvent
+    | InputAudioUnmuteEvent
+    | InstructionsAppendEvent
+    | ThinkingAppendEvent
+    | CommentaryAppendEvent
+    | ResponseItemCreateEvent
+    | ResponseCreateEvent
+    | ExtensionsEnableEvent
+    | TextEvent
+    | CameraFrameEvent
+    | JobDecideEvent
+)
+"""What a client may send that forks a session: as ``ClientEvent``, but for how it starts."""
+
 CLIENT_EVENT: TypeAdapter[ClientEvent] = TypeAdapter(Annotated[ClientEvent, Field(discriminator="type")])
+FORK_CLIENT_EVENT: TypeAdapter[ForkClientEvent] = TypeAdapter(Annotated[ForkClientEvent, Field(discriminator="type")])
 SERVER_EVENT: TypeAdapter[ServerEvent] = TypeAdapter(Annotated[ServerEvent, Field(discriminator="type")])
 
 UNSUPPORTED_CLIENT_EVENTS: dict[str, str] = {
@@ -124,10 +162,25 @@ UNSUPPORTED_CLIENT_EVENTS: dict[str, str] = {
     "decision.create": "decisions are not served here",
     "decision.item.create": "decisions are not served here",
     "decision.item.delete": "decisions are not served here",
-    "response.create": "delegation goes to the client only",
-    "response.item.create": "delegation goes to the client only",
+    "transport.dtmf.send": "telephony is not served here",
 }
 """Events of GPT-Live that lie outside our subset, each with what to do instead."""
+
+
+UNSENT_SERVER_EVENTS: dict[str, str] = {
+    "session.output_audio.fixture.playing": "fixtures are not served",
+    "session.output_audio.fixture.played": "fixtures are not served",
+    "decision.event": "decisions are not served",
+    "decision.item.created": "decisions are not served",
+    "decision.item.deleted": "decisions are not served",
+    "transport.dtmf.received": "telephony is not served",
+    "transport.dtmf.send": "telephony is not served",
+    "transport.dtmf.sent": "telephony is not served",
+    "transport.ringing": "telephony is not served",
+    "transport.answered": "telephony is not served",
+    "transport.failed": "telephony is not served",
+}
+"""Events of GPT-Live that this server never sends, each with the reason."""
 
 
 def to_json(event: BaseModel) -> str:

@@ -8,7 +8,13 @@ from openai.types.live import Error, ErrorEvent
 from pydantic import TypeAdapter, ValidationError
 
 from microturn.errors import ProtocolError
-from microturn.protocol.live import CLIENT_EVENT, UNSUPPORTED_CLIENT_EVENTS, ClientEvent
+from microturn.protocol.live import (
+    CLIENT_EVENT,
+    FORK_CLIENT_EVENT,
+    UNSUPPORTED_CLIENT_EVENTS,
+    ClientEvent,
+    ForkClientEvent,
+)
 
 _ANY_OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 _MAX_SHOWN_CHARS = 60
@@ -22,6 +28,15 @@ def parse_client_event(text: str, max_chars: int) -> ClientEvent:
         ProtocolError: too long, not JSON, not an event of ours, or a field that does not fit.
     """
     return parse_event(text, CLIENT_EVENT, UNSUPPORTED_CLIENT_EVENTS, max_chars=max_chars)
+
+
+def parse_fork_event(text: str, max_chars: int) -> ForkClientEvent:
+    """Validate one message of a client that forks a session.
+
+    Raises:
+        ProtocolError: as ``parse_client_event``.
+    """
+    return parse_event(text, FORK_CLIENT_EVENT, UNSUPPORTED_CLIENT_EVENTS, max_chars=max_chars)
 
 
 def parse_event(text: str, events: TypeAdapter[_Event], unsupported: Mapping[str, str], *, max_chars: int) -> _Event:
@@ -83,7 +98,7 @@ def _explain(error: ValidationError, text: str, unsupported: Mapping[str, str]) 
     if kind in unsupported:
         return ProtocolError(
             f"{kind} is not supported by this server: {unsupported[kind]}",
-            code="unsupported_event",
+            code="unsupported",
             param="type",
             client_event_id=client_event_id,
         )

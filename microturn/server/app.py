@@ -15,22 +15,30 @@ from starlette.websockets import WebSocket
 
 from microturn.server.access import Access, Refusal
 from microturn.server.connection import hold_connection
+from microturn.server.fork import hold_fork
 from microturn.server.gate import Gate
-from microturn.server.keys import Right
+from microturn.server.keys import Holder, Right
 from microturn.server.live_server import LiveServer
-from microturn.server.offers import answer_offer
+from microturn.server.offers import answer_offer, answer_realtime_offer
 from microturn.server.realtime.connection import hold_realtime
 from microturn.server.responses import error_response
 from microturn.server.secrets_route import make_secret
+from microturn.server.session_routes import TELEPHONY, hang_up, not_found, refuse_recording, refuse_telephony
+from microturn.server.sideband import hold_sideband
 
 LIVE_PATH = "/v1/live/sessions"
+ONE_PATH = LIVE_PATH + "/{session_id}"
 REALTIME_PATH = "/v1/realtime"
+CALLS_PATH = f"{REALTIME_PATH}/calls"
 PAGE_FOLDER = Path(__file__).parent / "page"
 
+_TOO_MANY_FOLLOWERS = Refusal(
+    status=429, code="too_many_connections", message="too many clients have attached to this session: end one first"
+)
 _PAGE_HEADERS = {
-    # Everything comes from this server, and nothing is inline.
+    # Everything comes from this server, and nothing is inline but the pictures within an answer.
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
         "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "permissions-policy": "microphone=(self), camera=(self)",
@@ -45,25 +53,71 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
 
     gate = Gate(live, access)
 
-    async def hold(websocket: WebSocket, hold_session: Callable[[LiveServer, WebSocket], Awaitable[None]]) -> None:
-        holder = gate.check_session(websocket)
+    async def hold(
+        websocket: WebSocket, hold_session: Callable[[Holder], Awaitable[None]], right: Right = Right.CONNECT
+    ) -> None:
+        holder = gate.check_session(websocket, right)
         if isinstance(holder, Refusal):
             await websocket.send_denial_response(_denial(holder))
             return
         with gate.stay(websocket, holder):
-            await hold_session(live, websocket)
+            await hold_session(holder)
 
     async def hold_live(websocket: WebSocket) -> None:
-        await hold(websocket, hold_connection)
+        await hold(websocket, lambda holder: hold_connection(live, websocket, holder.name))
 
     async def hold_turn_based(websocket: WebSocket) -> None:
-        await hold(websocket, hold_realtime)
+        await hold(websocket, lambda holder: hold_realtime(live, websocket))
+
+    async def attach(websocket: WebSocket) -> None:
+        async def follow(holder: Holder) -> None:
+            entry = live.directory.find(websocket.path_params["session_id"], holder.name)
+            if entry is None or entry.session is None:
+                await websocket.send_denial_response(not_found())
+            elif entry.session.audience.is_full:
+                await websocket.send_denial_response(_denial(_TOO_MANY_FOLLOWERS))
+            else:
+                await hold_sideband(live, websocket, entry.session)
+
+        await hold(websocket, follow, Right.CONTROL)
+
+    async def fork(websocket: WebSocket) -> None:
+        async def go_on(holder: Holder) -> None:
+            entry = live.directory.find(websocket.path_params["session_id"], holder.name)
+            if entry is None:
+                await websocket.send_denial_response(not_found())
+            else:
+                await hold_fork(live, websocket, entry)
+
+        await hold(websocket, go_on, Right.CONTROL)
 
     async def create_live(request: Request) -> Response:
         holder = gate.check_session(request)
         if isinstance(holder, Refusal):
             return _denial(holder)
-        return await answer_offer(live, request, gate.stay(request, holder))
+        return await answer_offer(live, request, gate.stay(request, holder), holder.name)
+
+    async def create_call(request: Request) -> Response:
+        holder = gate.check_session(request)
+        if isinstance(holder, Refusal):
+            return _denial(holder)
+        return await answer_realtime_offer(live, request, gate.stay(request, holder), CALLS_PATH)
+
+    async def create_fork(request: Request) -> Response:
+        holder = gate.check_session(request, Right.CONTROL)
+        if isinstance(holder, Refusal):
+            return _denial(holder)
+        origin = live.directory.find(request.path_params["session_id"], holder.name)
+        if origin is None:
+            return not_found()
+        return await answer_offer(live, request, gate.stay(request, holder), holder.name, origin)
+
+    async def end_session(request: Request) -> Response:
+        holder = gate.check(request, Right.CONTROL)
+        if isinstance(holder, Refusal):
+            return _denial(holder)
+        entry = live.directory.find(request.path_params["session_id"], holder.name)
+        return not_found() if entry is None else hang_up(entry)
 
     async def create_secret(request: Request) -> Response:
         holder = gate.check(request, Right.MINT)
@@ -105,6 +159,17 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
             Route("/v1/realtime/client_secrets", create_secret, methods=["POST"]),
             WebSocketRoute(LIVE_PATH, hold_live),
             Route(LIVE_PATH, create_live, methods=["POST"]),
+            WebSocketRoute(f"{ONE_PATH}/attach", attach),
+            WebSocketRoute(f"{ONE_PATH}/fork", fork),
+            Route(f"{ONE_PATH}/fork", create_fork, methods=["POST"]),
+            Route(f"{ONE_PATH}/hangup", end_session, methods=["POST"]),
+            *(Route(f"{ONE_PATH}/{verb}", refuse_telephony, methods=["POST"]) for verb in TELEPHONY),
+            Route(f"{ONE_PATH}/content", refuse_recording),
+            Route(CALLS_PATH, create_call, methods=["POST"]),
+            *(
+                Route(f"{CALLS_PATH}/{{call_id}}/{verb}", refuse_telephony, methods=["POST"])
+                for verb in (*TELEPHONY, "hangup")
+            ),
             WebSocketRoute(REALTIME_PATH, hold_turn_based),
             Mount("/", StaticFiles(directory=PAGE_FOLDER, html=True)),
         ],

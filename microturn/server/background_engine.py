@@ -5,20 +5,24 @@ submitted; what comes of them goes back in as text events. Sessions are known by
 stays the same over connections and processes.
 """
 
+import asyncio
+import copy
 import hashlib
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import count
 
 from microturn.background.conversation import Conversation
 from microturn.background.coordinator import Coordinator
 from microturn.background.jobs import Job
-from microturn.errors import CapacityError, SessionClosedError
+from microturn.background.summaries import AGAIN_AFTER_TURNS, SUMMARISE_AT_SHARE, OldText, summary_event
+from microturn.errors import CapacityError, JournalError, SessionClosedError
 from microturn.server.engine_port import Engine, EngineSession
 from microturn.server.log import log_event
-from microturn.turns.background import ActReader, Report
-from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
+from microturn.turns.background import Act, ActKind, ActReader, Report
+from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
 from microturn.turns.pcm import PcmChunk
-from microturn.turns.timing import turn_start_ms
+from microturn.turns.timing import IN_SAMPLES_PER_TURN, turn_start_ms
 from microturn.turns.trace import TurnTrace
 from microturn.turns.video import VideoFrame
 
@@ -38,14 +42,27 @@ class BackgroundEngine:
 
     async def open(self, instructions: str | None = None, seed: int | None = None) -> "BackgroundEngineSession":
         """Begin a conversation. Raises what the engine raises."""
-        return self._joined(await self._engine.open(instructions, seed))
+        session = self._joined(await self._engine.open(instructions, seed))
+        if instructions:
+            session.note(TextEvent(role=Role.SYSTEM, text=instructions))
+        return session
 
     async def resume(self, resume_token: str) -> "BackgroundEngineSession":
         """Go on with a conversation, and hear of what came of its jobs meanwhile. Raises what the engine raises."""
-        return self._joined(await self._engine.resume(resume_token))
+        session = await self._engine.resume(resume_token)
+        if (session_id := _id_of(resume_token)) not in self._conversations:  # another process held it
+            self._conversations[session_id] = await _remembered(session)
+        return self._joined(session)
+
+    async def fork(self, resume_token: str) -> "BackgroundEngineSession":
+        """Begin a conversation where another one stands, without that one's jobs. Raises what the engine raises."""
+        session = await self._engine.fork(resume_token)
+        if (origin := self._conversations.get(_id_of(resume_token))) is not None:
+            self._conversations[_id_of(session.resume_token)] = copy.deepcopy(origin)
+        return self._joined(session)
 
     def _joined(self, session: EngineSession) -> "BackgroundEngineSession":
-        session_id = hashlib.sha256(session.resume_token.encode()).hexdigest()[:24]
+        session_id = _id_of(session.resume_token)
         conversation = self._conversations.setdefault(session_id, Conversation())
         self._conversations.move_to_end(session_id)
         while len(self._conversations) > MAX_CONVERSATIONS:
@@ -53,6 +70,10 @@ class BackgroundEngine:
         return BackgroundEngineSession(
             session, self._coordinator, session_id, conversation, lambda: self._conversations.pop(session_id, None)
         )
+
+
+def _id_of(resume_token: str) -> str:
+    return hashlib.sha256(resume_token.encode()).hexdigest()[:24]
 
 
 class BackgroundEngineSession:
@@ -76,8 +97,12 @@ class BackgroundEngineSession:
         self._conversation = conversation
         self._forget = forget
         self._reader = ActReader()
-        self._waiting: deque[Report] = deque()
-        self._observer: Callable[[Job], None] | None = None
+        self._waiting: deque[TextEvent] = deque()
+        self._turn = session.next_sample // IN_SAMPLES_PER_TURN
+        self._summing: asyncio.Task[None] | None = None
+        self._no_summary_before_turn = 0
+        self._observers: list[Callable[[Job], None]] = []
+        self._is_for_others: Callable[[Act], bool] = lambda act: False
         self.num_dropped_reports = 0
         coordinator.attach(session_id, self._deliver, observe=self._show)
 
@@ -98,7 +123,11 @@ class BackgroundEngineSession:
     def push_text(self, event: TextEvent) -> None:
         """Take in text. Raises what the engine raises."""
         self._session.push_text(event)
-        self._conversation.add_event(event)
+        self.note(event)
+
+    def note(self, event: TextEvent) -> None:
+        """Remember a text that the engine was given."""
+        self._conversation.add_event(event, turn=self._turn)
 
     def push_frame(self, frame: VideoFrame) -> None:
         """Take in a picture."""
@@ -108,32 +137,52 @@ class BackgroundEngineSession:
     async def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
         """The engine's micro-turns; the acts in them are submitted as they pass."""
         async for output, trace in self._session.outputs():
+            self._turn = output.index + 1
             self._conversation.add_output(output)
+            if trace.kept_text_share >= SUMMARISE_AT_SHARE:
+                self._begin_summary()
             num_malformed = self._reader.num_malformed
             for act in self._reader.read(output.pieces):
-                time_ms = turn_start_ms(output.index)
-                self._coordinator.submit(self._conversation.request(self.session_id, act, time_ms))
+                if not self._is_for_others(act):
+                    self._submit(act, trace.traceparent)
             if self._reader.num_malformed > num_malformed:
                 log_event("act not understood", session=self.session_id, turn=output.index)
             self._push_waiting()
             yield output, trace
 
+    async def past(self) -> Sequence[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        """What was given and answered as text so far, as far as it was recorded. Raises what the engine raises."""
+        return await self._session.past()
+
     async def park(self) -> None:
         """End the outputs, but keep the state; jobs go on for a while."""
+        self._end_summary()
         self._coordinator.park(self.session_id)
         await self._session.park()
 
     async def close(self) -> None:
         """End the session and its jobs."""
+        self._end_summary()
         self._coordinator.detach(self.session_id, is_over=True)
         self._forget()
         await self._session.close()
 
-    # For the page
+    # For those who delegate, and for the page
+
+    def leave_to_others(self, is_for_others: Callable[[Act], bool]) -> None:
+        """From now on, acts of which this says True are somebody else's: the background does not take them."""
+        self._is_for_others = is_for_others
+
+    def ask(self, text: str) -> int:
+        """Ask something that the interaction model has not asked; returns the number of the job."""
+        taken = {job.number for job in self._coordinator.jobs(self.session_id)}
+        number = next(each for each in count(1) if each not in taken)
+        self._submit(Act(kind=ActKind.ASK, job=number, text=text))
+        return number
 
     def observe(self, show: Callable[[Job], None]) -> None:
         """Call this with a job whenever something about it has changed, and now with those there are."""
-        self._observer = show
+        self._observers.append(show)
         for job in self._coordinator.jobs(self.session_id):
             show(job)
 
@@ -142,24 +191,70 @@ class BackgroundEngineSession:
         return self._coordinator.decide(self.session_id, job, is_allowed=is_allowed)
 
     def _show(self, job: Job) -> None:
-        if self._observer is not None:
-            self._observer(job)
+        for show in self._observers:
+            show(job)
+
+    def _submit(self, act: Act, traceparent: str = "") -> None:
+        time_ms = turn_start_ms(max(0, self._turn - 1))
+        self._coordinator.submit(self._conversation.request(self.session_id, act, time_ms, traceparent=traceparent))
 
     def _deliver(self, report: Report) -> None:
-        """A report for the interaction model; one that the engine has no room for waits for the next turn."""
+        self._give(report.to_event())
+
+    def _give(self, event: TextEvent) -> None:
+        """A text for the interaction model; one that the engine has no room for waits for the next turn."""
         if len(self._waiting) == MAX_WAITING_REPORTS:
             self._waiting.popleft()
             self.num_dropped_reports += 1
-        self._waiting.append(report)
+        self._waiting.append(event)
         self._push_waiting()
 
     def _push_waiting(self) -> None:
         while self._waiting:
             try:
-                self.push_text(self._waiting[0].to_event())
+                self.push_text(self._waiting[0])
             except CapacityError:
                 return
             except SessionClosedError:
                 self._waiting.clear()
                 return
             self._waiting.popleft()
+
+    # Summaries
+
+    def _begin_summary(self) -> None:
+        """The text that the model keeps nears its cap: have the oldest of it summarised, one summary at a time."""
+        if self._summing is not None or self._turn < self._no_summary_before_turn:
+            return
+        old = self._conversation.oldest_half()
+        self._no_summary_before_turn = self._turn + AGAIN_AFTER_TURNS
+        if old is not None:
+            self._summing = asyncio.create_task(self._sum_up(old))
+
+    async def _sum_up(self, old: OldText) -> None:
+        text = await self._coordinator.summarise(self.session_id, old)
+        self._summing = None
+        self._no_summary_before_turn = self._turn + AGAIN_AFTER_TURNS
+        log_event("summary", session=self.session_id, turn=self._turn, drop_before_turn=old.drop_before_turn)
+        self._give(summary_event(old, text))
+
+    def _end_summary(self) -> None:
+        """What was not handed over counts for nothing: a session that comes back begins anew."""
+        if self._summing is not None:
+            self._summing.cancel()
+            self._summing = None
+
+
+async def _remembered(session: EngineSession) -> Conversation:
+    """The conversation so far, from the engine's journal; an empty one where that cannot be read."""
+    try:
+        past = await session.past()
+    except JournalError as error:
+        log_event("conversation not remembered", error=type(error).__name__)
+        past = ()
+    conversation = Conversation(is_whole=bool(past) or session.next_sample == 0)
+    for events, output in past:
+        for event in events:
+            conversation.add_event(event, turn=output.index)
+        conversation.add_output(output)
+    return conversation

@@ -1,26 +1,26 @@
 """A connection from its first message to its last: start, conversation, end. Nothing that goes wrong here leaves it."""
 
 import asyncio
-import contextlib
-import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from itertools import count
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
-from openai.types.live import SessionConfig, SessionStartedEvent, SessionStartEvent
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from openai.types.live import ForkSessionStartEvent, SessionConfig, SessionStartedEvent, SessionStartEvent
+from starlette.websockets import WebSocket
 
-from microturn.errors import CapacityError, JournalError, ProtocolError, SessionClosedError
+from microturn.errors import JournalError, ProtocolError, SessionClosedError
 from microturn.protocol.extensions import ResumeEvent
-from microturn.server.access import chosen_subprotocol
-from microturn.server.channel import Channel, ClientGoneError, WebSocketChannel
+from microturn.protocol.live import ClientEvent
+from microturn.server.channel import Channel
+from microturn.server.directory import Entry
+from microturn.server.edge import at_the_edge, event_ids, hold_websocket
 from microturn.server.ending import Ending
 from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
-from microturn.server.live_session import LiveSession, Media
+from microturn.server.live_session import LiveSession
 from microturn.server.log import log_event
+from microturn.server.media import Media
 from microturn.server.session_setup import SessionSetup, resolve_setup
 from microturn.server.wire import (
     GOING_AWAY,
@@ -28,90 +28,42 @@ from microturn.server.wire import (
     NORMAL,
     POLICY_VIOLATION,
     SERVER_ERROR,
-    TRY_AGAIN_LATER,
     ClientMisbehavesError,
+    Dialect,
     Wire,
 )
 
-Opening = SessionStartEvent | ResumeEvent
-"""The two messages that can come first."""
+Opening = SessionStartEvent | ForkSessionStartEvent | ResumeEvent
+"""The messages that can come first."""
 
-_FLUSH_WITHIN_MS = 2_000
-"""Time for a client to take the last events before its connection is cut."""
 _MAX_SHOWN_CHARS = 400
 
 
-async def hold_connection(live: LiveServer, websocket: WebSocket) -> None:
-    """Serve one GPT-Live connection until it ends."""
-    await hold_websocket(live, websocket, lambda channel: Connection(live, channel))
+async def hold_connection(live: LiveServer, websocket: WebSocket, owner: str) -> None:
+    """Serve one GPT-Live connection until it ends.
 
-
-class Conversing(Protocol):
-    """One side of a connection that talks until it is over."""
-
-    @property
-    def wire(self) -> Wire[Any]:
-        """Its messages."""
-        ...
-
-    async def converse(self) -> int:
-        """Hold the session; returns the WebSocket status to close with."""
-        ...
-
-
-async def hold_websocket(
-    live: LiveServer, websocket: WebSocket, new_connection: Callable[[Channel], Conversing]
-) -> None:
-    """Accept a WebSocket, converse, and send the last events before it is closed."""
-    live.connect()
-    try:
-        await websocket.accept(subprotocol=chosen_subprotocol(websocket))
-        connection = new_connection(WebSocketChannel(websocket))
-        status = await converse_and_flush(connection)
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # It may have closed already.
-            await websocket.close(status)
-    finally:
-        live.disconnect()
-
-
-async def converse_and_flush(connection: Conversing) -> int:
-    """Converse while a sender empties the outbox, and give the client a moment to take the last events."""
-    async with asyncio.TaskGroup() as tasks:
-        sender = tasks.create_task(connection.wire.run_sender())
-        status = await connection.converse()
-        connection.wire.finish()
-        await asyncio.wait({sender}, timeout=_FLUSH_WITHIN_MS / 1000)
-        sender.cancel()
-    return status
-
-
-async def at_the_edge(wire: Wire[Any], session_id: str, held: Awaitable[int]) -> int:
-    """Nothing that goes wrong in a session goes further than here: the client is told, the others go on."""
-    try:
-        return await held
-    except (ClientGoneError, ClientMisbehavesError) as error:
-        log_event("connection ended without a session", session=session_id, why=type(error).__name__)
-        return POLICY_VIOLATION
-    except CapacityError as error:
-        log_event("session refused: no capacity", session=session_id)
-        wire.fail("capacity_exceeded", f"{error}: try again when another session has ended")
-        return TRY_AGAIN_LATER
-    except Exception as error:  # The session's edge: whatever broke, the others go on.
-        log_event("session failed", level=logging.ERROR, session=session_id, error=_names_of(error))
-        logging.getLogger(__name__).debug("session failed", exc_info=error)
-        wire.fail("internal_error", "the server failed in this session: connect again; its log has more")
-        return SERVER_ERROR
+    Args:
+        owner: Name of the key's holder.
+    """
+    await hold_websocket(live, websocket, lambda channel: Connection(live, channel, owner))
 
 
 class Connection:
-    """One client of GPT-Live, and the one session that it may have."""
+    """One client of GPT-Live, and the one session that it may have.
 
-    def __init__(self, live: LiveServer, channel: Channel, media: Media | None = None) -> None:
+    Args:
+        owner: Name of the key's holder, who alone can find the session by its id.
+    """
+
+    _dialect: Dialect[Any] = LIVE
+
+    def __init__(self, live: LiveServer, channel: Channel, owner: str, media: Media | None = None) -> None:
         self._live = live
         self._limits = live.limits
+        self._owner = owner
         self._media = media
         self._session_id = f"live_{uuid.uuid4().hex}"
-        self.wire = Wire(channel, LIVE, live.limits, live.clock, event_ids(self._session_id))
+        self.wire: Wire[Any] = Wire(channel, self._dialect, live.limits, live.clock, event_ids(self._session_id))
 
     async def converse(self) -> int:
         """Hold the session; returns the WebSocket status to close with."""
@@ -134,13 +86,7 @@ class Connection:
                 )
                 raise ClientMisbehavesError from None
             try:
-                if not isinstance(event, Opening):
-                    raise ProtocolError(
-                        f"{event.type} came before the session: send session.start and wait for session.started",
-                        code="session_not_started",
-                    )
-                setup = self.resolve(event.session)
-                return event, setup, await self._open(event, setup)
+                return await self._open(event)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
                 self.wire.refuse(error)
@@ -156,7 +102,7 @@ class Connection:
             offer=self._live.offer,
             limits=self._limits,
             session_id=self._session_id,
-            expires_at_s=int(time.time() + self._limits.max_session_ms / 1000),
+            expires_at_s=self.expires_at_s,
         )
 
     @property
@@ -164,11 +110,36 @@ class Connection:
         """Names the session to the client and in logs."""
         return self._session_id
 
-    async def _open(self, opening: Opening, setup: SessionSetup) -> EngineSession:
-        if isinstance(opening, SessionStartEvent):
-            return await self._live.engine.open(setup.instructions, None)
+    @property
+    def expires_at_s(self) -> int:
+        """When a session that starts now is over, in Unix time."""
+        return int(time.time() + self._limits.max_session_ms / 1000)
+
+    async def _open(self, event: ClientEvent) -> tuple[Opening, SessionSetup, EngineSession]:
+        """What the first message asks for.
+
+        Raises:
+            ProtocolError: it does not open a session, or not one that can be had.
+        """
+        if isinstance(event, SessionStartEvent):
+            setup = self.resolve(event.session)
+            return event, setup, await self._live.engine.open(setup.instructions, None)
+        if isinstance(event, ResumeEvent):
+            own_id, before = self._session_id, self._live.directory.entry_of(event.resume_token)
+            self._session_id = before.session_id if before else own_id
+            try:
+                setup = self.resolve(event.session)
+                if before is not None:
+                    setup = replace(setup, delegations=before.setup.delegations)
+                return event, setup, await self._resume(event)
+            except ProtocolError:
+                self._session_id = own_id  # The next attempt may be a new session.
+                raise
+        raise not_started(event)
+
+    async def _resume(self, event: ResumeEvent) -> EngineSession:
         try:
-            return await self._live.engine.resume(opening.resume_token)
+            return await self._live.engine.resume(event.resume_token)
         except (JournalError, SessionClosedError):
             raise ProtocolError(
                 "this session cannot be resumed, it was closed or too long ago: send session.start for a new one",
@@ -178,9 +149,18 @@ class Connection:
 
     async def _run(self, opening: Opening, setup: SessionSetup, engine_session: EngineSession) -> int:
         is_parked = False
+        entry: Entry | None = None
         try:
-            session = LiveSession(self.wire, engine_session, setup, self._limits, self._live.clock, self._media)
             self._greet(opening, setup)
+            session = LiveSession(self.wire, engine_session, setup, self._limits, self._live.clock, self._media)
+            entry = Entry(
+                session_id=self._session_id,
+                owner=self._owner,
+                setup=setup,
+                resume_token=engine_session.resume_token,
+                session=session,
+            )
+            self._live.directory.enter(entry)
             if isinstance(opening, SessionStartEvent):
                 session.push_history()
             codec = setup.codec
@@ -191,13 +171,11 @@ class Connection:
                 encoding=codec.encoding,
                 rate_hz=codec.rate_hz,
             )
-            self._live.enter(session)
-            try:
-                ending = await session.run()
-            finally:
-                self._live.leave(session)
+            ending = await self._run_to_its_end(session)
             is_parked = session.is_resumable and ending.detail in ("client_gone", "server_stopping")
         finally:
+            if entry is not None:
+                self._live.directory.leave(entry, is_parked=is_parked)
             await (engine_session.park() if is_parked else engine_session.close())
         log_event(
             "session ended",
@@ -208,6 +186,16 @@ class Connection:
             **session.counters(),
         )
         return self._say_goodbye(session, ending)
+
+    async def _run_to_its_end(self, session: LiveSession) -> Ending:
+        self._live.enter(session)
+        try:
+            return await session.run()
+        except BaseException:
+            session.audience.close()  # It broke: those who follow cannot be told how it ended.
+            raise
+        finally:
+            self._live.leave(session)
 
     def _greet(self, opening: Opening, setup: SessionSetup) -> None:
         self.wire.send(
@@ -223,26 +211,22 @@ class Connection:
             self.wire.inform("settings_replaced", f"not as asked for: {names}; session.started holds what is in force")
 
     def _say_goodbye(self, session: LiveSession, ending: Ending) -> int:
+        closed = session.closed_event(ending)
+        session.audience.close(closed)
         if ending.detail == "client_gone":
             return POLICY_VIOLATION
         if ending.detail == "server_stopping":
             self.wire.inform("server_stopping", "the server goes away: connect again when it is back")
         elif ending.detail == "engine_ended":
             self.wire.fail("engine_ended", "the engine closed this session: connect again")
-        self.wire.send(session.closed_event(ending))
+        self.wire.send(closed)
         statuses = {"misbehaviour": POLICY_VIOLATION, "engine_ended": SERVER_ERROR, "server_stopping": GOING_AWAY}
         return statuses.get(ending.detail, NORMAL)
 
 
-def event_ids(session_id: str) -> Callable[[], str]:
-    """Ids that are unique over all sessions."""
-    numbers = count(1)
-    prefix = session_id.rpartition("_")[2][:12]
-    return lambda: f"event_{prefix}_{next(numbers)}"
-
-
-def _names_of(error: BaseException) -> str:
-    """The kinds of error, without their messages: those could quote what was said."""
-    if isinstance(error, BaseExceptionGroup):
-        return ", ".join(_names_of(each) for each in error.exceptions)  # pyright: ignore[reportUnknownVariableType]
-    return type(error).__name__
+def not_started(event: ClientEvent) -> ProtocolError:
+    """The error for a message that came before the session."""
+    return ProtocolError(
+        f"{event.type} came before the session: send session.start and wait for session.started",
+        code="session_not_started",
+    )

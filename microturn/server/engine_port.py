@@ -3,7 +3,7 @@
 The server knows no model, no tensor and no scheduler: it hands media over, and reads micro-turns back.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
@@ -45,6 +45,14 @@ class EngineSession(Protocol):
         """The micro-turns in order, each as soon as it may be released. Ends when the session is closed."""
         ...
 
+    async def past(self) -> Sequence[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        """What was given and answered as text so far, as far as it was recorded; outputs without sound.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        ...
+
     async def park(self) -> None:
         """End the outputs, but keep the state for a client that comes back with the token."""
         ...
@@ -67,6 +75,15 @@ class Engine(Protocol):
 
     async def resume(self, resume_token: str) -> EngineSession:
         """Go on with a conversation that lost its client.
+
+        Raises:
+            JournalError, SessionClosedError: no such session, or it has ended.
+            CapacityError: no slot is left.
+        """
+        ...
+
+    async def fork(self, resume_token: str) -> EngineSession:
+        """Begin a conversation of its own where another one stands; that one goes on and notices nothing.
 
         Raises:
             JournalError, SessionClosedError: no such session, or it has ended.

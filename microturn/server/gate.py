@@ -30,9 +30,9 @@ class Gate:
             return self._refused(admitted if may_go_on else _TOO_MANY_GUESSES)
         return admitted
 
-    def check_session(self, connection: HTTPConnection) -> Holder | Refusal:
+    def check_session(self, connection: HTTPConnection, right: Right = Right.CONNECT) -> Holder | Refusal:
         """As ``check``, for a connection that would hold a session: there has to be room for it."""
-        holder = self.check(connection, Right.CONNECT)
+        holder = self.check(connection, right)
         if isinstance(holder, Refusal):
             return holder
         live = self._live

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from openai.types.live import (
     CommentaryAppendedEvent,
     CommentaryAppendEvent,
+    ForkSessionStartEvent,
     InputAudioAppendEvent,
     InputAudioMutedEvent,
     InputAudioMuteEvent,
@@ -16,15 +17,20 @@ from openai.types.live import (
     InputAudioUnmuteEvent,
     InstructionsAppendedEvent,
     InstructionsAppendEvent,
+    ResponseCreateEvent,
+    ResponseItemCreateEvent,
     SessionCloseEvent,
     SessionStartEvent,
     SessionUpdatedEvent,
     SessionUpdateEvent,
     ThinkingAppendedEvent,
 )
+from openai.types.live.session_resource import DelegationResponses
 
+from microturn.background import weaving
 from microturn.clock import Clock
-from microturn.errors import CapacityError, ProtocolError
+from microturn.errors import CapacityError, ProtocolError, SessionClosedError
+from microturn.protocol.codec import from_base64
 from microturn.protocol.extensions import (
     CameraFrameEvent,
     ExtensionsEnabledEvent,
@@ -33,13 +39,17 @@ from microturn.protocol.extensions import (
     ResumeEvent,
 )
 from microturn.protocol.extensions import TextEvent as TypedTextEvent
-from microturn.protocol.live import ClientEvent, ContextAppendEvent
+from microturn.protocol.live import ClientEvent, ContextAppendEvent, ForkClientEvent
+from microturn.server.audience import Audience
+from microturn.server.background_engine import BackgroundEngineSession
+from microturn.server.delegation.by_client import ClientDelegation
+from microturn.server.delegation.by_responses import ResponsesDelegation
+from microturn.server.delegation.owner import Delegation
 from microturn.server.engine_port import EngineSession
 from microturn.server.ingest import AudioIngest, FrameIngest
 from microturn.server.job_events import decide, show_jobs
 from microturn.server.limits import Limits
-from microturn.server.session_setup import SessionSetup, require_client_delegation
-from microturn.server.wire import Wire
+from microturn.server.session_setup import SessionSetup, unsupported
 from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.timing import TURN_MS
 from microturn.turns.video import VideoFrame
@@ -54,14 +64,15 @@ class Inbound:
 
     def __init__(
         self,
-        wire: Wire[ClientEvent],
+        audience: Audience,
         engine_session: EngineSession,
         setup: SessionSetup,
         limits: Limits,
         clock: Clock,
         on_close: Callable[[str | None], None],
     ) -> None:
-        self._wire = wire
+        self._audience = audience
+        self._wire = audience.holder
         self._engine_session = engine_session
         self._setup = setup
         self._limits = limits
@@ -72,6 +83,8 @@ class Inbound:
         self._audio_came = asyncio.Event()
         # One frame waits while another is decoded; a third is dropped: old pictures are not worth a queue.
         self._undecoded: asyncio.Queue[CameraFrameEvent] = asyncio.Queue(1)
+        self.delegation = self._new_delegation()
+        """Who does what the model asks for."""
         self.has_media_track = False
         """Whether sound comes on a track of its own rather than in messages."""
         self.extensions: ExtensionsEnableEvent | None = None
@@ -86,7 +99,7 @@ class Inbound:
         while True:
             event = await self._wire.receive()
             try:
-                self._take_in(event)
+                self.carry_out(event)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
                 self._wire.refuse(error)
@@ -98,6 +111,7 @@ class Inbound:
             ProtocolError: too far ahead of real time.
         """
         self.audio.accept_samples(samples)
+        self._audience.reflect(samples)
         self._audio_came.set()
 
     def see(self, frame: VideoFrame) -> None:
@@ -112,7 +126,7 @@ class Inbound:
         """
         try:
             self._engine_session.push_text(event)
-        except (CapacityError, ValueError) as error:
+        except (CapacityError, SessionClosedError, ValueError) as error:
             raise ProtocolError(str(error), code="text_refused") from None
 
     async def feed(self) -> None:
@@ -138,15 +152,19 @@ class Inbound:
             else:
                 self._engine_session.push_frame(frame)
 
-    def _take_in(self, event: ClientEvent) -> None:
+    def carry_out(self, event: ClientEvent | ForkClientEvent) -> None:
+        """Do what one event asks for, whoever sent it.
+
+        Raises:
+            ProtocolError: it cannot be done.
+        """
         match event:
             case InputAudioAppendEvent():
                 if self.has_media_track:
                     raise ProtocolError(
                         "this session hears its audio track: send sound there", code="unsupported", param="type"
                     )
-                self.audio.accept(event.audio)
-                self._audio_came.set()
+                self.hear(self._setup.codec.decode(from_base64(event.audio, param="audio")))
             case InputAudioMuteEvent() | InputAudioUnmuteEvent():
                 self._mute(event)
             case TypedTextEvent():
@@ -161,7 +179,9 @@ class Inbound:
                 self._on_close(event.event_id)
             case SessionUpdateEvent():
                 self._update(event)
-            case SessionStartEvent() | ResumeEvent():
+            case ResponseItemCreateEvent() | ResponseCreateEvent():
+                self.delegation.carry_out(event)
+            case SessionStartEvent() | ForkSessionStartEvent() | ResumeEvent():
                 raise ProtocolError(
                     "the session has started already: open another connection for another session",
                     code="session_already_started",
@@ -180,7 +200,7 @@ class Inbound:
             answer = InputAudioUnmutedEvent(
                 type="session.input_audio.unmuted", event_id=event_id, client_event_id=event.event_id
             )
-        self._wire.send(answer)
+        self._audience.send(answer)
 
     def _enable(self, event: ExtensionsEnableEvent) -> None:
         self.extensions = event
@@ -199,13 +219,10 @@ class Inbound:
             show_jobs(self._wire, self._engine_session, self._clock)
 
     def _update(self, event: SessionUpdateEvent) -> None:
-        if event.session.delegation is not None:
-            require_client_delegation(event.session.delegation.type)
         if event.session.triggers:
-            raise ProtocolError(
-                "triggers are not served: leave session.triggers out", code="unsupported", param="session.triggers"
-            )
-        self._wire.send(
+            raise unsupported("decisions are not served: leave session.triggers out", "session.triggers")
+        self.delegation.update(event.session)
+        self._audience.send(
             SessionUpdatedEvent(
                 type="session.updated",
                 event_id=self._wire.new_event_id(),
@@ -215,12 +232,7 @@ class Inbound:
         )
 
     def _append_context(self, event: ContextAppendEvent) -> None:
-        if event.delegation_id is not None:
-            raise ProtocolError(
-                "no delegation of that id exists: set delegation_id to null",
-                code="unknown_delegation",
-                param="delegation_id",
-            )
+        job = None if event.delegation_id is None else self.delegation.job_of(event.delegation_id)
         if not 0 < len(event.content) <= self._limits.max_context_chars:
             raise ProtocolError(
                 f"content has {len(event.content)} characters: send 1 to {self._limits.max_context_chars}",
@@ -238,13 +250,29 @@ class Inbound:
             text = TextEvent(role=Role.SYSTEM, text=event.content)
             answer = InstructionsAppendedEvent.model_validate({"type": "session.instructions.appended", **stamp})
         elif isinstance(event, CommentaryAppendEvent):
-            text = TextEvent(role=Role.TOOL, text=f"say: {event.content}")
+            report = f"say: {event.content}" if job is None else str(weaving.result(job, event.content))
+            text = TextEvent(role=Role.TOOL, text=report)
             answer = CommentaryAppendedEvent.model_validate({"type": "session.commentary.appended", **stamp})
         else:
-            text = TextEvent(role=Role.TOOL, text=f"note: {event.content}")
+            report = f"note: {event.content}" if job is None else str(weaving.note(job, event.content))
+            text = TextEvent(role=Role.TOOL, text=report)
             answer = ThinkingAppendedEvent.model_validate({"type": "session.thinking.appended", **stamp})
         self.push_text(text)
-        self._wire.send(answer)
+        self._audience.send(answer)
+
+    def _new_delegation(self) -> Delegation:
+        if isinstance(self._setup.resource.delegation, DelegationResponses):
+            return ResponsesDelegation(
+                audience=self._audience,
+                engine_session=self._engine_session,
+                setup=self._setup,
+                max_chars=self._limits.max_context_chars,
+            )
+        if isinstance(self._engine_session, BackgroundEngineSession):
+            self._engine_session.leave_to_others(lambda act: True)
+        return ClientDelegation(
+            self._audience, self._setup.delegations, lambda: self.extensions is not None and self.extensions.jobs
+        )
 
     def _admit_frame(self, event: CameraFrameEvent) -> None:
         if not self.frames.admits(self._clock.now_ns()):

@@ -2,10 +2,11 @@
 
 import contextlib
 
+from microturn.background.cards import take_cards
 from microturn.background.jobs import Job
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
-from microturn.protocol.extensions import JobDecideEvent, JobEvent, JobStep
+from microturn.protocol.extensions import JobCard, JobDecideEvent, JobEvent, JobStep
 from microturn.server.background_engine import BackgroundEngineSession
 from microturn.server.engine_port import EngineSession
 from microturn.server.wire import ClientGoneError, Wire
@@ -40,15 +41,23 @@ def decide(session: EngineSession, event: JobDecideEvent) -> None:
 
 
 def _event_of(job: Job, event_id: str, now_ns: int) -> JobEvent:
+    text, cards = take_cards(job.text)
+    answered_ms = round(ms_of_ns(now_ns - job.ended_ns)) if job.ended_ns else 0
     return JobEvent(
         event_id=event_id,
         job=job.number,
         state=job.state.value,
         question=job.question,
         asks_for=job.asks_for,
+        asks_with=job.asks_with,
         steps=[JobStep(tool=step.tool, outcome=step.outcome, duration_ms=step.duration_ms) for step in job.steps],
-        text=job.text,
+        text=text,
+        cards=[
+            *(JobCard(age_ms=round(ms_of_ns(now_ns - each.began_ns)), body=each.card) for each in job.timers),
+            *(JobCard(age_ms=answered_ms, body=card) for card in cards),
+        ],
         num_attempts=job.num_attempts,
         num_tokens=job.num_tokens,
+        cost_usd=job.cost_usd,
         elapsed_ms=round(ms_of_ns((job.ended_ns or now_ns) - job.began_ns)),
     )

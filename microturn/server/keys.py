@@ -31,6 +31,7 @@ class Right(StrEnum):
     CONNECT = "connect"  # hold sessions
     MINT = "mint"  # make client secrets
     METRICS = "metrics"  # read figures about the server
+    CONTROL = "control"  # attach to, fork and end the key's own sessions by their id
 
 
 ALL_RIGHTS = frozenset(Right)
@@ -98,7 +99,7 @@ def read_keys(path: Path) -> dict[bytes, Holder]:
                 raise ValueError(kept)
         except ValueError:
             raise MicroturnError(
-                f"line {number} of {path} is no key: write 'name sha256:HEX connect,mint,metrics'"
+                f"line {number} of {path} is no key: write 'name sha256:HEX connect,mint,metrics,control'"
             ) from None
         holders[digest] = holder
     return holders

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from microturn.clock import Clock, SystemClock
+from microturn.server.directory import Directory
 from microturn.server.ending import Ending
 from microturn.server.engine_port import Engine
 from microturn.server.limits import Limits
@@ -33,6 +34,7 @@ class LiveServer:
     clock: Clock = field(default_factory=SystemClock)
     num_connections: int = 0
     sessions: set[Endable] = field(default_factory=set[Endable])
+    directory: Directory = field(default_factory=Directory)
     is_stopping: bool = False
     ice_servers: tuple[str, ...] = ()
     """STUN and TURN servers for WebRTC; none unless configured."""

@@ -5,37 +5,20 @@ sounds).
 Whichever of them, or of the outside, ends the session says why; ``run`` returns it.
 """
 
-from typing import Protocol
-
 from openai.types.live import SessionClosedEvent
 
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
 from microturn.protocol.live import ClientEvent
+from microturn.server.audience import Audience
 from microturn.server.ending import Ending, Ends
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
 from microturn.server.limits import Limits
-from microturn.server.outbound import Outbound, SoundSink
+from microturn.server.media import Media
+from microturn.server.outbound import Outbound
 from microturn.server.session_setup import SessionSetup
 from microturn.server.wire import Wire
-
-
-class Media(Protocol):
-    """Sound and pictures on tracks of their own."""
-
-    @property
-    def voice(self) -> SoundSink:
-        """Where the model's speech goes."""
-        ...
-
-    async def listen(self, inbound: Inbound) -> None:
-        """Hand the user's sound on, for ever."""
-        ...
-
-    async def look(self, inbound: Inbound) -> None:
-        """Hand pictures on, for ever."""
-        ...
 
 
 class LiveSession:
@@ -56,13 +39,14 @@ class LiveSession:
         media: Media | None = None,
     ) -> None:
         self._wire = wire
-        self._setup = setup
+        self.setup = setup
+        self.audience = Audience(wire, setup.codec.rate_hz)
         self._limits = limits
-        self._inbound = Inbound(wire, engine_session, setup, limits, clock, on_close=self._close_requested)
+        self._inbound = Inbound(self.audience, engine_session, setup, limits, clock, on_close=self._close_requested)
         self._inbound.has_media_track = media is not None
         self._media = media
         sink = media.voice if media else None
-        self._outbound = Outbound(wire, engine_session, setup, limits, clock, self._inbound, sink)
+        self._outbound = Outbound(self.audience, engine_session, setup, limits, clock, self._inbound, sink)
         self._ends = Ends()
 
     async def run(self) -> Ending:
@@ -77,13 +61,21 @@ class LiveSession:
         """End the session; the first reason counts."""
         self._ends.end(ending)
 
+    def carry_out(self, event: ClientEvent) -> None:
+        """Do what a client that has attached asks for.
+
+        Raises:
+            ProtocolError: it cannot be done.
+        """
+        self._inbound.carry_out(event)
+
     def closed_event(self, ending: Ending) -> SessionClosedEvent:
         """The last event of the session."""
         return SessionClosedEvent(
             type="session.closed",
             event_id=self._wire.new_event_id(),
             reason=ending.reason,
-            session=self._setup.resource,
+            session=self.setup.resource,
             usage=self._outbound.usage,
             client_event_id=ending.client_event_id,
         )
@@ -109,7 +101,7 @@ class LiveSession:
     def push_history(self) -> None:
         """Hand earlier messages to the engine; what does not fit is named, and the session goes on without it."""
         try:
-            for event in self._setup.history:
+            for event in self.setup.history:
                 self._inbound.push_text(event)
         except ProtocolError as error:
             error.param = "session.input"

@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from openai.types.live import (
+    InfoEvent,
     InputTranscriptDeltaEvent,
     OutputAudioDeltaEvent,
     OutputTranscriptDeltaEvent,
@@ -17,14 +16,14 @@ from openai.types.live import (
 from microturn.clock import Clock
 from microturn.protocol.codec import to_base64
 from microturn.protocol.extensions import TurnEvent, TurnPiece
-from microturn.protocol.live import ClientEvent
+from microturn.server.audience import Audience
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
 from microturn.server.limits import Limits
+from microturn.server.media import MAX_SINK_AHEAD_MS, SoundSink
 from microturn.server.playout import MAX_AHEAD_MS, PlayedTurn, Playout
 from microturn.server.resample import StreamingResampler
 from microturn.server.session_setup import SessionSetup
-from microturn.server.wire import Wire
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import (
     HEAR_LAG_MS,
@@ -35,24 +34,10 @@ from microturn.turns.timing import (
     ms_of_ns,
     turn_start_ms,
 )
-from microturn.turns.trace import TurnTrace
+from microturn.turns.trace import OVERLOAD_STEPS, TurnTrace
 
 USAGE_EVERY_TURNS = 50
-MAX_SINK_AHEAD_MS = 40
-"""A track is next to the ear: it holds little beyond the turn that plays."""
 _SILENCE = np.zeros(OUT_SAMPLES_PER_TURN, dtype=np.float32)
-
-
-class SoundSink(Protocol):
-    """Where sound goes that does not go out in messages."""
-
-    def play(self, samples: NDArray[np.float32] | None) -> None:
-        """Append one micro-turn's sound (4800,) at 24 kHz; None for silence."""
-        ...
-
-    def clear(self) -> None:
-        """Drop what has not left."""
-        ...
 
 
 class Outbound:
@@ -65,7 +50,7 @@ class Outbound:
 
     def __init__(
         self,
-        wire: Wire[ClientEvent],
+        audience: Audience,
         engine_session: EngineSession,
         setup: SessionSetup,
         limits: Limits,
@@ -73,7 +58,8 @@ class Outbound:
         inbound: Inbound,
         sink: SoundSink | None = None,
     ) -> None:
-        self._wire = wire
+        self._audience = audience
+        self._wire = audience.holder
         self._engine_session = engine_session
         self._codec = setup.codec
         self._clock = clock
@@ -83,7 +69,8 @@ class Outbound:
         max_ahead_ms = MAX_AHEAD_MS if sink is None else MAX_SINK_AHEAD_MS
         self.playout = Playout(limits.max_waiting_turns, max_ahead_ms, is_continuous=sink is None)
         self._playout_changed = asyncio.Event()
-        self.num_turns = engine_session.next_sample // IN_SAMPLES_PER_TURN
+        self._rung = 0
+        self.num_turns = engine_session.next_sample // IN_SAMPLES_PER_TURN - setup.first_turn
 
     @property
     def usage(self) -> SessionUsage:
@@ -103,6 +90,7 @@ class Outbound:
             self.playout.add(output, is_forced=trace.is_forced)
             self._playout_changed.set()
             self._report(output, trace)
+            self._inbound.delegation.take_in(output)
 
     async def play(self) -> None:
         """Send sound in its time, for ever.
@@ -121,23 +109,26 @@ class Outbound:
                     await self._playout_changed.wait()
 
     def _report(self, output: MicroTurnOutput, trace: TurnTrace) -> None:
-        """Send what needs no pacing: what was heard, the telemetry, the usage."""
+        """Send what needs no pacing: overload, what was heard, the telemetry, the usage."""
+        if trace.overload_rung != self._rung:
+            self._rung = trace.overload_rung
+            self._tell_overload()
         extensions = self._inbound.extensions
         if extensions and extensions.turns:
             self._wire.send(self._turn_event(output, trace))
         if output.hear:
             start_ms = max(0, turn_start_ms(output.index) - HEAR_LAG_MS)
-            self._wire.send(
+            self._audience.send(
                 InputTranscriptDeltaEvent(
                     type="session.input_transcript.delta",
-                    event_id=self._wire.new_event_id(),
+                    event_id=self._audience.new_event_id(),
                     delta=output.hear,
                     start_ms=start_ms,
                     end_ms=start_ms + TURN_MS,
                 )
             )
         if self.num_turns % USAGE_EVERY_TURNS == 0:
-            self._wire.send(
+            self._audience.send(
                 SessionUsageUpdatedEvent(
                     type="session.usage.updated",
                     event_id=self._wire.new_event_id(),
@@ -145,10 +136,19 @@ class Outbound:
                 )
             )
 
+    def _tell_overload(self) -> None:
+        """Every step of the ladder, up and down, is said to every client."""
+        step, last = self._rung, len(OVERLOAD_STEPS) - 1
+        message = f"step {step} of {last}: {OVERLOAD_STEPS[step]}" if step else "over: everything is as it was"
+        self._audience.send(
+            InfoEvent(type="info", event_id=self._audience.new_event_id(), code="overload", message=message)
+        )
+
     def _send_turn(self, turn: PlayedTurn) -> None:
         """Send one micro-turn's sound, and the words that it carries."""
         extensions = self._inbound.extensions
         omits_silence = extensions is not None and extensions.silence == "omit"
+        self._audience.play(_SILENCE if turn.audio is None else turn.audio)
         if self._sink is not None:
             self._sink.play(turn.audio)
         elif turn.audio is not None or not omits_silence:
@@ -156,7 +156,7 @@ class Outbound:
             delta = to_base64(self._codec.encode(samples))
             self._wire.send(OutputAudioDeltaEvent(type="session.output_audio.delta", delta=delta))
         if turn.caption:
-            self._wire.send(
+            self._audience.send(
                 OutputTranscriptDeltaEvent(
                     type="session.output_transcript.delta",
                     event_id=self._wire.new_event_id(),

@@ -16,7 +16,10 @@ from microturn.turns.timing import TURN_MS, ns_of_ms, turn_start_ms
 
 MAX_AHEAD_MS = TURN_MS
 """How much sound the client may still hold when more is sent."""
-_MAX_WAITING_BEFORE_SILENCE = 2
+_PACE = 1.001
+"""A client is taken to play a little faster than real time, so that one whose clock runs fast is never held back."""
+_MAX_SILENT_WAIT_MS = 20
+"""On a track, which plays by our clock, silence that would have to wait longer is left out instead."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +31,11 @@ class PlayedTurn:
     """(4800,) at 24 kHz, or None for silence."""
     caption: str
     """The words that this sound carries."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is lost when it does not go out."""
+        return self.audio is None and not self.caption
 
     @property
     def start_ms(self) -> int:
@@ -60,14 +68,12 @@ class Playout:
     def add(self, output: MicroTurnOutput, *, is_forced: bool = False) -> None:
         """Take in the next output.
 
-        The silence of a forced turn is skipped: its time had passed, and so the delay of a stall goes away again. On
-        a track, so is silence while turns queue up, as they do when the client's clock runs faster than ours.
+        The silence of a forced turn is skipped: its time had passed, and so the delay of a stall goes away again.
         """
         if output.is_clear:
             self._clear()
         turn = PlayedTurn(index=output.index, audio=output.audio, caption=self._caption(output))
-        is_behind = not self._is_continuous and len(self._waiting) >= _MAX_WAITING_BEFORE_SILENCE
-        if (is_forced or is_behind) and turn.audio is None and not turn.caption:
+        if is_forced and turn.is_empty:
             self.num_skipped_turns += 1
             return
         self._waiting.append(turn)
@@ -80,12 +86,22 @@ class Playout:
         return self._client_busy_until_ns - ns_of_ms(self._max_ahead_ms) if self._waiting else None
 
     def take(self, now_ns: int) -> PlayedTurn | None:
-        """The next turn, if it may leave now."""
-        due_ns = self.due_ns()
-        if due_ns is None or due_ns > now_ns:
-            return None
-        self._client_busy_until_ns = max(self._client_busy_until_ns, now_ns) + ns_of_ms(TURN_MS)
-        return self._waiting.popleft()
+        """The next turn, if it may leave now.
+
+        Turns queue up on a track when the client's clock, by which they are made, runs faster than ours, by which they
+        are played: silence is skipped then, and the delay goes away.
+        """
+        while (due_ns := self.due_ns()) is not None:
+            if due_ns <= now_ns:
+                turn_ms = TURN_MS / _PACE if self._is_continuous else TURN_MS
+                self._client_busy_until_ns = max(self._client_busy_until_ns, now_ns) + ns_of_ms(turn_ms)
+                return self._waiting.popleft()
+            must_go = not self._is_continuous and due_ns - now_ns > ns_of_ms(_MAX_SILENT_WAIT_MS)
+            if not (must_go and self._waiting[0].is_empty):
+                return None
+            self._waiting.popleft()
+            self.num_skipped_turns += 1
+        return None
 
     def _clear(self) -> None:
         """Drop what has not left: the words in it were not heard and are not shown either."""

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,19 +30,31 @@ DEFAULT_PORT = 8710
 _GOODBYE_WITHIN_MS = 3_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Where a server is reached, and by whom."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    """0 takes a free one."""
+    key: str | None = field(default=None, repr=False)
+    """Needed from clients; without one, only this machine can be served."""
+    keys: Path | None = None
+    """A file of more keys, see ``microturn.server.keys``."""
+    certificate: tuple[Path, Path] | None = None
+    """Files of a certificate and its key (PEM): https instead of http."""
+    ice_servers: tuple[str, ...] = ()
+    """STUN and TURN servers for WebRTC; none is asked unless named here."""
+
+
 async def serve(
     engine: Engine,
+    listening: Listening | None = None,
     *,
-    host: str = DEFAULT_HOST,
-    port: int = DEFAULT_PORT,
-    key: str | None = None,
     model: str = "nano",
     voice: str = "heart",
     background: Coordinator | None = None,
     is_recorded: bool = False,
-    keys: Path | None = None,
-    certificate: tuple[Path, Path] | None = None,
-    ice_servers: Sequence[str] = (),
     limits: Limits | None = None,
     on_ready: Callable[[str], None] = print,
     stop: asyncio.Event | None = None,
@@ -50,13 +63,9 @@ async def serve(
 
     Args:
         engine: Holds the model; the caller closes it afterwards.
-        port: 0 takes a free one.
+        listening: Where and for whom; this machine alone unless given.
         background: Does what the interaction model asks for; the caller closes it. The client does, without one.
         is_recorded: The engine keeps sessions: clients are told, and show it.
-        key: Needed from clients; without one, only this machine can be served.
-        keys: A file of more keys, see ``microturn.server.keys``.
-        certificate: Files of a certificate and its key (PEM): https instead of http.
-        ice_servers: STUN and TURN servers for WebRTC; none is asked unless named here.
         on_ready: Called with the page's address once connections are accepted.
         stop: Set it to stop, as a signal would.
 
@@ -64,18 +73,26 @@ async def serve(
         ValueError: a host beyond this machine without a key.
         MicroturnError: the address cannot be listened on.
     """
+    listening = listening or Listening()
+    host, key, certificate = listening.host, listening.key, listening.certificate
     metrics = _new_metrics()
     engine = engine if metrics is None else _observed(engine, metrics)
     live = LiveServer(
         engine=engine if background is None else BackgroundEngine(engine, background),
-        offer=Offer(model=model, voice=voice, is_recorded=is_recorded),
+        offer=Offer(
+            model=model,
+            voice=voice,
+            is_recorded=is_recorded,
+            background=background.backend.name if background is not None else None,
+        ),
         limits=limits or Limits(),
-        ice_servers=tuple(ice_servers),
+        ice_servers=listening.ice_servers,
         metrics=metrics,
     )
-    app = create_app(live, Access(host=host, key=key, holders=read_keys(keys) if keys else {}))
+    holders = read_keys(listening.keys) if listening.keys else {}
+    app = create_app(live, Access(host=host, key=key, holders=holders))
     _require_readable(certificate)
-    listener = _listen(host, port)
+    listener = _listen(host, listening.port)
     server = _Server(
         uvicorn.Config(
             app,

@@ -1,10 +1,21 @@
 """What ``session.start`` asks for, checked against what this server has."""
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
 
-from openai.types.live import ClientDelegation, InitialItem, SessionConfig, SessionResource
+from openai.types.live import (
+    ClientDelegation,
+    CustomVoice,
+    ForkSessionConfig,
+    FunctionTool,
+    InitialItem,
+    ResponsesDelegationConfig,
+    SessionConfig,
+    SessionResource,
+)
 from openai.types.live.audio_format import AudioPCM, AudioPCMA, AudioPCMU
-from openai.types.live.session_resource import Audio, AudioOutput
+from openai.types.live.session_config import DelegationResponses as WantedResponses
+from openai.types.live.session_resource import Audio, AudioOutput, DelegationResponses
 
 from microturn.errors import ProtocolError
 from microturn.protocol.codec import AudioCodec, codec_of
@@ -20,6 +31,8 @@ class Offer:
     voice: str
     is_recorded: bool = False
     """Whether sessions are kept: `session.store` says so, whatever was asked for."""
+    background: str | None = None
+    """Name of the background model; None where there is none, and the client does its work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +45,10 @@ class SessionSetup:
     resource: SessionResource
     replaced: tuple[str, ...]
     """Settings that were asked for and are not what the session has."""
+    delegations: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
+    """Jobs that the client may answer, by the id of their delegation; the same over the connections of a session."""
+    first_turn: int = 0
+    """Micro-turns before it are not this session's but of the one that it was forked from."""
 
 
 def resolve_setup(
@@ -42,8 +59,12 @@ def resolve_setup(
     Raises:
         ProtocolError: something that cannot be served or replaced.
     """
-    if config.delegation is not None:
-        require_client_delegation(config.delegation.type)
+    if config.triggers:
+        raise unsupported("decisions are not served: leave session.triggers out", "session.triggers")
+    voice = config.audio.output.voice if config.audio and config.audio.output else None
+    if isinstance(voice, CustomVoice):
+        raise unsupported("custom voices are not served: name a voice, or leave it out", "session.audio.output.voice")
+    delegation = _delegation(config, offer)
     instructions = (config.instructions or "").strip() or None
     if instructions and len(instructions) > limits.max_instructions_chars:
         raise ProtocolError(
@@ -58,7 +79,7 @@ def resolve_setup(
         model=offer.model,
         status="active",
         audio=Audio(format=_format_of(codec), output=AudioOutput(voice=offer.voice)),
-        delegation=ClientDelegation(type="client"),
+        delegation=delegation,
         instructions=instructions,
         store=offer.is_recorded,
     )
@@ -71,18 +92,79 @@ def resolve_setup(
     )
 
 
-def require_client_delegation(kind: str) -> None:
-    """Refuse delegation to OpenAI's backends.
+def fork_setup(origin: SessionSetup, config: ForkSessionConfig, *, session_id: str, expires_at_s: int) -> SessionSetup:
+    """Settle the settings of a fork: those of the session that it leaves, with a format and functions of its own.
 
     Raises:
-        ProtocolError: not the client's own.
+        ProtocolError: something that a fork cannot change.
     """
-    if kind != "client":
+    inherited = origin.resource.delegation
+    if config.delegation is not None:
+        require_same_delegation(config.delegation.type, inherited.type if inherited else "client")
+    has_format = origin.resource.audio is not None and origin.resource.audio.format is not None
+    wanted = config.audio.format if config.audio else None
+    codec = codec_of(wanted) if wanted is not None or not has_format else origin.codec
+    resource = origin.resource.model_copy(deep=True)
+    resource.id, resource.expires_at = session_id, expires_at_s
+    assert resource.audio is not None, "a session has audio settings"
+    resource.audio.format = _format_of(codec)
+    changed = config.delegation.responses if config.delegation else None
+    if isinstance(resource.delegation, DelegationResponses) and changed is not None and changed.tools is not None:
+        resource.delegation.responses.tools = [tool for tool in changed.tools if isinstance(tool, FunctionTool)]
+    is_kept_otherwise = config.store is not None and config.store != origin.resource.store
+    return replace(
+        origin,
+        codec=codec,
+        history=(),
+        resource=resource,
+        replaced=("store",) if is_kept_otherwise else (),
+        delegations=OrderedDict(origin.delegations),
+    )
+
+
+def require_same_delegation(asked: str, owner: str) -> None:
+    """Refuse to change who does the work.
+
+    Raises:
+        ProtocolError: it is somebody else.
+    """
+    if asked == "decisions":
+        raise unsupported("delegation to 'decisions' is not served: name 'client'", "session.delegation.type")
+    if asked != owner:
         raise ProtocolError(
-            f"delegation to {kind!r} is not served: leave session.delegation out, or set its type to 'client'",
-            code="unsupported_delegation",
+            f"this session delegates to {owner!r}, which cannot become {asked!r}: start another session",
+            code="wrong_delegation",
             param="session.delegation.type",
         )
+
+
+def unsupported(message: str, param: str) -> ProtocolError:
+    """The error for a part of the protocol that is not served here."""
+    return ProtocolError(message, code="unsupported", param=param)
+
+
+def _delegation(config: SessionConfig, offer: Offer) -> ClientDelegation | DelegationResponses:
+    """Who does what the model asks for. Where nobody is named, the background of this server, if it has one."""
+    wanted = config.delegation
+    if wanted is not None and wanted.type == "decisions":
+        raise unsupported(
+            "delegation to 'decisions' is not served: name 'client' or 'responses'", "session.delegation.type"
+        )
+    if isinstance(wanted, ClientDelegation) or (wanted is None and offer.background is None):
+        return ClientDelegation(type="client")
+    functions = _functions(wanted) if isinstance(wanted, WantedResponses) else []
+    if offer.background is None and not functions:
+        raise unsupported(
+            "this server has no background model: start it with --background, offer functions of yours as "
+            "delegation.responses.tools, or delegate to 'client'",
+            "session.delegation.type",
+        )
+    backend = ResponsesDelegationConfig(model=offer.background or "functions", tools=[*functions] or None)
+    return DelegationResponses(type="responses", responses=backend)
+
+
+def _functions(wanted: WantedResponses) -> list[FunctionTool]:
+    return [tool for tool in wanted.responses.tools or [] if isinstance(tool, FunctionTool)]
 
 
 def _history(items: list[InitialItem], limits: Limits) -> tuple[TextEvent, ...]:
@@ -112,12 +194,19 @@ def _history(items: list[InitialItem], limits: Limits) -> tuple[TextEvent, ...]:
 def _replaced(config: SessionConfig, offer: Offer) -> tuple[str, ...]:
     """Names of settings that the session has differently."""
     voice = config.audio.output.voice if config.audio and config.audio.output else None
+    backend = config.delegation.responses if isinstance(config.delegation, WantedResponses) else None
     differs = {
         "model": config.model != offer.model,
         "audio.output.voice": voice is not None and voice != offer.voice,
         "store": config.store is not None and config.store != offer.is_recorded,
-        "triggers": bool(config.triggers),
+        "client": config.client is not None,
+        "delegation.acknowledgement_delay_ms": getattr(config.delegation, "acknowledgement_delay_ms", None) is not None,
+        "delegation.responses.model": backend is not None and backend.model != offer.background,
     }
+    if backend is not None:
+        has_other_tools = any(not isinstance(tool, FunctionTool) for tool in backend.tools or [])
+        for name in sorted(backend.model_fields_set - {"model"}):
+            differs[f"delegation.responses.{name}"] = name != "tools" or has_other_tools
     unknown = sorted(config.model_extra or {})
     return tuple(name for name, is_different in differs.items() if is_different) + tuple(unknown)
 

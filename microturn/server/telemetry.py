@@ -6,7 +6,8 @@ gets into a metric or a span.
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, Tracer
@@ -99,6 +100,9 @@ class ObservedEngine:
     async def resume(self, resume_token: str) -> EngineSession:
         return self._observed(await self._engine.resume(resume_token))
 
+    async def fork(self, resume_token: str) -> EngineSession:
+        return self._observed(await self._engine.fork(resume_token))
+
     def _observed(self, session: EngineSession) -> EngineSession:
         return _ObservedSession(session, self._metrics, self._tracer)
 
@@ -134,8 +138,10 @@ class _ObservedSession:
     async def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
         async for output, turn in self._session.outputs():
             self._metrics.observe(output, turn)
-            self._trace(turn)
-            yield output, turn
+            yield output, replace(turn, traceparent=self._trace(turn))
+
+    async def past(self) -> Sequence[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        return await self._session.past()
 
     async def park(self) -> None:
         self._leave()
@@ -151,9 +157,10 @@ class _ObservedSession:
             self._span = None
             self._metrics.sessions.dec()
 
-    def _trace(self, turn: TurnTrace) -> None:
+    def _trace(self, turn: TurnTrace) -> str:
+        """Draw a turn; returns its context, under which jobs that it asks for are drawn."""
         if self._span is None or not self._span.is_recording():
-            return
+            return ""
         end_ns = time.time_ns()
         span = self._tracer.start_span(
             "microturn.turn",
@@ -169,6 +176,8 @@ class _ObservedSession:
             },
         )
         span.end(end_ns)
+        context = span.get_span_context()
+        return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def trace_to_collector() -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from openai.types.live import InfoEvent
+from openai.types.live import DataChannelConfig, InfoEvent, ResponseEvent
 from pydantic import BaseModel
 
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
 from microturn.protocol.extensions import TurnEvent
-from microturn.protocol.live import ClientEvent, to_json
-from microturn.protocol.parse import error_event, parse_client_event
+from microturn.protocol.live import ClientEvent, ForkClientEvent, to_json
+from microturn.protocol.parse import error_event, parse_client_event, parse_fork_event
 from microturn.protocol.realtime import RealtimeClientEvent, parse_realtime_event, realtime_error_event
 from microturn.server.channel import Channel, ClientGoneError
 from microturn.server.limits import Limits, MessageRate
@@ -42,7 +42,30 @@ class Dialect(Generic[Event]):
 
 
 LIVE: Dialect[ClientEvent] = Dialect(parse=parse_client_event, error=error_event)
+FORK: Dialect[ForkClientEvent] = Dialect(parse=parse_fork_event, error=error_event)
 REALTIME: Dialect[RealtimeClientEvent] = Dialect(parse=parse_realtime_event, error=realtime_error_event)
+
+
+class Permissions:
+    """Which events an untrusted frontend may send and be sent, as GPT-Live's ``client.data_channel`` says."""
+
+    def __init__(self, config: DataChannelConfig) -> None:
+        incoming, outgoing = config.allowed_client_events, config.allowed_server_events
+        self._incoming = None if incoming is None or incoming == "all" else frozenset(incoming)
+        self._outgoing = (
+            None
+            if outgoing is None or outgoing == "all"
+            else frozenset((selector.type, selector.response_event) for selector in outgoing)
+        )
+
+    def admits(self, kind: str) -> bool:
+        """Whether the client may send events of a type."""
+        return self._incoming is None or kind in self._incoming
+
+    def shows(self, event: BaseModel) -> bool:
+        """Whether the client may see an event."""
+        nested = event.event.get("type") if isinstance(event, ResponseEvent) else None
+        return self._outgoing is None or (getattr(event, "type", ""), nested) in self._outgoing
 
 
 class Wire(Generic[Event]):
@@ -66,6 +89,8 @@ class Wire(Generic[Event]):
         self._limits = limits
         self._clock = clock
         self.new_event_id = new_event_id
+        self.permissions: Permissions | None = None
+        """What the client may send and see; everything unless set."""
         self._rate = MessageRate(limits.max_messages_per_s, limits.max_message_burst)
         self._char_rate = MessageRate(limits.max_chars_per_s, limits.max_char_burst)
         self._num_bad_in_a_row = 0
@@ -107,6 +132,8 @@ class Wire(Generic[Event]):
         Raises:
             ClientGoneError: the outbox is full.
         """
+        if self.permissions is not None and not self.permissions.shows(event):
+            return
         if isinstance(event, TurnEvent) and self._outbox.qsize() > self._limits.max_outbox_events // 2:
             self.num_dropped_turn_events += 1
             return
@@ -155,7 +182,16 @@ class Wire(Generic[Event]):
                 "binary messages are not part of the protocol: send JSON as text, sound as base64",
                 code="binary_message",
             )
-        return self._dialect.parse(text, self._limits.max_message_chars)
+        event = self._dialect.parse(text, self._limits.max_message_chars)
+        kind, event_id = getattr(event, "type", ""), getattr(event, "event_id", None)
+        if self.permissions is not None and not self.permissions.admits(kind):
+            raise ProtocolError(
+                f"{kind} is not among this data channel's allowed_client_events: send it from a trusted connection",
+                code="not_permitted",
+                param="type",
+                client_event_id=event_id,
+            )
+        return event
 
     def _expel(self, message: str, *, code: str) -> None:
         self._send_error(ProtocolError(message, code=code))

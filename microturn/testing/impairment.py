@@ -33,6 +33,7 @@ class Link:
 
     port: int
     impairment: Impairment
+    """May be changed while it runs."""
     num_passed: int = 0
     num_lost: int = 0
     _is_open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,7 +68,7 @@ async def impaired_tcp(host: str, port: int, impairment: Impairment) -> AsyncGen
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_MAX_PIECE_BYTES):
-                await link.hold(impairment.delay_ms + noise.random() * impairment.jitter_ms)
+                await link.hold(link.impairment.delay_ms + noise.random() * link.impairment.jitter_ms)
                 writer.write(data)
                 await writer.drain()
                 link.num_passed += 1
@@ -94,8 +95,14 @@ async def impaired_tcp(host: str, port: int, impairment: Impairment) -> AsyncGen
 
 
 @asynccontextmanager
-async def impaired_udp(host: str, port: int, impairment: Impairment) -> AsyncGenerator[Link, None]:
-    """Relay datagrams to a target, and its answers to whoever sent last."""
+async def impaired_udp(
+    host: str, port: int, impairment: Impairment, *, local_host: str = "127.0.0.1"
+) -> AsyncGenerator[Link, None]:
+    """Relay datagrams to a target, and its answers to whoever sent last.
+
+    Args:
+        local_host: Address of this machine to be reached at, where the sender's socket cannot reach the usual one.
+    """
     loop = asyncio.get_running_loop()
     link = Link(port=0, impairment=impairment)
     link.resume()
@@ -104,13 +111,13 @@ async def impaired_udp(host: str, port: int, impairment: Impairment) -> AsyncGen
     near_address: list[tuple[str, int]] = []
 
     async def pass_on(data: bytes, transport: asyncio.DatagramTransport, address: tuple[str, int] | None) -> None:
-        await link.hold(impairment.delay_ms + noise.random() * impairment.jitter_ms)
+        await link.hold(link.impairment.delay_ms + noise.random() * link.impairment.jitter_ms)
         if not transport.is_closing():
             transport.sendto(data, address)
             link.num_passed += 1
 
     def take(data: bytes, transport: asyncio.DatagramTransport, address: tuple[str, int] | None) -> None:
-        if noise.random() < impairment.loss:
+        if noise.random() < link.impairment.loss:
             link.num_lost += 1
             return
         task = loop.create_task(pass_on(data, transport, address))
@@ -128,7 +135,7 @@ async def impaired_udp(host: str, port: int, impairment: Impairment) -> AsyncGen
                 take(data, near, near_address[0])
 
     far, _ = await loop.create_datagram_endpoint(Far, remote_addr=(host, port))
-    near, _ = await loop.create_datagram_endpoint(Near, local_addr=("127.0.0.1", 0))
+    near, _ = await loop.create_datagram_endpoint(Near, local_addr=(local_host, 0))
     link.port = near.get_extra_info("sockname")[1]
     try:
         yield link

@@ -13,6 +13,8 @@ from microturn.turns.trace import TurnTrace
 from microturn.turns.video import VideoFrame
 
 Answer = Callable[[MicroTurnInput], MicroTurnOutput]
+Trace = Callable[[int], TurnTrace]
+"""Costs and conditions of a micro-turn, by its index."""
 
 
 def script(outputs: Iterable[MicroTurnOutput]) -> Answer:
@@ -24,13 +26,14 @@ def script(outputs: Iterable[MicroTurnOutput]) -> Answer:
 class ScriptedSession:
     """One conversation: each micro-turn is answered as soon as its sound is whole."""
 
-    def __init__(self, answer: Answer, *, session_id: str, resume_token: str) -> None:
+    def __init__(self, answer: Answer, *, session_id: str, resume_token: str, trace: Trace | None = None) -> None:
         self.session_id = session_id
         self.resume_token = resume_token
         self.inputs: list[MicroTurnInput] = []
         """What has been asked so far."""
         self.is_closed = False
         self._answer = answer
+        self._trace = trace or (lambda index: TurnTrace(index=index))
         self._slicer = Slicer()
         self._answers: asyncio.Queue[tuple[MicroTurnOutput, TurnTrace] | Exception | None] = asyncio.Queue()
 
@@ -45,7 +48,7 @@ class ScriptedSession:
         self._slicer.push_audio(chunk)
         while (turn := self._slicer.ready()) is not None:
             self.inputs.append(turn)
-            self._answers.put_nowait((replace(self._answer(turn), index=turn.index), TurnTrace(index=turn.index)))
+            self._answers.put_nowait((replace(self._answer(turn), index=turn.index), self._trace(turn.index)))
 
     def push_frame(self, frame: VideoFrame) -> None:
         """Takes a frame in."""
@@ -67,6 +70,12 @@ class ScriptedSession:
             if isinstance(answer, Exception):
                 raise answer
             yield answer
+
+    async def past(self) -> list[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+        """What was given and answered as text so far."""
+        return [
+            (turn.events, replace(self._answer(turn), index=turn.index, mel=None, audio=None)) for turn in self.inputs
+        ]
 
     async def close(self) -> None:
         """Ends the outputs. Closing twice does nothing."""
@@ -91,7 +100,8 @@ class ScriptedSession:
 class ScriptedEngine:
     """Opens scripted sessions; those opened so far stand in ``sessions``."""
 
-    def __init__(self, answer: Answer | None = None, *, max_sessions: int = 16) -> None:
+    def __init__(self, answer: Answer | None = None, *, max_sessions: int = 16, trace: Trace | None = None) -> None:
+        self._trace = trace
         self.sessions: list[ScriptedSession] = []
         self._answer = answer or script(())
         self._max_sessions = max_sessions
@@ -102,7 +112,9 @@ class ScriptedEngine:
         if num_open >= self._max_sessions:
             raise CapacityError(f"{num_open} of {self._max_sessions} sessions are live: try again later")
         number = len(self.sessions)
-        session = ScriptedSession(self._answer, session_id=f"session-{number}", resume_token=f"token-{number}")
+        session = ScriptedSession(
+            self._answer, session_id=f"session-{number}", resume_token=f"token-{number}", trace=self._trace
+        )
         self.sessions.append(session)
         return session
 
@@ -110,6 +122,16 @@ class ScriptedEngine:
         """Goes on with a parked session. Raises SessionClosedError for an unknown token."""
         for session in self.sessions:
             if session.resume_token == resume_token and not session.is_closed:
+                session.reopen()
+                return session
+        raise SessionClosedError("no session has this resume token: open a new one")
+
+    async def fork(self, resume_token: str) -> ScriptedSession:
+        """Begins a session after the same inputs as another. Raises SessionClosedError for an unknown token."""
+        for source in self.sessions:
+            if source.resume_token == resume_token and not source.is_closed:
+                session = await self.open()
+                session.inputs = list(source.inputs)
                 session.reopen()
                 return session
         raise SessionClosedError("no session has this resume token: open a new one")

@@ -95,6 +95,8 @@ class BackgroundRequest:
     """Texts that reached the model so far, in order."""
     key_frames: tuple[VideoFrame, ...] = ()
     """Recent pictures, oldest first."""
+    traceparent: str = ""
+    """W3C trace context of the micro-turn that asked; empty where nobody traces."""
 
 
 _ACT = re.compile(r"\s*(ask|amend|cancel)\s+(\d{1,6})\s*(?::\s*(.*?))?\s*", re.DOTALL)

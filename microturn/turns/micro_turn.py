@@ -30,6 +30,8 @@ class TextEvent:
 
     role: Role
     text: str
+    drop_before_turn: int | None = None
+    """The text stands for all text of earlier turns than this one, which is forgotten once the event is read whole."""
 
 
 class PieceKind(StrEnum):

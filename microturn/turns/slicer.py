@@ -174,6 +174,11 @@ class Slicer:
             index += 1
         return index - self.next_index + (self._gap_turns > 0)
 
+    @property
+    def waiting_events(self) -> tuple[TextEvent, ...]:
+        """Text events that no turn has taken yet."""
+        return tuple(event for _, event in self._events)
+
     def ready(self) -> MicroTurnInput | None:
         """The next turn if all its samples have come, else None."""
         return self.cut() if self.num_ready_turns else None

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+OVERLOAD_STEPS = ("everything", "fewer video frames", "less text at a time", "fewer flow steps", "no new sessions")
+"""What is given up under overload, step by step, each with those before it."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TurnTrace:
@@ -22,16 +25,24 @@ class TurnTrace:
     """Positions that the input took in the sequence."""
     num_waiting_event_tokens: int = 0
     """Of text events: they enter later turns, a few at a time."""
+    kept_text_share: float = 0.0
+    """Share of the cap on kept text that is in use; what is beyond it is forgotten, the oldest first."""
+    num_event_tokens: int = 0
+    """Text tokens of the input: events that were read in this turn, the time, openers."""
+    num_image_tokens: int = 0
+    """Tokens of the input's picture."""
     num_text_tokens: int = 0
     """Sampled text tokens of the output, openers included."""
     overload_rung: int = 0
-    """Step of the ladder of degradation that was in force; 0 for none."""
+    """Step of the ladder of degradation that was in force, as in ``OVERLOAD_STEPS``; 0 for none."""
     is_cut_short: bool = False
     """The output reached the text cap and was closed."""
     is_forced: bool = False
     """The output was prescribed: silence for a turn that came too late, or a recording that is replayed."""
     is_late: bool = False
     """The output missed its deadline."""
+    traceparent: str = ""
+    """W3C trace context of the server's span of this turn; empty where nobody traces."""
     num_deviations: int = 0
     """Prescribed tokens that the model would not have chosen itself."""
 

@@ -44,7 +44,7 @@ class _Session:
         self._session = session
         self.frames = frames
         self.push_audio, self.push_text = session.push_audio, session.push_text
-        self.close, self.park = session.close, session.park
+        self.close, self.park, self.past = session.close, session.park, session.past
         self.resume_token, self.next_sample = session.resume_token, session.next_sample
 
     def push_frame(self, frame: VideoFrame) -> None:
@@ -82,3 +82,6 @@ class PageEngine:
 
     async def resume(self, resume_token: str) -> _Session:
         return _Session(await self.scripted.resume(resume_token), self.frames)
+
+    async def fork(self, resume_token: str) -> _Session:
+        return _Session(await self.scripted.fork(resume_token), self.frames)

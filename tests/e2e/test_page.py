@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from page_engine import PageEngine
 
-from microturn.server.serve import serve
+from microturn.server.serve import Listening, serve
 
 playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
 CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()), None)
@@ -48,7 +48,7 @@ def engine() -> PageEngine:
 async def page_server(engine: PageEngine, **options: Any) -> AsyncIterator[str]:
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(engine, port=0, on_ready=ready.put_nowait, stop=stop, **options))
+    serving = asyncio.create_task(serve(engine, Listening(port=0), on_ready=ready.put_nowait, stop=stop, **options))
     yield await ready.get()
     stop.set()
     await serving

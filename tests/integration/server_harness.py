@@ -12,9 +12,10 @@ import numpy as np
 from openai import AsyncOpenAI
 from websockets.asyncio.client import ClientConnection, connect
 
+from microturn.background.coordinator import Coordinator
 from microturn.server.limits import Limits
-from microturn.server.serve import serve
-from microturn.testing.scripted_engine import Answer, ScriptedEngine, ScriptedSession
+from microturn.server.serve import Listening, serve
+from microturn.testing.scripted_engine import Answer, ScriptedEngine, ScriptedSession, Trace
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import OUT_SAMPLES_PER_TURN
 
@@ -27,8 +28,8 @@ TONE = (0.3 * np.sin(np.arange(OUT_SAMPLES_PER_TURN) / 8)).astype(np.float32)
 class WatchedEngine(ScriptedEngine):
     """A scripted engine that says when a session was closed or parked."""
 
-    def __init__(self, answer: Answer | None = None, *, max_sessions: int = 16) -> None:
-        super().__init__(answer, max_sessions=max_sessions)
+    def __init__(self, answer: Answer | None = None, *, max_sessions: int = 16, trace: Trace | None = None) -> None:
+        super().__init__(answer, max_sessions=max_sessions, trace=trace)
         self.closed: asyncio.Queue[ScriptedSession] = asyncio.Queue()
         self.parked: asyncio.Queue[ScriptedSession] = asyncio.Queue()
 
@@ -66,14 +67,28 @@ class RunningServer:
 
 @asynccontextmanager
 async def running_server(
-    engine: WatchedEngine | None = None, *, limits: Limits | None = None, key: str | None = None
+    engine: WatchedEngine | None = None,
+    *,
+    limits: Limits | None = None,
+    key: str | None = None,
+    background: Coordinator | None = None,
+    within_s: float = WITHIN_S,
 ) -> AsyncIterator[RunningServer]:
     engine = engine or WatchedEngine()
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(engine, port=0, key=key, limits=limits, on_ready=ready.put_nowait, stop=stop))
+    serving = asyncio.create_task(
+        serve(
+            engine,
+            Listening(port=0, key=key),
+            background=background,
+            limits=limits,
+            on_ready=ready.put_nowait,
+            stop=stop,
+        )
+    )
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(within_s):
             yield RunningServer(url=await ready.get(), engine=engine, stop=stop)
     finally:
         stop.set()

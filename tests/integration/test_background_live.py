@@ -13,7 +13,7 @@ from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.coordinator import Coordinator
 from microturn.background.ledger import Ledger
 from microturn.background.tools import builtin_tools
-from microturn.server.serve import serve
+from microturn.server.serve import Listening, serve
 from microturn.testing.endpoint import EndpointReply, scripted_endpoint
 from microturn.testing.scripted_engine import Answer, ScriptedEngine, script
 from microturn.turns.background import parse_report
@@ -37,7 +37,13 @@ class Server:
 
     async def __aenter__(self) -> "Server":
         self._task = asyncio.create_task(
-            serve(self.engine, background=self.coordinator, port=0, on_ready=self._ready.put_nowait, stop=self._stop)
+            serve(
+                self.engine,
+                Listening(port=0),
+                background=self.coordinator,
+                on_ready=self._ready.put_nowait,
+                stop=self._stop,
+            )
         )
         self.url = (await self._ready.get()).replace("http", "ws") + "v1/live/sessions"
         return self
@@ -158,7 +164,7 @@ async def test_the_page_sees_the_job_and_decides_about_its_tool():
         await send_turns(socket, 1)
         while (event := await receive_until(socket, "microturn.job"))["state"] != "asking":
             assert event["question"] == "delete my notes"
-        assert event["asks_for"] == "forget_notes"
+        assert (event["asks_for"], event["asks_with"]) == ("forget_notes", "")
         await socket.send(message("microturn.job.decide", job=1, allow=True))
         while (event := await receive_until(socket, "microturn.job"))["state"] != "done":
             pass

@@ -1,11 +1,14 @@
 """``bench load`` on a running server: each client is answered, and what it waited is measured."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from server_harness import WatchedEngine, running_server, says
 
 from microturn.errors import MicroturnError
-from microturn.evals.load import Request, load_report, run_load
+from microturn.evals.load import Request, Waited, load_report, run_load
+from microturn.evals.load_plot import draw_load
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 
 REQUEST = Request(sound=np.concatenate([np.full(6_400, 0.2), np.zeros(9_600)]).astype(np.float32), end_ms=400.0)
@@ -23,6 +26,18 @@ async def test_two_clients_are_answered_and_timed() -> None:
     assert figures["answered"].value == 1.0
     assert (figures["refused"].value, figures["missed_deadlines"].value) == (0.0, 0.0)
     assert all(ms > 0 for each in waited for ms in each.response_ms)
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_the_levels_are_drawn(tmp_path: Path, kind: str) -> None:
+    quiet = Waited(response_ms=[420.0], num_requests=1, turn_ms=[20.0, 30.0])
+    loaded = Waited(response_ms=[900.0], num_requests=2, turn_ms=[150.0, 230.0], num_late=1, highest_rung=1)
+    picture = tmp_path / f"load.{kind}"
+    draw_load({1: load_report([quiet]), 8: load_report([loaded, Waited(is_refused=True)])}, picture)
+    drawn = picture.read_bytes()
+    assert drawn.startswith(b"\x89PNG" if kind == "png" else b"<?xml")
+    with pytest.raises(ValueError, match="neither"):
+        draw_load({}, tmp_path / "load.txt")
 
 
 async def test_those_who_find_no_place_are_counted() -> None:

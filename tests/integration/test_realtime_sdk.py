@@ -77,6 +77,9 @@ async def test_a_spoken_exchange() -> None:
     spoken = b"".join(base64.b64decode(e.delta) for e in events if e.type == "response.output_audio.delta")
     assert len(spoken) == 2 * 4_800 * 2
     assert np.frombuffer(spoken, dtype="<i2").any()
+    usage = events[-1].response.usage
+    assert (usage.output_token_details.audio_tokens, usage.input_token_details.audio_tokens % 4) == (8, 0)
+    assert usage.total_tokens == usage.input_tokens + usage.output_tokens
     user = next(e.item for e in events if e.type == "conversation.item.added")
     assert next(e for e in events if e.type == "response.output_item.added").item.id != user.id
     assert server.engine.sessions[0].inputs[0].events[0].text == "Be kind."

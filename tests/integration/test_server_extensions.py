@@ -8,7 +8,7 @@ from server_harness import WatchedEngine, message, raw_session, receive, receive
 from websockets.asyncio.client import connect
 
 from microturn.errors import MicroturnError
-from microturn.server.serve import serve
+from microturn.server.serve import Listening, serve
 from microturn.testing.scripted_engine import ScriptedEngine, script
 from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind, Role
 from microturn.turns.trace import TurnTrace
@@ -139,10 +139,10 @@ async def test_a_taken_port_is_an_error_with_a_remedy() -> None:
     async with running_server() as server:
         port = int(server.url.rsplit(":", 1)[1].rstrip("/"))
         with pytest.raises(MicroturnError, match="--port"):
-            await serve(ScriptedEngine(), port=port)
+            await serve(ScriptedEngine(), Listening(port=port))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])
 async def test_beyond_loopback_a_key_is_required(host: str) -> None:
     with pytest.raises(ValueError, match="MICROTURN_API_KEY"):
-        await serve(ScriptedEngine(), host=host, port=0)
+        await serve(ScriptedEngine(), Listening(host=host, port=0))

@@ -39,7 +39,8 @@ APPEND = "session.input_audio.append"
         ("{}", "missing_type", "type"),
         ('{"type": 7}', "missing_type", "type"),
         (message("nope", event_id="e"), "unknown_event", "type"),
-        (message("response.create", event_id="e"), "unsupported_event", "type"),
+        (message("response.create", event_id="e"), "wrong_delegation", "type"),
+        (message("decision.create", event_id="e"), "unsupported", "type"),
         (message(APPEND), "invalid_value", "audio"),
         (message(APPEND, audio=5), "invalid_value", "audio"),
         (message(APPEND, audio="not base64!"), "invalid_base64", "audio"),
@@ -49,7 +50,7 @@ APPEND = "session.input_audio.append"
         (message("session.start", session={"model": "x"}), "session_already_started", None),
         (
             message("session.update", session={"delegation": {"type": "responses"}}),
-            "unsupported_delegation",
+            "wrong_delegation",
             None,
         ),
         (message("session.thinking.append", content="x", delegation_id="d"), "unknown_delegation", None),

@@ -12,11 +12,11 @@ from websockets.asyncio.client import connect
 PROGRAM = """
 import asyncio
 from microturn.server.log import log_to_stderr
-from microturn.server.serve import serve
+from microturn.server.serve import Listening, serve
 from microturn.testing.scripted_engine import ScriptedEngine
 
 log_to_stderr()
-asyncio.run(serve(ScriptedEngine(), port=0, on_ready=lambda url: print(url, flush=True)))
+asyncio.run(serve(ScriptedEngine(), Listening(port=0), on_ready=lambda url: print(url, flush=True)))
 """
 
 

@@ -24,7 +24,7 @@ from websockets.exceptions import InvalidStatus
 
 from microturn.errors import MicroturnError
 from microturn.server.limits import Limits
-from microturn.server.serve import serve
+from microturn.server.serve import Listening, serve
 from microturn.testing.scripted_engine import ScriptedEngine, script
 
 
@@ -95,7 +95,7 @@ async def test_a_certificate_of_our_own_makes_the_page_secure(tmp_path: Path) ->
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
     serving = asyncio.create_task(
-        serve(ScriptedEngine(), port=0, certificate=certificate, on_ready=ready.put_nowait, stop=stop)
+        serve(ScriptedEngine(), Listening(port=0, certificate=certificate), on_ready=ready.put_nowait, stop=stop)
     )
     try:
         async with asyncio.timeout(WITHIN_S):
@@ -113,8 +113,9 @@ async def test_a_certificate_of_our_own_makes_the_page_secure(tmp_path: Path) ->
 
 
 async def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    absent = tmp_path / "a.pem", tmp_path / "b.pem"
     with pytest.raises(MicroturnError, match="--self-signed"):
-        await serve(ScriptedEngine(), port=0, certificate=(tmp_path / "a.pem", tmp_path / "b.pem"))
+        await serve(ScriptedEngine(), Listening(port=0, certificate=absent))
 
 
 def test_the_dashboard_draws_figures_that_exist() -> None:

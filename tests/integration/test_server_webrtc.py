@@ -1,84 +1,14 @@
 """A real aiortc peer on this machine's own network holds a session: sound both ways, pictures, events, bad offers."""
 
-import asyncio
-import fractions
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-
-import av
 import httpx
 import numpy as np
 import pytest
-from server_harness import RunningServer, WatchedEngine, message, running_server, says
+from server_harness import WatchedEngine, message, running_server, says
 
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 
 pytest.importorskip("aiortc")
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack, VideoStreamTrack
-
-
-class Tone(AudioStreamTrack):
-    """440 Hz, as a microphone would deliver it."""
-
-    async def recv(self) -> av.AudioFrame:
-        frame = await super().recv()
-        time = np.arange(frame.pts, frame.pts + frame.samples) / frame.sample_rate
-        sound = av.AudioFrame.from_ndarray(
-            (12_000 * np.sin(2 * np.pi * 440 * time)).astype(np.int16)[None], format="s16", layout="mono"
-        )
-        sound.pts, sound.sample_rate = frame.pts, frame.sample_rate
-        sound.time_base = fractions.Fraction(1, frame.sample_rate)
-        return sound
-
-
-class Red(VideoStreamTrack):
-    """A red picture, thirty times a second."""
-
-    async def recv(self) -> av.VideoFrame:
-        pts, time_base = await self.next_timestamp()
-        frame = av.VideoFrame.from_ndarray(np.full((120, 160, 3), (200, 30, 30), np.uint8), format="rgb24")
-        frame.pts, frame.time_base = pts, time_base
-        return frame
-
-
-class Caller:
-    """The client's side."""
-
-    def __init__(self, tracks: list[MediaStreamTrack]) -> None:
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.channel = self.connection.createDataChannel("oai-events")
-        self.channel.on("message", lambda text: self.events.put_nowait(json.loads(text)))
-        self.voice: asyncio.Queue[MediaStreamTrack] = asyncio.Queue()
-        self.connection.on("track", self.voice.put_nowait)
-        for track in tracks:
-            self.connection.addTrack(track)
-
-    async def call(self, server: RunningServer) -> str:
-        await self.connection.setLocalDescription(await self.connection.createOffer())
-        created = await server.client().live.create(
-            session={"model": "nano", "instructions": "Be kind."},
-            transport={"type": "webrtc", "sdp": self.connection.localDescription.sdp},
-        )
-        await self.connection.setRemoteDescription(RTCSessionDescription(sdp=created.transport.sdp, type="answer"))
-        return created.session.id
-
-    async def until(self, kind: str) -> dict[str, Any]:
-        while (event := await self.events.get())["type"] != kind:
-            pass
-        return event
-
-
-@asynccontextmanager
-async def call(server: RunningServer, *tracks: MediaStreamTrack) -> AsyncIterator[Caller]:
-    caller = Caller(list(tracks))
-    try:
-        yield caller
-    finally:
-        await caller.connection.close()
+from webrtc_harness import Red, Tone, call
 
 
 def hears_and_sees(turn: MicroTurnInput) -> MicroTurnOutput:
@@ -109,6 +39,36 @@ async def test_sound_pictures_and_events_both_ways() -> None:
         if server.engine.sessions[0].inputs[0].events
         else True
     )
+
+
+async def test_a_data_channel_carries_only_what_it_may() -> None:
+    allowed = {"allowed_client_events": ["session.close"], "allowed_server_events": [{"type": "session.started"}]}
+    async with running_server(WatchedEngine(hears_and_sees)) as server, call(server, Tone()) as caller:
+        session_id = await caller.call(server, client={"data_channel": allowed})
+        await caller.until("session.started")
+        caller.channel.send(message("session.input_audio.mute"))
+        async with server.client().live.sideband.connect(session_id=session_id) as sideband:
+            while (await sideband.recv()).type != "session.output_transcript.delta":
+                pass  # who attaches is trusted, and sees what the frontend does not
+            caller.channel.send(message("session.close"))
+            while (await sideband.recv()).type != "session.closed":
+                pass
+        assert caller.events.qsize() <= 1  # the notice of the permissions, which came first
+        assert server.engine.sessions[0].inputs[-1].audio.any()  # it was not muted by the frontend
+
+
+async def test_a_fork_goes_on_over_webrtc() -> None:
+    async with running_server(WatchedEngine(hears_and_sees)) as server, call(server, Tone()) as first:
+        session_id = await first.call(server)
+        await first.until("session.input_transcript.delta")
+        async with call(server, Tone()) as second:
+            forked = await server.client().live.sessions.fork(
+                session_id, transport={"type": "webrtc", "sdp": await second.offer()}, session={}
+            )
+            await second.accept(forked.transport.sdp)
+            assert (await second.until("session.started"))["session"]["instructions"] == "Be kind."
+            assert (await second.until("session.input_transcript.delta"))["start_ms"] > 0
+            assert forked.session.id != session_id
 
 
 async def test_a_peer_that_hangs_up_frees_its_slot() -> None:

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from microturn.engine.journal import SessionRecord, SqliteJournal, TurnRecord
 from microturn.engine.ladder import Budget
+from microturn.engine.rebuild import rebuild
 from microturn.engine.runner import Checkpoint, ModelRunner, RunnerSettings
 from microturn.engine.sampler import SamplingSettings
 from microturn.engine.segments import output_run_of, segment_of
@@ -79,7 +81,9 @@ def random_input(rng: np.random.Generator, index: int) -> MicroTurnInput:
         frames = tuple(VideoFrame(time_ms=index * 200.0, pixels=p) for p in pixels)
     if rng.random() < 0.3:
         words = "count to three " * int(rng.integers(1, 8))
-        events = (TextEvent(role=Role(rng.choice(list(Role))), text=words),)
+        role = Role(rng.choice(list(Role)))
+        is_summary = role is Role.SYSTEM and index >= 5
+        events = (TextEvent(role=role, text=words, drop_before_turn=index - 1 if is_summary else None),)
     return MicroTurnInput(index=index, audio=audio, frames=frames, events=events)
 
 
@@ -142,11 +146,22 @@ def flat_run(visit: Visit) -> Run:
     return Run.concat(runs)
 
 
+def flat_segment(visit: Visit, parts) -> Segment:
+    """The same as the model reads it: a summary is in force in the turns after the one in which it ended."""
+    run, queue, drops = flat_run(visit), EventQueue(), [0]
+    for turn in visit.inputs:
+        queue.add(turn.events, PARTS[3].tokenizer)
+        drops.append(max(drops[-1], queue.take_with_drop()[1]))
+    segment = segment_of([run], parts.tokenizer.vocabulary, parts.statistics)
+    segment.drop_BT = torch.tensor(drops)[segment.turn_BT.long()]
+    return segment
+
+
 def check_against_whole(visit: Visit, streamed_TD: Tensor, *, eviction: int | None = 3) -> None:
     parts = PARTS[eviction]
     run = flat_run(visit)
     with torch.no_grad():
-        whole_TD = parts.model(segment_of([run], parts.tokenizer.vocabulary, parts.statistics))[0]
+        whole_TD = parts.model(flat_segment(visit, parts))[0]
     # The end of the last output is not read yet: the closing token, and a patch that the model made itself.
     assert len(whole_TD) - len(streamed_TD) in (1, 2)
     torch.testing.assert_close(streamed_TD, whole_TD[: len(streamed_TD)], rtol=0, atol=TOLERANCE)
@@ -229,6 +244,75 @@ def test_eviction_is_at_work_in_these_sessions():
     with torch.no_grad():
         whole = parts.model(segment_of([run], parts.tokenizer.vocabulary, parts.statistics))[0]
     assert (streamed - whole[: len(streamed)]).abs().max() > 100 * TOLERANCE
+
+
+def test_a_summary_drops_the_text_that_it_stands_for():
+    """What is dropped can no longer be seen, stays dropped through a snapshot, and is freed."""
+    runner = make_runner(recorder=True)
+    slot = runner.open(0)
+    visit = Visit(0, np.random.default_rng(0), slot)
+
+    def read(index: int, *events: TextEvent) -> RowOut:
+        turn = MicroTurnInput(index=index, audio=np.zeros(IN_SAMPLES_PER_TURN, np.float32), events=events)
+        visit.inputs.append(turn)
+        (result,) = runner.step([RowIn(slot=slot, input=turn, forced=Forced())], BUDGET)
+        visit.results.append(result)
+        return result
+
+    read(0, TextEvent(role=Role.USER, text="one two three"))
+    shares = [read(index).trace.kept_text_share for index in range(1, 8)]
+    assert shares[0] > 0.1
+    read(8, TextEvent(role=Role.SYSTEM, text="count", drop_before_turn=5))
+    assert read(9).trace.kept_text_share < shares[-1]
+    read(10)
+    row = runner.pool.stream.rows[slot]
+    check_against_whole(visit, torch.cat(runner._model.hidden[id(row)]))
+    tensors = row.to_tensors()
+    _, turn, _, is_text = tensors["entries"]
+    assert turn[is_text.bool()].min() >= 5
+    again = row_state.RowState.from_tensors(row.config, tensors)
+    assert (again.drops, again.kept_text_share) == (row.drops, row.kept_text_share)
+
+
+def test_a_summary_that_waits_survives_a_snapshot():
+    one, other = make_runner(), make_runner()
+    slot = one.open(0)
+    long = TextEvent(role=Role.SYSTEM, text="count to three " * 12, drop_before_turn=1)
+    audio = np.zeros(IN_SAMPLES_PER_TURN, np.float32)
+    one.step([RowIn(slot=slot, input=MicroTurnInput(index=0, audio=audio, events=(long,)), forced=Forced())], BUDGET)
+    assert one.pool[slot].events.drops
+    copy = other.restore(one.capture(slot)(), 0)
+    for index in range(1, 8):
+        rows = [RowIn(slot=s, input=MicroTurnInput(index=index, audio=audio), forced=Forced()) for s in (slot, copy)]
+        one.step(rows[:1], BUDGET)
+        other.step(rows[1:], BUDGET)
+    drops = [runner.pool.stream.rows[s].drops for runner, s in ((one, slot), (other, copy))]
+    assert drops[0] == drops[1]
+    assert drops[0].before_turn == 1
+
+
+def test_a_session_that_is_rebuilt_from_its_journal_has_forgotten_the_same():
+    first, audio = make_runner(), np.zeros(IN_SAMPLES_PER_TURN, np.float32)
+    journal = SqliteJournal(":memory:")
+    journal.open_session(SessionRecord(session_id="s", seed=0, model_hash="tiny"), "token")
+    slot = first.open(0)
+    said = {
+        0: TextEvent(role=Role.USER, text="one two three"),
+        6: TextEvent(role=Role.SYSTEM, text="count", drop_before_turn=4),
+    }
+    for index in range(9):
+        turn = MicroTurnInput(index=index, audio=audio, events=(said[index],) if index in said else ())
+        (done,) = first.step([RowIn(slot=slot, input=turn)], BUDGET)
+        journal.append(
+            [TurnRecord(session_id="s", input=turn, output=done.output, tokens=done.tokens, trace=done.trace)]
+        )
+    second = make_runner()
+    again = rebuild(second, journal, journal.session("s"), BUDGET)
+    rows = first.pool.stream.rows[slot], second.pool.stream.rows[again.slot]
+    assert rows[0].drops == rows[1].drops
+    assert rows[0].drops.before_turn == 4
+    assert rows[0].kept_text_share == rows[1].kept_text_share
+    assert [event for events, _ in journal.texts("s") for event in events] == list(said.values())
 
 
 def answers(visit: Visit) -> list[tuple]:

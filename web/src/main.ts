@@ -11,6 +11,7 @@ import { WebRtcTransport } from "./session/webrtc";
 import { WebSocketTransport } from "./session/websocket";
 import { Captions } from "./view/captions";
 import { find } from "./view/elements";
+import { Jobs } from "./view/jobs";
 import { type Settings, SettingsDialog } from "./view/settings";
 import { showLevel, showNotice, showPhase, showProblem, showQuality, showRecording } from "./view/status";
 import { Timeline } from "./view/timeline";
@@ -25,6 +26,9 @@ interface Call {
 class Page {
   private readonly captions = new Captions();
   private readonly timeline = new Timeline();
+  private readonly jobs = new Jobs((job, allow) =>
+    this.call?.session.send({ type: "microturn.job.decide", job, allow }),
+  );
   private readonly settings = new SettingsDialog((changed) => void this.applySetting(changed));
   private call: Call | null = null;
   private sight: Sight | null = null;
@@ -63,6 +67,7 @@ class Page {
   private async open(): Promise<void> {
     this.captions.reset();
     this.timeline.reset();
+    this.jobs.reset();
     this.mediaMs = 0;
     showNotice("");
     this.show("connecting", "");
@@ -123,6 +128,7 @@ class Page {
   private putAway(): void {
     void this.call?.sound.close();
     this.call = null;
+    this.jobs.stop();
     this.closeSight();
     this.isMuted = false;
     this.showMuted();
@@ -152,6 +158,9 @@ class Page {
           if (piece.kind === "text") this.captions.addWritten(piece.text, piece.is_end, event.end_ms);
         }
         this.timeline.add(event);
+        break;
+      case "microturn.job":
+        this.jobs.show(event);
         break;
       case "error":
         showNotice(event.error.message);

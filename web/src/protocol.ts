@@ -29,6 +29,38 @@ export interface CameraFrameEvent {
   image: string;
 }
 
+/** One row of numbers, as bars or as a line. */
+export interface ChartCard {
+  type: "chart";
+  /** What it shows. */
+  title?: string;
+  /** How it is drawn. */
+  style?: "bar" | "line";
+  /** Stands behind the numbers. */
+  unit?: string;
+  /** One for each value. */
+  labels: string[];
+  /** As many as there are labels. */
+  values: number[];
+}
+
+/** Lines that the user can tick, for the user's own eyes. */
+export interface ChecklistCard {
+  type: "checklist";
+  /** What it lists. */
+  title?: string;
+  /** The lines, in order. */
+  items: ChecklistItem[];
+}
+
+/** One line of a checklist. */
+export interface ChecklistItem {
+  /** What is to be done. */
+  text: string;
+  /** Whether it is ticked to begin with. */
+  done?: boolean;
+}
+
 /** Startup-only capabilities for an untrusted frontend attached to a unified WebRTC session. Trusted sideband connections are unaffected. */
 export interface ClientConfig {
   data_channel: DataChannelConfig;
@@ -71,6 +103,30 @@ export interface DataChannelConfig {
   allowed_server_events?: "all" | ServerEventSelector[];
 }
 
+/** Returned when the Live model delegates work to your application, Responses, or Decisions. Contains delegation metadata and the position on the session timeline where the work was delegated. */
+export interface DelegationCreatedEvent {
+  delegation: JsonObject;
+  event_id: string;
+  offset_ms: number;
+  type: "session.delegation.created";
+  client_event_id?: string;
+}
+
+/** The words of a `session.delegation.created`, which GPT-Live leaves out; or that it is not wanted any more. */
+export interface DelegationEvent {
+  type: "microturn.delegation";
+  /** The unique ID of the server event. */
+  event_id: string;
+  /** That of `session.delegation.created`. */
+  delegation_id: string;
+  /** Number that the model gave it; a correction has the number of what it corrects. */
+  job: number;
+  /** `amend`: the text changes what was asked under this number. `cancel`: an answer would be refused. */
+  act: "ask" | "amend" | "cancel";
+  /** What is asked or changed; empty for a cancel. */
+  text: string;
+}
+
 /**
  * Reports an error in the Live session, such as an invalid client command.
  *
@@ -92,7 +148,10 @@ export interface ExtensionsEnableEvent {
   turns?: boolean;
   /** `omit`: leave out audio deltas that hold nothing but silence. Stock clients get a continuous stream. */
   silence?: "send" | "omit";
-  /** Send a `microturn.job` whenever something about a job of the background model has changed. */
+  /**
+   * Send a `microturn.job` whenever something about a job of the background model has changed; or, where the
+   * client does its work, a `microturn.delegation` for everything that is asked.
+   */
   jobs?: boolean;
 }
 
@@ -107,7 +166,7 @@ export interface ExtensionsEnabledEvent {
   turns: boolean;
   /** Whether silent audio deltas are sent. */
   silence: "send" | "omit";
-  /** Whether `microturn.job` events follow; not where the client itself does the background's work. */
+  /** Whether `microturn.job` events follow, or `microturn.delegation` where the client does the work. */
   jobs?: boolean;
   /** Length of a micro-turn in milliseconds. */
   turn_ms: number;
@@ -255,6 +314,14 @@ export interface InstructionsAppendedEvent {
   client_event_id?: string;
 }
 
+/** A card of a job, and since when it is there. */
+export interface JobCard {
+  /** How long ago it was made: a timer has been counting since then. */
+  age_ms: number;
+  /** What to draw. */
+  body: TimerCard | ChecklistCard | ChartCard;
+}
+
 /** The user's word on the tool that a job of the background model asks for. */
 export interface JobDecideEvent {
   type: "microturn.job.decide";
@@ -279,14 +346,20 @@ export interface JobEvent {
   question: string;
   /** The tool that it asks permission for; else empty. */
   asks_for: string;
+  /** What that tool would be given, as JSON, shortened. Foreign text. */
+  asks_with: string;
   /** Tools used so far. */
   steps: JobStep[];
-  /** The whole answer, in Markdown, or why there is none. Foreign text: render it safely. */
+  /** The whole answer, in Markdown and without its cards, or why there is none. Foreign text: render it safely. */
   text: string;
+  /** Timers, checklists and charts, see docs/background.md. Checked: every text is plain, every size bounded. */
+  cards: JobCard[];
   /** How often it was tried. */
   num_attempts: number;
   /** Tokens of the language model. */
   num_tokens: number;
+  /** What they cost; absent where the server does not know the prices. */
+  cost_usd?: number;
   /** Since it was asked, until it was over. */
   elapsed_ms: number;
 }
@@ -336,6 +409,36 @@ export interface OutputTranscriptDeltaEvent {
   client_event_id?: string;
 }
 
+/** Request a response from the Live session’s Responses backend, or continue a delegated response waiting for tool results. Requires Responses delegation. */
+export interface ResponseCreateEvent {
+  type: "response.create";
+  event_id?: string;
+}
+
+/**
+ * A streaming Responses API event from a backend delegated to by the Live session.
+ *
+ * Use the outer delegation_id to associate the nested stream with its Live delegation.
+ */
+export interface ResponseEvent {
+  event: Record<string, unknown>;
+  event_id: string;
+  type: "response.event";
+  client_event_id?: string;
+  delegation_id?: string;
+}
+
+/**
+ * Add an input item to the Live session’s Responses backend.
+ *
+ * Requires Responses delegation; use `response.create` to request a response.
+ */
+export interface ResponseItemCreateEvent {
+  item: JsonObject;
+  type: "response.item.create";
+  event_id?: string;
+}
+
 /**
  * Comes in place of `session.start` and goes on with a session whose connection was lost.
  *
@@ -356,6 +459,12 @@ export interface ResumeEvent {
 export interface ServerEventSelector {
   type: string;
   response_event?: string;
+}
+
+/** Input audio received from the primary transport and reflected to a Live sideband connection before model-input muting. */
+export interface ServerEventSessionInputAudioAppend {
+  audio: string;
+  type: "session.input_audio.append";
 }
 
 /**
@@ -542,6 +651,15 @@ export interface ThinkingAppendedEvent {
   client_event_id?: string;
 }
 
+/** Counts down on the page; it makes no sound and reminds of nothing by itself. */
+export interface TimerCard {
+  type: "timer";
+  /** What it is for. */
+  title?: string;
+  /** From the moment of the answer. */
+  seconds: number;
+}
+
 /** Everything about one micro-turn, sent as soon as it is computed: ahead of its sound, which is paced. */
 export interface TurnEvent {
   type: "microturn.turn";
@@ -599,6 +717,8 @@ export type ClientEvent =
   | InstructionsAppendEvent
   | ThinkingAppendEvent
   | CommentaryAppendEvent
+  | ResponseItemCreateEvent
+  | ResponseCreateEvent
   | ExtensionsEnableEvent
   | ResumeEvent
   | TextEvent
@@ -618,8 +738,12 @@ export type ServerEvent =
   | InstructionsAppendedEvent
   | ThinkingAppendedEvent
   | CommentaryAppendedEvent
+  | DelegationCreatedEvent
+  | ResponseEvent
+  | ServerEventSessionInputAudioAppend
   | InfoEvent
   | ErrorEvent
   | ExtensionsEnabledEvent
   | TurnEvent
+  | DelegationEvent
   | JobEvent;

@@ -3,6 +3,7 @@
 from microturn.background.backend import Backend
 from microturn.background.jobs import Answer, BackendError
 from microturn.background.package import ContextPackage, PackagePolicy
+from microturn.background.summaries import Summariser
 from microturn.background.tools.tool import AnyTool, Arguments, ToolError
 from microturn.background.workbench import Workbench
 
@@ -39,6 +40,12 @@ class ToolsBackend:
             return Answer(text=await bench.call(tool.name, arguments.model_dump()))
         except ToolError as error:
             raise BackendError(str(error)) from error
+
+    async def summarise(self, text: str) -> Answer:
+        """Let what lies behind do it. Raises BackendError where it cannot."""
+        if isinstance(self._otherwise, Summariser):
+            return await self._otherwise.summarise(text)
+        raise BackendError("Tools write no summaries.")
 
     async def close(self) -> None:
         """Let go of what lies behind."""

@@ -59,9 +59,10 @@ async def _set(arguments: Timer, scope: ToolScope) -> str:
     span = spoken_span(arguments.seconds)
     label = arguments.label or f"timer of {span}"
     try:
-        await scope.timers.add(scope.job, label, arguments.seconds)
+        timer = await scope.timers.add(scope.job, label, arguments.seconds)
     except ValueError as error:
         raise ToolError(str(error)) from None
+    scope.show_timer(timer, arguments.seconds)
     return f"I will tell you in {span}."
 
 

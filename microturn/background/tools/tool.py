@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from microturn.background.ledger import Ledger
+from microturn.background.ledger import Ledger, StoredTimer
 from microturn.background.package import Surroundings
 from microturn.background.timers import Timers
 
@@ -34,6 +34,8 @@ class ToolScope:
     surroundings: Surroundings
     timers: Timers
     ledger: Ledger
+    show_timer: Callable[[StoredTimer, float], None] = lambda timer, seconds: None
+    """Lets the page count a timer down from so many seconds."""
 
     @property
     def now(self) -> datetime.datetime:

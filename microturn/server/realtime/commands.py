@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from openai.types.realtime import (
     ConversationItem,
     ConversationItemCreateEvent,
@@ -30,6 +32,7 @@ from openai.types.realtime.realtime_server_event import ConversationItemRetrieve
 
 from microturn.clock import Clock
 from microturn.errors import CapacityError, ProtocolError
+from microturn.protocol.codec import AudioCodec
 from microturn.protocol.realtime import RealtimeClientEvent
 from microturn.server.engine_port import EngineSession
 from microturn.server.ingest import AudioIngest, FrameIngest
@@ -42,7 +45,10 @@ from microturn.server.wire import Wire
 from microturn.turns.background import Report, ReportKind
 from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.timing import TURN_MS, ms_of_ns, ns_of_ms
+from microturn.turns.video import VideoFrame
 
+TRACK_CODEC = AudioCodec(encoding="audio/pcm", rate_hz=48_000)
+"""How sound comes from a track, whatever was negotiated."""
 _SILENCE_AFTER_MS = 2 * TURN_MS
 """When no sound has come for so long, silence stands for it: a turn-based client need not stream all the time."""
 
@@ -63,6 +69,7 @@ class Commands:
         *,
         session_id: str,
         expires_at_s: int,
+        has_track: bool = False,
     ) -> None:
         self._wire = wire
         self._engine_session = engine_session
@@ -74,11 +81,13 @@ class Commands:
         self._responses = responses
         self._session_id = session_id
         self._expires_at_s = expires_at_s
-        self._audio = AudioIngest(settings.input_codec, limits, first_sample=engine_session.next_sample)
+        self._has_track = has_track
+        codec = TRACK_CODEC if has_track else settings.input_codec
+        self.audio = AudioIngest(codec, limits, first_sample=engine_session.next_sample)
         self._audio_came = asyncio.Event()
         self._silent_ns = clock.now_ns() + ns_of_ms(_SILENCE_AFTER_MS)
         """When silence stands in, unless sound comes first."""
-        self._frames = FrameIngest(limits)
+        self.frames = FrameIngest(limits)
         # A few pictures wait while one is decoded; more are refused.
         self._undecoded: asyncio.Queue[str] = asyncio.Queue(4)
 
@@ -90,7 +99,7 @@ class Commands:
         """
         match event:
             case InputAudioBufferAppendEvent():
-                self._hear(event.audio)
+                self._hear_message(event.audio)
             case SessionUpdateEvent():
                 self._update(event)
             case ConversationItemCreateEvent():
@@ -116,12 +125,12 @@ class Commands:
         while True:
             self._audio_came.clear()
             now_ns = self._clock.now_ns()
-            if now_ns >= self._silent_ns and not self._audio.held_ms:
-                self._audio.fill_turn()
+            if now_ns >= self._silent_ns and not self.audio.held_ms:
+                self.audio.fill_turn()
                 self._silent_ns = now_ns + ns_of_ms(TURN_MS)
-            while chunk := self._audio.take(now_ns):
+            while chunk := self.audio.take(now_ns):
                 self._engine_session.push_audio(chunk)
-            wait_ms = self._audio.wait_ms()
+            wait_ms = self.audio.wait_ms()
             if wait_ms is None:
                 wait_ms = max(0.0, ms_of_ns(self._silent_ns - now_ns))
             with contextlib.suppress(TimeoutError):
@@ -133,16 +142,36 @@ class Commands:
         while True:
             image = await self._undecoded.get()
             try:
-                frame = await asyncio.to_thread(self._frames.decode, image, self._audio.media_ms)
+                frame = await asyncio.to_thread(self.frames.decode, image, self.audio.media_ms)
             except ProtocolError as error:
                 self._wire.refuse(error)
             else:
                 self._engine_session.push_frame(frame)
 
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        """Take in decoded sound (num_samples,) at the rate of the track.
+
+        Raises:
+            ProtocolError: too far ahead of real time.
+        """
+        self.audio.accept_samples(samples)
+        self._note_sound()
+
+    def see(self, frame: VideoFrame) -> None:
+        """Hand a picture to the engine."""
+        self._engine_session.push_frame(frame)
+
     # Inside
 
-    def _hear(self, audio_base64: str) -> None:
-        self._audio.accept(audio_base64)
+    def _hear_message(self, audio_base64: str) -> None:
+        if self._has_track:
+            raise ProtocolError(
+                "this session hears its audio track: send sound there", code="unsupported", param="type"
+            )
+        self.audio.accept(audio_base64)
+        self._note_sound()
+
+    def _note_sound(self) -> None:
         self._silent_ns = self._clock.now_ns() + ns_of_ms(_SILENCE_AFTER_MS)
         self._audio_came.set()
 
@@ -151,7 +180,8 @@ class Commands:
         self._settings = before.updated(event, self._limits)
         if self._settings.instructions and self._settings.instructions != before.instructions:
             self._push_text(Role.SYSTEM, self._settings.instructions)
-        self._audio.change_codec(self._settings.input_codec)
+        if not self._has_track:
+            self.audio.change_codec(self._settings.input_codec)
         self._responses.change_settings(self._settings)
         self._wire.send(
             SessionUpdatedEvent(
@@ -191,7 +221,7 @@ class Commands:
             self._push_text(Role.USER, text)
         for part in item.content:
             if part.type == "input_audio" and part.audio:
-                self._hear(part.audio)
+                self._hear_message(part.audio)
             elif part.type == "input_image" and part.image_url:
                 head, _, image = part.image_url.partition(",")
                 if not (head.startswith("data:image/") and head.endswith(";base64")):

@@ -8,9 +8,11 @@ from openai.types.realtime.conversation_created_event import Conversation as Con
 from starlette.websockets import WebSocket
 
 from microturn.server.channel import Channel
-from microturn.server.connection import at_the_edge, event_ids, hold_websocket
+from microturn.server.edge import at_the_edge, event_ids, hold_websocket
+from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
 from microturn.server.log import log_event
+from microturn.server.media import Media
 from microturn.server.realtime.conversation import new_id
 from microturn.server.realtime.session import RealtimeSession
 from microturn.server.realtime.settings import RealtimeSettings
@@ -31,23 +33,31 @@ class RealtimeConnection:
     def __init__(self, live: LiveServer, channel: Channel) -> None:
         self._live = live
         self._limits = dataclasses.replace(live.limits, max_audio_lead_ms=MAX_LEAD_MS)
-        self._session_id = new_id("sess")
-        self.wire = Wire(channel, REALTIME, self._limits, live.clock, event_ids(self._session_id))
+        self.session_id = new_id("sess")
+        self._settings = RealtimeSettings(model=live.offer.model, voice=live.offer.voice)
+        self.wire = Wire(channel, REALTIME, self._limits, live.clock, event_ids(self.session_id))
 
     async def converse(self) -> int:
         """Hold the session; returns the WebSocket status to close with."""
-        return await at_the_edge(self.wire, self._session_id, self._hold())
+        return await at_the_edge(self.wire, self.session_id, self._hold())
 
     async def _hold(self) -> int:
+        return await self.hold_session(await self._live.engine.open(None, None))
+
+    async def hold_session(self, engine_session: EngineSession, media: Media | None = None) -> int:
+        """Hold a session whose slot has been taken; returns the WebSocket status to close with.
+
+        Args:
+            media: The tracks that carry sound and pictures; without them, messages do.
+        """
         expires_at_s = int(time.time() + self._limits.max_session_ms / 1000)
-        settings = RealtimeSettings(model=self._live.offer.model, voice=self._live.offer.voice)
-        engine_session = await self._live.engine.open(None, None)
+        settings = self._settings
         try:
             self.wire.send(
                 SessionCreatedEvent(
                     type="session.created",
                     event_id=self.wire.new_event_id(),
-                    session=settings.resource(self._session_id, expires_at_s),
+                    session=settings.resource(self.session_id, expires_at_s),
                 )
             )
             self.wire.send(
@@ -57,15 +67,16 @@ class RealtimeConnection:
                     conversation=ConversationResource(id=new_id("conv"), object="realtime.conversation"),
                 )
             )
-            log_event("session started", session=self._session_id, protocol="realtime")
+            log_event("session started", session=self.session_id, protocol="realtime")
             session = RealtimeSession(
                 self.wire,
                 engine_session,
                 settings,
                 self._limits,
                 self._live.clock,
-                session_id=self._session_id,
+                session_id=self.session_id,
                 expires_at_s=expires_at_s,
+                media=media,
             )
             self._live.enter(session)
             try:
@@ -76,7 +87,7 @@ class RealtimeConnection:
             await engine_session.close()
         log_event(
             "session ended",
-            session=self._session_id,
+            session=self.session_id,
             reason=ending.reason,
             detail=ending.detail,
             turns=session.num_turns,

@@ -8,6 +8,7 @@ from openai.types.realtime import (
     RealtimeConversationItemFunctionCall,
     RealtimeResponse,
     RealtimeResponseStatus,
+    RealtimeResponseUsage,
     ResponseAudioDeltaEvent,
     ResponseAudioDoneEvent,
     ResponseAudioTranscriptDeltaEvent,
@@ -54,6 +55,7 @@ class Response:
         self.response_id = new_id("resp")
         self._message_id: str | None = None
         self._words = ""
+        self._usage: RealtimeResponseUsage | None = None
         self._outputs: list[ConversationItem] = []
         self._wire.send(
             ResponseCreatedEvent(
@@ -66,10 +68,12 @@ class Response:
         """Whether anything was said in it."""
         return self._message_id is not None
 
-    def add_sound(self, encoded: bytes) -> None:
-        """Send a stretch of speech; nothing in a response of text."""
-        if self._modality == "audio":
-            where = self._where()
+    def add_sound(self, encoded: bytes | None) -> None:
+        """Send a stretch of speech; nothing in a response of text. None stands for what a track carries."""
+        if self._modality != "audio":
+            return
+        where = self._where()
+        if encoded is not None:
             self._wire.send(
                 ResponseAudioDeltaEvent.model_validate(
                     {"type": "response.output_audio.delta", "delta": to_base64(encoded), **where}
@@ -120,8 +124,9 @@ class Response:
         )
         self._finish_item(done)
 
-    def finish(self, cancelled: CancelReason | None = None) -> None:
+    def finish(self, usage: RealtimeResponseUsage, cancelled: CancelReason | None = None) -> None:
         """Send the last events; the response takes nothing any more."""
+        self._usage = usage
         self._finish_message("incomplete" if cancelled else "completed")
         self._wire.send(
             ResponseDoneEvent(
@@ -240,4 +245,5 @@ class Response:
             output=list(self._outputs),
             output_modalities=[self._modality],
             metadata=self._metadata,
+            usage=self._usage,
         )

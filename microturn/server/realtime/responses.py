@@ -4,17 +4,23 @@ A response begins with the first micro-turn that sounds, or at once when the cli
 has been silent for ``END_AFTER_TURNS``, or at once when it was interrupted.
 """
 
-import json
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from openai.types.realtime import RealtimeFunctionTool
+from openai.types.realtime.realtime_server_event import (
+    OutputAudioBufferCleared,
+    OutputAudioBufferStarted,
+    OutputAudioBufferStopped,
+)
 from openai.types.shared.metadata import Metadata
 
+from microturn.server.function_calls import arguments_of
+from microturn.server.media import SoundSink
 from microturn.server.playout import PlayedTurn
 from microturn.server.realtime.conversation import Conversation
-from microturn.server.realtime.response import Response
+from microturn.server.realtime.response import CancelReason, Response
 from microturn.server.realtime.settings import RealtimeSettings
+from microturn.server.realtime.usage import UsageMeter
 from microturn.server.resample import StreamingResampler
 from microturn.server.wire import Wire
 from microturn.turns.background import Act, ActKind
@@ -28,10 +34,26 @@ _SILENCE = np.zeros(OUT_SAMPLES_PER_TURN, dtype=np.float32)
 
 
 class Responses:
-    """The responses of one session, one after the other."""
+    """The responses of one session, one after the other.
 
-    def __init__(self, wire: Wire[Any], conversation: Conversation, settings: RealtimeSettings) -> None:
+    Args:
+        usage: Has counted what the micro-turns cost.
+        sink: Plays the sound on a track; without one, it goes out in messages.
+    """
+
+    def __init__(
+        self,
+        wire: Wire[Any],
+        conversation: Conversation,
+        settings: RealtimeSettings,
+        usage: UsageMeter,
+        sink: SoundSink | None = None,
+    ) -> None:
         self._wire = wire
+        self._usage = usage
+        self._sink = sink
+        self._sounding: str | None = None
+        """The response whose sound is on the track."""
         self._conversation = conversation
         self._settings = settings
         self._resampler = StreamingResampler(OUT_HZ, settings.output_codec.rate_hz)
@@ -68,19 +90,22 @@ class Responses:
     def cancel(self) -> None:
         """The client does not want the rest."""
         if self._current is not None:
-            self._current.finish("client_cancelled")
-            self._current = None
+            self._finish("client_cancelled")
             self._is_dropping = True
 
     def interrupted(self) -> None:
         """The model broke off by itself."""
         if self._current is not None and self._current.has_begun:
-            self._current.finish("turn_detected")
-            self._current = None
+            self._finish("turn_detected")
+        elif self._sink is not None:
+            self._sink.clear()
 
     def play(self, turn: PlayedTurn) -> None:
         """Send one micro-turn's sound and words."""
         is_quiet = turn.audio is None and not turn.caption
+        if self._sink is not None:
+            is_heard = not self._is_dropping and self._settings.modality == "audio"
+            self._sink.play(turn.audio if is_heard else None)
         if self._is_dropping:
             self._is_dropping = not is_quiet
         elif is_quiet:
@@ -97,12 +122,18 @@ class Responses:
             else:
                 self._send_sound(response, turn.audio)
 
+    def takes(self, act: Act) -> bool:
+        """Whether a request to the background is for a function of the client's, or changes one that was."""
+        if act.kind is ActKind.ASK:
+            return any(arguments_of(tool.parameters, act.text) is not None for tool in self._settings.tools)
+        return act.job in self._calls.values()
+
     def call(self, act: Act) -> bool:
         """Turn a request to the background into a function call; False when no tool of the client's takes it."""
         if act.kind is not ActKind.ASK:
             return False
         for tool in self._settings.tools:
-            if (arguments := _arguments(tool, act.text)) is not None and tool.name:
+            if (arguments := arguments_of(tool.parameters, act.text)) is not None and tool.name:
                 call_id = f"call_{self._wire.new_event_id()}"
                 self._calls[call_id] = act.job
                 was_active = self._current is not None
@@ -129,27 +160,39 @@ class Responses:
         self._num_quiet_turns = 0
         return self._current
 
-    def _finish(self) -> None:
+    def _finish(self, cancelled: CancelReason | None = None) -> None:
         assert self._current is not None, "a response ends once"
-        self._current.finish()
+        self._current.finish(self._usage.take(), cancelled)
         self._current = None
+        if self._sink is not None and cancelled is not None:
+            self._sink.clear()
+        if self._sounding is not None:
+            self._tell_track("stopped" if cancelled is None else "cleared")
 
     def _send_sound(self, response: Response, samples: np.ndarray[Any, np.dtype[np.float32]]) -> None:
-        response.add_sound(self._settings.output_codec.encode(self._resampler.push(samples)))
+        if self._sink is None:
+            response.add_sound(self._settings.output_codec.encode(self._resampler.push(samples)))
+            return
+        response.add_sound(None)
+        if self._sounding is None and self._settings.modality == "audio":
+            self._sounding = response.response_id
+            self._tell_track("started")
 
-
-def _arguments(tool: RealtimeFunctionTool, text: str) -> str | None:
-    """A plain request as a tool's arguments: for tools that need one string and nothing else."""
-    schema: Any = tool.parameters
-    if not isinstance(schema, dict):
-        return None
-    properties: Any = schema.get("properties")
-    if not isinstance(properties, dict):
-        return None
-    required: Any = schema.get("required") or list(properties)
-    if not isinstance(required, list) or len(required) != 1:
-        return None
-    described: Any = properties.get(required[0])
-    if not isinstance(described, dict) or described.get("type") != "string":
-        return None
-    return json.dumps({required[0]: text}, ensure_ascii=False)
+    def _tell_track(self, what: Literal["started", "stopped", "cleared"]) -> None:
+        """What the track does, for clients that show it."""
+        event_type = {
+            "started": OutputAudioBufferStarted,
+            "stopped": OutputAudioBufferStopped,
+            "cleared": OutputAudioBufferCleared,
+        }[what]
+        self._wire.send(
+            event_type.model_validate(
+                {
+                    "type": f"output_audio_buffer.{what}",
+                    "event_id": self._wire.new_event_id(),
+                    "response_id": self._sounding,
+                }
+            )
+        )
+        if what != "started":
+            self._sounding = None

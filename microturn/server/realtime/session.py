@@ -9,14 +9,17 @@ import contextlib
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
 from microturn.protocol.realtime import RealtimeClientEvent
+from microturn.server.background_engine import BackgroundEngineSession
 from microturn.server.ending import Ending, Ends
 from microturn.server.engine_port import EngineSession
 from microturn.server.limits import Limits
-from microturn.server.playout import Playout
+from microturn.server.media import MAX_SINK_AHEAD_MS, Media
+from microturn.server.playout import MAX_AHEAD_MS, Playout
 from microturn.server.realtime.commands import Commands
 from microturn.server.realtime.conversation import Conversation
 from microturn.server.realtime.responses import Responses
 from microturn.server.realtime.settings import RealtimeSettings
+from microturn.server.realtime.usage import UsageMeter
 from microturn.server.realtime.user_turns import UserTurns
 from microturn.server.wire import Wire
 from microturn.turns.background import ActReader
@@ -29,6 +32,7 @@ class RealtimeSession:
 
     Args:
         engine_session: Already open; the caller closes it.
+        media: The tracks that carry sound and pictures; without them, messages do.
     """
 
     def __init__(
@@ -41,16 +45,21 @@ class RealtimeSession:
         *,
         session_id: str,
         expires_at_s: int,
+        media: Media | None = None,
     ) -> None:
         self._wire = wire
+        self._media = media
         self._engine_session = engine_session
         self._limits = limits
         self._clock = clock
-        self._playout = Playout(limits.max_waiting_turns)
+        sink = media.voice if media is not None else None
+        max_ahead_ms = MAX_AHEAD_MS if sink is None else MAX_SINK_AHEAD_MS
+        self._playout = Playout(limits.max_waiting_turns, max_ahead_ms, is_continuous=sink is None)
+        self._usage = UsageMeter()
         self._playout_changed = asyncio.Event()
         self._conversation = Conversation(wire)
         self._user_turns = UserTurns(wire, self._conversation)
-        self._responses = Responses(wire, self._conversation, settings)
+        self._responses = Responses(wire, self._conversation, settings, self._usage, sink)
         self._commands = Commands(
             wire,
             engine_session,
@@ -62,7 +71,10 @@ class RealtimeSession:
             self._responses,
             session_id=session_id,
             expires_at_s=expires_at_s,
+            has_track=media is not None,
         )
+        if isinstance(engine_session, BackgroundEngineSession):
+            engine_session.leave_to_others(self._responses.takes)
         self._acts = ActReader()
         self._ends = Ends()
         self.num_turns = 0
@@ -70,6 +82,8 @@ class RealtimeSession:
     async def run(self) -> Ending:
         """Converse until something ends it. An error of the engine comes out as it is."""
         works = [self._receive(), self._commands.feed(), self._commands.look(), self._collect(), self._play()]
+        if self._media is not None:
+            works += [self._media.listen(self._commands), self._media.look(self._commands)]
         return await self._ends.of(works, within_ms=self._limits.max_session_ms)
 
     def end(self, ending: Ending) -> None:
@@ -88,6 +102,7 @@ class RealtimeSession:
     async def _collect(self) -> None:
         async for output, trace in self._engine_session.outputs():
             self.num_turns += 1
+            self._usage.add(output, trace)
             self._take_in(output)
             self._playout.add(output, is_forced=trace.is_forced)
             self._playout_changed.set()

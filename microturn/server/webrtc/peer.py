@@ -16,7 +16,7 @@ from aiortc.mediastreams import MediaStreamTrack
 
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
-from microturn.server.inbound import Inbound
+from microturn.server.media import Senses
 from microturn.server.webrtc.data_channel import DataChannel
 from microturn.server.webrtc.listening import OpusListener, next_picture, tap, to_video_frame
 from microturn.server.webrtc.playing import VoiceTrack
@@ -74,20 +74,20 @@ class Peer:
         with contextlib.suppress(Exception):  # Nothing is left to save.
             await self._connection.close()
 
-    async def listen(self, inbound: Inbound) -> None:
+    async def listen(self, senses: Senses) -> None:
         """Hand the user's sound on, for ever."""
         assert self.listener is not None, "an offer without sound is not answered"
         while True:
             sound = await self.listener.next_sound()
             if len(sound):
                 with contextlib.suppress(ProtocolError):  # Far ahead of the clock: dropped, and late afterwards.
-                    inbound.hear(sound)
+                    senses.hear(sound)
 
-    async def look(self, inbound: Inbound) -> None:
+    async def look(self, senses: Senses) -> None:
         """Hand pictures on, no more than the model takes, for ever."""
         while self._camera is not None and (frame := await next_picture(self._camera)) is not None:
-            if inbound.frames.admits(self._clock.now_ns()):
-                inbound.see(await asyncio.to_thread(to_video_frame, frame, inbound.audio.media_ms))
+            if senses.frames.admits(self._clock.now_ns()):
+                senses.see(await asyncio.to_thread(to_video_frame, frame, senses.audio.media_ms))
         await asyncio.Event().wait()  # No camera, or its end: not the end of the session.
 
     def _take_track(self, track: MediaStreamTrack) -> None:

@@ -34,7 +34,7 @@ async def test_an_answer_is_streamed_and_told():
         report = await it.result()
         assert str(report) == "1 done: Oslo is the capital. It has seven hundred thousand people."
         (job,) = it.coordinator.jobs("s")
-        assert job.num_tokens == 15
+        assert (job.num_tokens, job.cost_usd) == (15, None)
     prompt = json.dumps(endpoint.requests[0]["messages"])
     assert "what is the capital" in prompt
     assert "[0.0-0.9 s] User: I will go to Norway" in prompt
@@ -78,10 +78,15 @@ async def test_the_responses_api_is_spoken_as_well():
         EndpointReply(tool="calculate", arguments={"expression": "12 * 12"}),
         EndpointReply(text="It is 144."),
     ]
-    async with scripted_endpoint(replies) as endpoint, desk(backend(endpoint, api="responses"), *builtin_tools()) as it:
+    async with (
+        scripted_endpoint(replies) as endpoint,
+        desk(backend(endpoint, api="responses", usd_per_million=(1.0, 2.0)), *builtin_tools()) as it,
+    ):
         it.act("ask 1: a dozen dozens")
         assert str(await it.result()) == "1 done: It is one hundred forty four."
-        assert it.coordinator.jobs("s")[0].num_tokens == 30
+        (job,) = it.coordinator.jobs("s")
+        assert job.num_tokens == 30
+        assert job.cost_usd == pytest.approx(20 * 1e-6 + 10 * 2e-6)
     assert "a dozen dozens" in json.dumps(endpoint.requests[0]["input"])
     assert any(item.get("output") == "144" for item in endpoint.requests[1]["input"])
 

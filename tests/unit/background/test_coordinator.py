@@ -14,7 +14,7 @@ from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.permissions import Permission, PermissionPolicy
 from microturn.background.places import Places
 from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
-from microturn.background.workbench import Workbench
+from microturn.background.workbench import MAX_ASKED_CHARS, Workbench
 from microturn.turns.background import BackgroundRequest, Report, ReportKind, parse_act
 
 
@@ -325,6 +325,35 @@ async def test_what_was_cancelled_or_replaced_is_not_told_of_after_a_restart(tmp
     assert ledger.take_interrupted("s") == [1]
     assert ledger.take_interrupted("s") == []
     ledger.close()
+
+
+async def test_the_user_sees_what_a_tool_would_be_given_but_no_secret():
+    class Letter(Arguments):
+        """What to send."""
+
+        text: str
+
+    async def send(arguments: Letter, scope: ToolScope) -> str:
+        raise AssertionError("not allowed")
+
+    class Sender(ToolUser):
+        async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+            text = "my password is hunter2, do not tell " + "x" * 1_000
+            try:
+                return Answer(text=await bench.call("send", {"text": text}))
+            except ToolError as error:
+                return Answer(text=str(error))
+
+    tool = Tool(name="send", description="Send.", ability="send", arguments=Letter, run=send, is_acting=True)
+    async with desk(Sender(), tool) as it:
+        it.act("ask 1: send it")
+        await it.report(ReportKind.SAY)
+        (job,) = it.coordinator.jobs("s")
+        assert job.asks_with.startswith('{"text": "my password is [secret removed], do not tell xxx')
+        assert len(job.asks_with) == MAX_ASKED_CHARS
+        it.act("amend 1: no")
+        assert "does not allow" in (await it.result()).text
+        assert (job.asks_for, job.asks_with) == ("", "")
 
 
 async def test_rules_allow_and_deny_without_asking():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from microturn.background.permissions import Permission, PermissionPolicy, parse_rules, spoken_decision
-from microturn.background.setup import BackgroundConfig, build_coordinator
+from microturn.background.setup import BackgroundConfig, build_coordinator, parse_prices
 
 
 async def test_the_client_does_the_work_where_it_is_asked_to():
@@ -43,6 +43,14 @@ def test_rules_are_read_and_the_first_that_fits_counts():
     for line in ("x", "x=maybe", "=allow"):
         with pytest.raises(ValueError, match="NAME=allow"):
             parse_rules([line])
+
+
+def test_prices_are_read():
+    assert parse_prices("") is None
+    assert parse_prices("0.15, 0.60") == (0.15, 0.6)
+    for text in ("1", "1,2,3", "a,b", "-1,2", "nan,1", "inf,1"):
+        with pytest.raises(ValueError, match="IN,OUT"):
+            parse_prices(text)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The engine on a manual clock, with a model that only counts."""
 
+from itertools import groupby
+
 import numpy as np
 import pytest
 from engine_fakes import CountingRunner
@@ -7,6 +9,7 @@ from engine_fakes import CountingRunner
 from microturn.engine.core import EngineCore, EngineSettings, describe
 from microturn.engine.journal import SqliteJournal
 from microturn.engine.ladder import Rung
+from microturn.engine.rebuild import turns_with_origin
 from microturn.errors import CapacityError, JournalError, MicroturnError, SessionClosedError
 from microturn.testing.clock import ManualClock
 from microturn.testing.mic import Impairment, ScriptedMic
@@ -246,7 +249,8 @@ def test_overload_is_visible_sheds_frames_and_passes():
         studio.open("b")
     studio.runner.on_step = lambda rows: None
     studio.talk(session, 200)
-    assert studio.traces[-1].overload_rung == Rung.EVERYTHING
+    rungs = [trace.overload_rung for trace in studio.traces]
+    assert [rung for rung, _ in groupby(rungs)] == [0, 1, 2, 3, 4, 3, 2, 1, 0]  # one step at a time, and all of it back
     assert describe(studio.core)["overload_climbs"]["no_new_sessions"] == 1
 
 
@@ -347,6 +351,50 @@ def test_without_a_good_snapshot_the_whole_journal_is_run(tmp_path):
     assert len(other.runner.batches) == 15
     other.talk(again, 1)
     assert other.said["a"] == ["26"]
+
+
+def test_a_fork_goes_on_from_where_the_other_stands_and_leaves_it_alone():
+    studio = Studio()
+    session = studio.open()
+    studio.talk(session, 3)
+    session.push_text(TextEvent(role=Role.USER, text="not read yet"))
+    fork = studio.core.fork(session.resume_token, studio.deliver_to("fork"))
+    assert (fork.next_sample, fork.resume_token != session.resume_token) == (3 * IN_SAMPLES_PER_TURN, True)
+    studio.talk(fork, 2)
+    studio.talk(session, 1)
+    assert (studio.said["fork"], studio.said["a"]) == (["4", "5"], ["1", "2", "3", "4"])
+    assert studio.runner.batches[3][0].input.events[0].text == "not read yet"
+
+
+def test_a_fork_of_a_parked_session_takes_its_place_when_there_is_no_other():
+    studio = Studio(runner=CountingRunner(num_slots=1))
+    session = studio.open()
+    studio.talk(session, 3)
+    studio.core.park(session)
+    fork = studio.core.fork(session.resume_token, studio.deliver_to("fork"))
+    studio.talk(fork, 1)
+    assert studio.said["fork"] == ["4"]
+
+
+@pytest.mark.parametrize("is_torn", [False, True])
+def test_a_fork_of_a_fork_survives_the_process_with_its_own_story(tmp_path, is_torn):
+    studio = Studio(SqliteJournal(tmp_path / "j.db"))
+    first = studio.open("first")
+    studio.talk(first, 4)
+    second = studio.core.fork(first.resume_token, studio.deliver_to("second"))
+    studio.talk(first, 5)
+    studio.talk(second, 3)
+    third = studio.core.fork(second.resume_token, studio.deliver_to("third"))
+    studio.talk(third, 2)
+    other = Studio(SqliteJournal(tmp_path / "j.db"))
+    if is_torn:  # no snapshot loads: the journal of all three is what is left
+        other.runner.restore = lambda state, seed: int("torn")
+    again = other.core.resume(third.resume_token, other.deliver_to("third"))
+    assert len(other.runner.batches) == (4 + 3 + 2 if is_torn else 2)
+    other.talk(again, 1)
+    assert other.said["third"] == ["10"]
+    record = other.journal.session(third.session_id)
+    assert [turn.input.index for turn in turns_with_origin(other.journal, record)] == list(range(10))
 
 
 def test_resuming_is_refused_with_the_reason():

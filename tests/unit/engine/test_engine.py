@@ -41,6 +41,21 @@ async def test_two_sessions_converse_at_once():
         assert (await engine.counts())["num_sessions"] == 2
 
 
+async def test_what_was_given_and_said_can_be_read_back():
+    journal = SqliteJournal(":memory:")
+    summary = TextEvent(role=Role.SYSTEM, text="so far", drop_before_turn=1)
+    async with Engine(CountingRunner(), journal) as engine:
+        session = await engine.open("be brief")
+        session.push_audio(turns(0, 1))
+        await read(session, 1)
+        session.push_text(summary)
+        session.push_audio(turns(1, 1))
+        await read(session, 1)
+        events = [event for given, _ in await session.past() for event in given]
+        assert events == [TextEvent(role=Role.SYSTEM, text="be brief"), summary]
+        assert [(output.index, output.say) for _, output in await session.past()] == [(0, " 1"), (1, " 2")]
+
+
 async def test_the_model_never_runs_on_the_event_loop():
     threads = set()
     runner = CountingRunner(on_step=lambda rows: threads.add(threading.current_thread().name))

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from microturn.engine.journal import (
     TurnRecord,
     new_resume_token,
 )
-from microturn.engine.journal_codec import decode_input, decode_output, encode_input, encode_output
+from microturn.engine.journal_codec import decode_input, decode_output, decode_text, encode_input, encode_output
 from microturn.errors import JournalError
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, Role, TextEvent
 from microturn.turns.trace import TurnTrace
@@ -39,6 +40,11 @@ def sound(seed: int, num: int, *, is_on_grid: bool) -> np.ndarray:
     return rng.uniform(-1, 1, num).astype(np.float32)
 
 
+events = st.builds(
+    TextEvent, role=st.sampled_from(list(Role)), text=words, drop_before_turn=st.none() | st.integers(0, 10**6)
+)
+
+
 @st.composite
 def inputs(draw) -> MicroTurnInput:
     seed = draw(seeds)
@@ -48,7 +54,7 @@ def inputs(draw) -> MicroTurnInput:
         index=draw(st.integers(0, 10**6)),
         audio=sound(seed, 3200, is_on_grid=draw(st.booleans())),
         frames=draw(st.sampled_from([(), (frame, frame), (frame, other)])),
-        events=tuple(draw(st.lists(st.builds(TextEvent, role=st.sampled_from(list(Role)), text=words), max_size=3))),
+        events=tuple(draw(st.lists(events, max_size=3))),
         num_missing_samples=draw(st.integers(0, 3200)),
         gap_turns=draw(st.integers(0, 99)),
     )
@@ -95,6 +101,13 @@ def test_outputs_come_back_bit_for_bit(turn):
     assert same_array(back.audio, turn.audio)
     for name in ("index", "hear", "pieces", "is_clear", "say"):
         assert getattr(back, name) == getattr(turn, name)
+
+
+@given(inputs(), outputs())
+def test_texts_come_back_without_their_sound(given_turn, answered):
+    events, output = decode_text(encode_input(given_turn), encode_output(answered))
+    assert events == given_turn.events
+    assert output == replace(answered, mel=None, audio=None)
 
 
 def test_sixteen_bit_sound_takes_two_bytes_a_sample():

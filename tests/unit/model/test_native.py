@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model_examples import random_model, random_segment, small_config
+from model_examples import random_model, random_segment, row_slice, small_config
 from test_streaming_model import TOLERANCE, streamed, whole
 
 from microturn.model import native, native_pass, row_state
@@ -98,3 +98,21 @@ def test_exponentials_are_exact_to_rounding_and_vanish_far_down() -> None:
     np.testing.assert_allclose(y[:4001], np.exp(x[:4001].astype(np.float64)), rtol=2e-6)
     assert (y[4001:] < 1e-18).all()
     assert total == pytest.approx(np.exp(x.astype(np.float64)).sum(), rel=1e-5)
+
+
+def test_text_that_a_summary_replaced_is_seen_no_more() -> None:
+    native_model, plain = fused(seed=10), fused(seed=10)
+    plain._native = None
+    segment = random_segment(plain.config, 1, 90, seed=11)
+    hidden, before = {}, int(segment.turn_BT[0, 59]) - 2
+    for dropped_before in (0, before):
+        for model in (native_model, plain):
+            state = StreamState.new(model.config, 1)
+            parts = []
+            for start in range(0, 90, 6):
+                if start == 60 and dropped_before:
+                    state.rows[0].drop_text(dropped_before)
+                parts.append(model(row_slice(segment, 0, start, start + 6), state))
+            hidden[model is plain, dropped_before] = torch.cat(parts, dim=1)
+    torch.testing.assert_close(hidden[False, before], hidden[True, before], rtol=0, atol=TOLERANCE)
+    assert (hidden[False, before] - hidden[False, 0]).abs().max() > 10 * TOLERANCE

@@ -7,6 +7,12 @@ from typing import get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.types.live.client_event import ClientEvent as ClientEventOfficial
+from openai.types.live.connect_client_event import ConnectClientEvent
+from openai.types.live.connect_server_event import ConnectServerEvent
+from openai.types.live.fork_client_event import ForkClientEvent as ForkClientEventOfficial
+from openai.types.live.fork_server_event import ForkServerEvent
+from openai.types.live.server_event import ServerEvent as ServerEventOfficial
 
 from microturn.errors import ProtocolError
 from microturn.protocol.document import event_name, wire_document
@@ -15,13 +21,21 @@ from microturn.protocol.live import (
     CLIENT_SUMMARIES,
     SERVER_EVENT,
     SERVER_SUMMARIES,
+    UNSENT_SERVER_EVENTS,
     UNSUPPORTED_CLIENT_EVENTS,
     ClientEvent,
+    ForkClientEvent,
     ServerEvent,
     to_json,
 )
 from microturn.protocol.parse import error_event, parse_client_event
 
+OURS = {
+    event_name(model)
+    for union in (ClientEvent, ServerEvent)
+    for model in get_args(union)
+    if issubclass(model, ExtensionEvent)
+}
 DOCUMENT = Path(__file__).parents[3] / "docs" / "protocol.md"
 
 
@@ -36,11 +50,21 @@ def test_every_event_of_the_protocol_is_described(union: object, summaries: dict
 
 
 def test_every_event_that_the_official_client_can_send_is_taken_or_refused_by_name() -> None:
-    from openai.types.live.client_event import ClientEvent as OfficialEvent
+    official = _names_in(ClientEventOfficial, ConnectClientEvent, ForkClientEventOfficial)
+    assert official == _names_in(ClientEvent, ForkClientEvent) - OURS | set(UNSUPPORTED_CLIENT_EVENTS)
 
-    official = {event_name(model) for model in get_args(get_args(OfficialEvent)[0])}
-    ours = {event_name(model) for model in get_args(ClientEvent)}
-    assert official <= ours | set(UNSUPPORTED_CLIENT_EVENTS)
+
+def test_every_event_that_the_official_client_understands_is_sent_or_named_as_not_sent() -> None:
+    official = _names_in(ServerEventOfficial, ConnectServerEvent, ForkServerEvent)
+    assert official == _names_in(ServerEvent) - OURS | set(UNSENT_SERVER_EVENTS)
+    assert not _names_in(ServerEvent) & set(UNSENT_SERVER_EVENTS)
+
+
+def _names_in(*unions: object) -> set[str]:
+    """Names of the events in unions, which may be annotated."""
+    members = [get_args(union) for union in unions]
+    plain = [get_args(each[0]) if each and get_args(each[0]) else each for each in members]
+    return {event_name(model) for each in plain for model in each}
 
 
 def test_an_error_survives_the_wire() -> None:

@@ -1,7 +1,6 @@
 """When a micro-turn's sound leaves, and which words go with it."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,7 +48,8 @@ def test_the_client_never_holds_more_than_two_turns(gaps_ms: list[float]) -> Non
         playout.add(silence(index))
         for _ in taken(playout, clock):
             held_until_ms = max(held_until_ms, now_ms) + TURN_MS
-            assert held_until_ms - now_ms <= 2 * TURN_MS + 1e-3
+            # Beside two turns, what a client is given for a clock that may run a tenth of a percent faster.
+            assert held_until_ms - now_ms <= 2 * TURN_MS + 0.001 * TURN_MS * len(gaps_ms)
 
 
 def test_in_real_time_nothing_waits() -> None:
@@ -121,6 +121,7 @@ def test_a_track_catches_up_in_silences_when_the_clients_clock_runs_fast() -> No
         for _ in range(99):
             playout.take(now_ns)
             now_ns += 2_000_000
-    assert playout.num_skipped_turns == pytest.approx(10, abs=2)
+    # At least the ten turns that were too many; at most one whenever the track holds a moment too much.
+    assert 10 <= playout.num_skipped_turns <= 40
     due_ns = playout.due_ns()
-    assert due_ns is None or due_ns - now_ns < 500_000_000
+    assert due_ns is None or due_ns - now_ns < 30_000_000

@@ -97,7 +97,7 @@ export class Session {
     if (event.type === "session.started") {
       this.wasStarted = true;
       this.numRetries = 0;
-      this.send({ type: "microturn.extensions.enable", turns: true, silence: "omit" });
+      this.send({ type: "microturn.extensions.enable", turns: true, silence: "omit", jobs: true });
       if (this.isMuted) this.setMuted(true);
       this.transport?.start();
       this.enter("live");

@@ -1,0 +1,170 @@
+"""Jobs of the background on the page: a real server, a real coordinator, a backend that answers from a script."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from microturn.background.coordinator import Coordinator
+from microturn.background.jobs import Answer
+from microturn.background.package import ContextPackage, PackagePolicy
+from microturn.background.tools import builtin_tools
+from microturn.background.workbench import Workbench
+from microturn.server.serve import serve
+from microturn.testing.scripted_engine import ScriptedEngine, script
+from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind
+
+playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
+CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()), None)
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
+]
+ARGUMENTS = [
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+]
+WITHIN_MS = 90_000
+RED = "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR4nGO44GBAEmIY1TCqYfhqAAC/xkAQXKcmQgAAAABJRU5ErkJggg=="
+ANSWER = f"""It will be *cold* in Oslo: minus three on Monday, see [the forecast](https://weather.example/oslo).
+
+| day | high | low |
+|-----|-----:|----:|
+| Mon |   -3 |  -9 |
+| Tue |    1 |  -4 |
+
+<img src="https://evil.example/x.png" onerror="document.title='pwned'"><script>document.title='pwned'</script>
+
+![red](data:image/png;base64,{RED}) ![spy](https://evil.example/spy.png) [click](javascript:document.title='pwned')
+
+```python
+print("-3 °C" < "0 °C")
+```
+
+```card
+{{"type": "chart", "title": "Highs", "unit": "°C", "labels": ["Mon", "Tue", "Wed", "Thu"], "values": [-3, 1, 4, 2]}}
+```
+
+```card
+{{"type": "checklist", "title": "Packing", "items": [{{"text": "gloves"}}, {{"text": "<b>hat</b>", "done": true}}]}}
+```
+
+```card
+{{"type": "button", "title": "not a card"}}
+```
+"""
+
+
+class Oracle:
+    """Answers at once, or uses the tool that is asked for."""
+
+    name = "oracle"
+    package_policy = PackagePolicy()
+
+    async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+        if "timer" in package.question:
+            return Answer(text=await bench.call("set_timer", {"seconds": 300, "label": "tea"}), num_tokens=12)
+        if "notes" in package.question:
+            return Answer(text=await bench.call("forget_notes", {}), num_tokens=7)
+        return Answer(text=ANSWER, num_tokens=1_234, cost_usd=0.0123)
+
+    async def close(self) -> None:
+        pass
+
+
+def act(index: int, text: str) -> MicroTurnOutput:
+    return MicroTurnOutput(index=index, pieces=(Piece(kind=PieceKind.ACT, text=text),))
+
+
+ACTS = [
+    act(2, "ask 1: how cold will it be in oslo"),
+    act(6, "ask 2: set a timer for the tea"),
+    act(10, "ask 3: forget my notes"),
+]
+
+
+@pytest_asyncio.fixture
+async def url() -> AsyncIterator[str]:
+    ready: asyncio.Queue[str] = asyncio.Queue()
+    stop = asyncio.Event()
+    async with Coordinator(Oracle(), builtin_tools()) as coordinator:
+        engine = ScriptedEngine(script(ACTS))
+        serving = asyncio.create_task(
+            serve(engine, background=coordinator, port=0, on_ready=ready.put_nowait, stop=stop)
+        )
+        yield await ready.get()
+        stop.set()
+        await serving
+
+
+@pytest_asyncio.fixture
+async def page(url: str) -> AsyncIterator[Any]:
+    async with playwright.async_playwright() as tools:
+        browser = await tools.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS, timeout=WITHIN_MS)
+        context = await browser.new_context(permissions=["microphone"], viewport={"width": 1280, "height": 1000})
+        page = await context.new_page()
+        page.set_default_timeout(WITHIN_MS)
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(request.url))
+        await page.add_init_script("""localStorage.setItem('microturn.settings', '{"transport": "websocket"}')""")
+        await page.goto(url)
+        await page.get_by_role("button", name="Start", exact=True).click()
+        yield page
+        await browser.close()
+        assert problems == []
+        assert [each for each in requests if not each.startswith((url, "data:image/png"))] == []
+
+
+async def test_jobs_answers_cards_and_a_decision(page: Any) -> None:
+    expect = playwright.expect
+    job = page.locator(".job")
+    weather, timer, notes = (job.filter(has_text=text) for text in ("cold", "the tea", "my notes"))
+
+    # The answer, whole, and nothing in it that acts.
+    await expect(weather.locator(".job-state")).to_have_text("done", timeout=WITHIN_MS)
+    await expect(weather.locator(".job-meta")).to_contain_text("1,234 tokens · $0.0123")
+    await expect(weather.locator("td").nth(1)).to_have_text("-3")
+    await expect(weather.locator("pre").first).to_have_text('print("-3 °C" < "0 °C")')
+    await expect(weather.get_by_role("link", name="the forecast")).to_have_attribute("rel", "noopener noreferrer")
+    await expect(weather.get_by_role("link", name="click")).to_have_count(0)
+    picture = weather.get_by_role("img", name="red", exact=True)
+    assert await picture.evaluate("image => image.naturalWidth") == 16
+    await expect(weather.locator("script, .job-answer img:not([alt=red])")).to_have_count(0)
+    await expect(weather.locator(".job-answer")).to_contain_text("<script>")
+
+    # Its cards; what is none is left as code.
+    await expect(weather.get_by_role("img", name="Highs Mon: -3 °C")).to_be_visible()
+    await expect(weather.locator(".answer-card")).to_have_count(2)
+    await expect(weather.locator("pre").nth(1)).to_contain_text("not a card")
+    hat = weather.get_by_label("<b>hat</b>")
+    await expect(hat).to_be_checked()
+    await weather.get_by_label("gloves").check()
+
+    # A timer counts down.
+    await expect(timer.get_by_role("timer")).to_have_text("4:58", timeout=WITHIN_MS)
+    await expect(timer.locator(".job-steps")).to_contain_text("set timer ok")
+
+    # A tool that asks waits for the click.
+    ask = notes.get_by_role("group", name="May I use forget notes?")
+    await expect(ask).to_be_visible(timeout=WITHIN_MS)
+    if folder := os.environ.get("MICROTURN_SHOTS"):
+        await page.screenshot(path=f"{folder}/jobs.png", full_page=True)
+        await page.set_viewport_size({"width": 390, "height": 844})
+        await page.screenshot(path=f"{folder}/jobs-phone.png", full_page=True)
+    await ask.get_by_role("button", name="Allow in this conversation").click()
+    await expect(notes.locator(".job-state")).to_have_text("done", timeout=WITHIN_MS)
+    await expect(notes.locator(".job-answer")).to_have_text("0 notes forgotten.")
+    await expect(ask).to_be_hidden()
+
+    await expect(weather.get_by_label("gloves")).to_be_checked()
+    assert await page.title() == "microturn"
+    box = await page.locator("section.jobs").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= await page.evaluate("innerWidth")
