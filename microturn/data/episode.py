@@ -41,12 +41,12 @@ class Stop:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
-    """Something to be seen: what happens, a movement, one of its repetitions."""
+    """Something to speak of: what is seen to happen, a movement, one of its repetitions, a cue that falls."""
 
     label: str
     """What the reference reply says of it."""
     from_ms: float
-    """Media time from which it is plain to see."""
+    """Media time from which it is plain to see, or at which its last word ends."""
     to_ms: float
     """Media time at which it is over, or an answer is of no use any more."""
 

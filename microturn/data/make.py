@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from microturn.data import acoustics, human
 from microturn.data.episode import Episode
+from microturn.data.languages import LANGUAGES
 from microturn.data.packed import PackedEpisode, pack
 from microturn.data.scenarios import SCENARIOS, mix
 from microturn.data.shards import write_shard
@@ -64,6 +65,7 @@ def cast_for(rng: Generator, material: Material) -> Cast:
         user=sample_voice(rng, part),
         bystanders=lambda generator: sample_voice(generator, part),
         assistant=assistant_voice(),
+        interpreters={code: assistant_voice(code) for code in LANGUAGES},
         part=part,
         sentences=material.sentences,
         clips=material.clips,

@@ -4,7 +4,7 @@ A scenario places utterances on them; the stage synthesises each at once, so tha
 ends before it decides what happens next. ``render`` turns the two timelines into micro-turns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,6 +64,8 @@ class Cast:
     bystanders: Callable[[Generator], Voice]
     """Draws the voice of somebody who talks to somebody else."""
     assistant: Voice
+    interpreters: Mapping[str, Voice] = field(default_factory=dict[str, Voice])
+    """The assistant in other languages, by code; what is missing here it reads as English."""
     part: str
     """``train`` or ``heldout``."""
     sentences: Sequence[str] = ()
@@ -157,7 +159,7 @@ class Stage:
         if utterance.sample_rate != IN_HZ:
             samples = resample(samples, utterance.sample_rate, IN_HZ)
         peak = float(np.abs(samples).max(initial=1e-6))
-        start = in_samples(at_ms)
+        start = min(in_samples(at_ms), len(self._user))  # what comes too late for the stage is not heard
         end = min(start + len(samples), len(self._user))
         self._user[start:end] += samples[: end - start] * (0.5 / peak * 10 ** (level_db / 20))
         if not (is_words and utterance.words):
@@ -166,6 +168,11 @@ class Stage:
             SpokenWord(text=w.text, start_ms=w.start_ms + at_ms, end_ms=w.end_ms + at_ms) for w in utterance.words
         ]
         return utterance.words[-1].end_ms + at_ms
+
+    @property
+    def heard(self) -> Sequence[SpokenWord]:
+        """The words on the user's timeline so far, in media time, in the order in which they were put there."""
+        return self._heard
 
     def record(self, utterance: Utterance) -> None:
         """The user's side as it was recorded, from the start of media time and at its own level."""
@@ -198,9 +205,12 @@ class Stage:
         """The turn in which the model speaks of what is plain to see from a media time on."""
         return turn_of_ms(time_ms + SEE_LAG_MS)
 
-    def model(self, text: str, turn: int, *, speed: float = 1.0, is_expected: bool = True) -> Said:
+    def model(
+        self, text: str, turn: int, *, speed: float = 1.0, is_expected: bool = True, language: str = "en"
+    ) -> Said:
         """The model says ``text``; its sound starts with a turn's."""
-        return self.reply(self.cast.assistant.say(text, speed=speed, seed=0), turn, is_expected=is_expected)
+        voice = self.cast.interpreters.get(language, self.cast.assistant)
+        return self.reply(voice.say(text, speed=speed, seed=0), turn, is_expected=is_expected)
 
     def reply(self, utterance: Utterance, turn: int, *, is_expected: bool = True) -> Said:
         """Put speech on the model's timeline; it starts with a turn's sound."""
@@ -252,7 +262,7 @@ class Stage:
         )
 
     def moment(self, label: str, from_ms: float, to_ms: float) -> None:
-        """Something is to be seen in this window of media time."""
+        """Something is to be seen, or was said, that asks for words in this window of media time."""
         self._moments.append(Moment(label=label, from_ms=from_ms, to_ms=to_ms))
 
     def quiet(self, from_ms: float, to_ms: float) -> None:

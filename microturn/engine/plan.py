@@ -93,6 +93,8 @@ class Load:
 
 LISTENING = Load()
 SPEAKING = Load(num_text_tokens=4, is_speaking=True)
+WATCHING = Load(num_text_tokens=4, is_speaking=True, num_image_tokens=15)
+"""Speaking while the camera is on, at nano's size of picture."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,8 +125,10 @@ class Plan:
     """Keys and values of one session with the windows full."""
     listening: Cost
     speaking: Cost
+    watching: Cost | None
+    """Speaking with the camera on; None for a geometry that cannot see."""
     max_sessions: int
-    """All speaking at once, within memory and a micro-turn; 0 if not even one fits."""
+    """All speaking (and watching, if they can) at once, within memory and a micro-turn; 0 if not even one fits."""
 
     @property
     def memory_gb(self) -> float:
@@ -211,13 +215,14 @@ def plan(geometry: str, config: ModelConfig, device: Device, *, num_devices: int
     if num_devices < 1 or (num_devices > 1 and not device.link_gb_s):
         raise ValueError(f"{num_devices} x {device.name} cannot share a model: plan one, or a device with links")
     counted = _Geometry.count(config)
-    _, values = counted.attention(SPEAKING.num_positions)
+    fullest = WATCHING if config.video_in else SPEAKING
+    _, values = counted.attention(fullest.num_positions)
     session_gb = values * device.weight_bytes / _GB
     weights_gb = counted.total * device.weight_bytes / _GB
     room_gb = 0.9 * device.memory_gb * num_devices - weights_gb
 
     def is_in_time(num: int) -> bool:
-        return num * session_gb <= room_gb and _cost(counted, SPEAKING, device, num_devices, num).time_ms <= TURN_MS
+        return num * session_gb <= room_gb and _cost(counted, fullest, device, num_devices, num).time_ms <= TURN_MS
 
     return Plan(
         geometry=geometry,
@@ -229,6 +234,7 @@ def plan(geometry: str, config: ModelConfig, device: Device, *, num_devices: int
         session_mb=session_gb * 1000,
         listening=_cost(counted, LISTENING, device, num_devices, num_sessions),
         speaking=_cost(counted, SPEAKING, device, num_devices, num_sessions),
+        watching=_cost(counted, WATCHING, device, num_devices, num_sessions) if config.video_in else None,
         max_sessions=_largest(is_in_time),
     )
 
@@ -286,7 +292,10 @@ def table(result: Plan) -> Table:
     shown = Table(title=f"{result.geometry} on {devices}, {result.num_sessions} session(s): {_verdict(result)}")
     for title in ("a micro-turn", "operations", "traffic", "time", "of 200 ms"):
         shown.add_column(title, justify="left" if title == "a micro-turn" else "right")
-    for name, cost in (("listening", result.listening), ("speaking", result.speaking)):
+    rows = {"listening": result.listening, "speaking": result.speaking, "speaking, camera on": result.watching}
+    for name, cost in rows.items():
+        if cost is None:
+            continue
         shown.add_row(
             name,
             f"{cost.tera_operations * 1000:,.1f} G",

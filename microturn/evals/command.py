@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from microturn.engine.runner import ModelRunner
     from microturn.evals.bench import Request
 
-SUBJECTS = ("silent", "always-talking")
-"""Names that ``--model`` takes beside folders."""
+SUBJECTS = ("silent", "always-talking", "relay")
+"""Names that ``--model`` takes beside folders; ``relay:FILE`` has the relay think with another GGUF model."""
 NANO_VOCABULARY = 1200
 """About as many tokens as nano has."""
 
@@ -37,7 +37,7 @@ def eval_command(
 
     Args:
         suites: names, or ``all``. May be empty where ``scenarios`` is given.
-        model: a checkpoint folder, ``silent`` or ``always-talking``; nano unless given.
+        model: a checkpoint folder, ``silent``, ``always-talking``, ``relay`` or ``relay:FILE.gguf``; nano unless given.
         limit: about how many examples a suite draws.
         seed: draws other examples.
         data: folder of human recordings.
@@ -164,6 +164,10 @@ def subject_of(model: str | None) -> Subject:
         return Silent()
     if model == "always-talking":
         return AlwaysTalking()
+    if model is not None and (model == "relay" or model.startswith("relay:")):
+        from microturn.evals.relay import RelaySubject
+
+        return RelaySubject.load(model.partition(":")[2] or None)
     from microturn.evals.engine_subject import EngineSubject
 
     return EngineSubject.load(None if model is None else Path(model))

@@ -18,6 +18,7 @@ RECIPES: dict[str, Callable[[int], TrainConfig]] = {
 }
 GEOMETRIES: dict[str, Callable[[], ModelConfig]] = {
     "nano": lambda: geometries.nano(NANO_VOCABULARY),
+    "nano-sight": lambda: geometries.nano(NANO_VOCABULARY, can_see=True),
     "small": geometries.small,
 }
 

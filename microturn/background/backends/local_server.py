@@ -10,12 +10,12 @@ _NICENESS = 10
 _BATCH_TOKENS = 256
 
 
-def main(weights: str, window_tokens: int, num_threads: int) -> None:
-    """Load, say where, and wait for the end of standard input."""
+def main(weights: str, window_tokens: int, num_threads: int, niceness: int = _NICENESS) -> None:
+    """Load, say where, and wait for the end of standard input; ``niceness`` is how far it stands back for others."""
     xllamacpp: Any = importlib.import_module("xllamacpp")  # compiled, without types
 
     with contextlib.suppress(OSError, AttributeError):
-        os.nice(_NICENESS)
+        os.nice(niceness)
     params = xllamacpp.CommonParams()
     params.model.path = weights
     params.n_ctx = window_tokens
@@ -35,4 +35,4 @@ def main(weights: str, window_tokens: int, num_threads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

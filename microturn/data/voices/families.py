@@ -31,9 +31,9 @@ class Family:
     sample: Callable[[Generator], Voice]
 
 
-def assistant_voice() -> Voice:
-    """The model's own voice: hibari's "heart" at 24 kHz, never warped."""
-    return HibariVoice()
+def assistant_voice(language: str = "en") -> Voice:
+    """The model's own voice: hibari's "heart" at 24 kHz, never warped; other languages it speaks in English sounds."""
+    return HibariVoice(language=language)
 
 
 def user_voices(part: str) -> tuple[Family, ...]:

@@ -18,6 +18,7 @@ from microturn.data.voices.phonemes import (
     LATE_MS,
     SAMPLE_RATE,
     assets,
+    foreign_phonemes,
     phonemes,
     single_threaded,
     spans_ms,
@@ -48,11 +49,13 @@ class HibariVoice:
     """Gain at the top of the spectrum against the bottom: dull < 0 < bright."""
     pace: float = 1.0
     """Habitual speed."""
+    language: str = "en"
+    """What it reads: English, or one of ``phonemes.FOREIGN_READERS`` in English sounds."""
 
     @property
     def name(self) -> str:
         """``heart`` and the warp."""
-        if self == HibariVoice():
+        if self.is_assistant:
             return BASE
         return f"{BASE} f0={self.f0_scale:.2f} formants={self.formants:.2f} excursion={self.f0_excursion:.2f}"
 
@@ -61,17 +64,22 @@ class HibariVoice:
         """The one voice in the package."""
         return BASE
 
+    @property
+    def is_assistant(self) -> bool:
+        """Whether nothing is warped."""
+        return self == HibariVoice(language=self.language)
+
     def say(self, text: str, *, speed: float = 1.0, seed: int = 0) -> Utterance:
         """See ``Voice.say``."""
-        if self == HibariVoice():
-            return _said_by_the_assistant(text, speed, seed)
+        if self.is_assistant:
+            return _said_by_the_assistant(text, speed, seed, self.language)
         return self.synthesise(text, speed, seed)
 
     def synthesise(self, text: str, speed: float, seed: int) -> Utterance:
         """``say``, without looking whether it was said before."""
         from hibari import dsp
 
-        read = phonemes(text)
+        read = phonemes(text) if self.language == "en" else foreign_phonemes(text, self.language)
         outputs = _session(os.getpid()).run(
             None, {"ids": read.ids[None], "speed": np.array([speed * self.pace], np.float32)}
         )
@@ -134,9 +142,9 @@ def _stretch(envelope_KF: NDArray[np.float32], factor: float) -> NDArray[np.floa
 
 
 @functools.lru_cache(512)
-def _said_by_the_assistant(text: str, speed: float, seed: int) -> Utterance:
+def _said_by_the_assistant(text: str, speed: float, seed: int, language: str) -> Utterance:
     """The assistant says "okay" and the numbers over and over; four of five of its utterances come from here."""
-    utterance = HibariVoice().synthesise(text, speed, seed)
+    utterance = HibariVoice(language=language).synthesise(text, speed, seed)
     utterance.samples.setflags(write=False)
     return utterance
 

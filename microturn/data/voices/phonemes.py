@@ -7,7 +7,7 @@ durations are an inner tensor, which ``with_durations`` turns into an output.
 import functools
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microturn.data.voices.german import read_german
+from microturn.data.voices.spanish import read_spanish
 from microturn.data.voices.utterance import Span
 from microturn.errors import MissingDependencyError
 
@@ -23,6 +25,8 @@ LATE_MS = 80.0
 """Both models' durations run late against their sound; measured against forced alignment."""
 RELEASE_MS = 40.0
 """A word sounds on into the space after it, by as much; measured in the same way."""
+FOREIGN_READERS: dict[str, Callable[[str], str]] = {"es": read_spanish, "de": read_german}
+"""Words of other languages to sounds, by language."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,23 @@ def phonemes(text: str, is_british: bool = False) -> Phonemes:
     read = _read_together(words, is_british)
     if read is None:
         read = [_read_alone(word, is_british) for word in words]
+    return _joined(read, text)
+
+
+@functools.lru_cache(4096)
+def foreign_phonemes(text: str, language: str) -> Phonemes:
+    """Phoneme ids of lower-case words of another language, in the sounds that English has.
+
+    Raises:
+        ValueError: nobody here reads that language, or there is nothing to pronounce.
+    """
+    if language not in FOREIGN_READERS:
+        raise ValueError(f"no reader for {language!r}: choose from {', '.join(FOREIGN_READERS)}")
+    return _joined([FOREIGN_READERS[language](word) for word in text.split()], text)
+
+
+def _joined(read: Sequence[str], text: str) -> Phonemes:
+    """The sounds of words, with their owners and what stands between and around them."""
     vocabulary = _vocabulary()
     ids, owners = [0], [-1]
     for index, sound in enumerate(read):

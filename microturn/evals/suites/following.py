@@ -2,7 +2,7 @@
 
 ``repeat``: the words that the user asks to be repeated. ``text``: what is typed, or reported by the background model,
 read aloud, whoever talks meanwhile. ``background-sound``: counting goes on through backchannels, talk with others and
-recordings.
+recordings. ``correction``: what the user takes back is dropped, and what was meant last is done.
 """
 
 from collections.abc import Sequence
@@ -66,3 +66,11 @@ class BackgroundSoundSuite(FollowingSuite):
     name = "background-sound"
     scenario = "keep-going"
     summary = "counts on through backchannels, talk with others and recordings"
+
+
+class CorrectionSuite(FollowingSuite):
+    """The task goes on as corrected."""
+
+    name = "correction"
+    scenario = "change-of-mind"
+    summary = "does what was meant last when the user takes something back, while asking or in mid-task"

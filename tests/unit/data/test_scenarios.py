@@ -5,22 +5,34 @@ import pytest
 
 from microturn.data.corpus import MuteVoice, UnfilmedStage
 from microturn.data.episode import Episode
+from microturn.data.languages import german, spanish
 from microturn.data.scenarios import (
     SCENARIOS,
     answer_when,
+    change_of_mind,
     commentary,
+    correct_me,
     count_aloud,
+    count_fillers,
     count_repetitions,
+    cued,
     every_seconds,
     in_seconds,
+    interpret,
     keep_going,
     look_and_say,
+    look_back,
     mix,
     on_film,
     read_aloud,
+    remember,
+    remember_shown,
     repeat_after_me,
     seeing,
+    short_requests,
+    spoken_cue,
     start_stop,
+    take_turns,
     tell_when,
 )
 from microturn.data.stage import Cast, Phrases
@@ -106,14 +118,17 @@ def test_the_same_seed_plays_the_same() -> None:
 def banks() -> list[tuple[str, Phrases]]:
     heard = (count_aloud, every_seconds, in_seconds, repeat_after_me, keep_going, read_aloud)
     seen = (tell_when, start_stop, count_repetitions, commentary, look_and_say, on_film, seeing)
-    modules = (*heard, *seen)
+    cues = (cued, spoken_cue, count_fillers, correct_me)
+    turns = (short_requests, take_turns, change_of_mind)
+    remembered = (remember, look_back, remember_shown)
+    modules = (*heard, *seen, *cues, *turns, *remembered, interpret, spanish, german)
     found = [(f"{m.__name__}.{n}", v) for m in modules for n, v in vars(m).items() if isinstance(v, Phrases)]
     found += [(f"tell when {change}", bank) for change, bank in tell_when.CONDITIONS.items()]
     found += [(f"answer when {change}", bank) for change, bank in answer_when.QUESTIONS.items()]
     return found + [(f"pace {ms}", bank) for ms, bank in count_aloud.PACES.items() if ms != 1000]
 
 
-ONE_WORD = {"stop", "slower", "faster", "go on", "start again", "skip to {n}", "start stop", "repetitions"}
+ONE_WORD = {"stop", "slower", "faster", "go on", "start again", "skip to {n}", "start stop", "repetitions", "wrong"}
 """Commands without another way to say them: both parts hold them, in voices of their own."""
 
 

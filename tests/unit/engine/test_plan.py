@@ -40,3 +40,11 @@ def test_the_largest_number_of_sessions_fits_and_one_more_does_not():
 def test_devices_without_links_do_not_share_a_model():
     with pytest.raises(ValueError, match="cannot share"):
         plan("nano", nano(4096), DEVICES["cpu-2-cores"], num_devices=2)
+
+
+def test_a_camera_costs_and_a_blind_geometry_has_no_row_for_it():
+    sighted, blind = (plan("nano", nano(4096, can_see=sees), DEVICES["cpu-2-cores"]) for sees in (True, False))
+    assert blind.watching is None
+    assert sighted.watching is not None
+    assert sighted.watching.time_ms > sighted.speaking.time_ms
+    assert "speaking, camera on" in list(table(sighted).columns[0].cells)

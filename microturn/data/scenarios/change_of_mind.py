@@ -1,0 +1,163 @@
+"""The user takes something back: while asking, or while the model is already at it. What was meant last is done."""
+
+from microturn.data.numbers import spoken
+from microturn.data.scenarios.count_aloud import Counting
+from microturn.data.scenarios.every_seconds import THINGS
+from microturn.data.scenarios.scenario import Scenario
+from microturn.data.scenarios.short_requests import COUNT, choose_request, respond
+from microturn.data.scenarios.take_turns import with_false_start
+from microturn.data.stage import Phrases, Stage
+from microturn.turns.timing import TURN_MS, turn_start_ms
+
+FROM_HERE = Phrases(
+    train=(
+        "no i meant from {a} to {b}",
+        "i meant from {a} to {b}",
+        "no from {a} to {b} please",
+        "wait count from {a} to {b} instead",
+        "sorry count from {a} to {b} instead",
+        "no no from {a} to {b}",
+        "make it from {a} to {b}",
+        "not that count from {a} to {b}",
+        "oh no i wanted from {a} to {b}",
+        "forget that count from {a} to {b}",
+        "wait i meant from {a} to {b}",
+        "sorry from {a} to {b}",
+        "actually from {a} to {b}",
+        "no please from {a} to {b}",
+    ),
+    heldout=(
+        "oh i meant from {a} to {b}",
+        "no make that from {a} to {b}",
+        "please count from {a} to {b} instead",
+        "wait no from {a} to {b} please",
+        "i am sorry i meant from {a} to {b}",
+    ),
+)
+OTHER_WORDS = Phrases(
+    train=(
+        "no say {x} instead",
+        "say {x} instead",
+        "from now on say {x}",
+        "change that to {x}",
+        "make it {x}",
+        "i meant {x}",
+        "no i want you to say {x}",
+        "now say {x} instead",
+        "no please say {x}",
+        "i would rather hear {x}",
+        "from here on say {x}",
+        "let it be {x}",
+        "sorry i meant {x}",
+        "actually say {x}",
+    ),
+    heldout=(
+        "please change it to {x}",
+        "no i meant {x}",
+        "say {x} from now on",
+        "i would prefer {x}",
+        "let us have {x} instead",
+    ),
+)
+EVERY = Phrases(
+    train=(
+        "say {x} every {n} seconds",
+        "every {n} seconds say {x}",
+        "please say {x} every {n} seconds",
+        "can you say {x} every {n} seconds",
+        "i want you to say {x} every {n} seconds",
+        "every {n} seconds please say {x}",
+    ),
+    heldout=(
+        "could you say {x} every {n} seconds",
+        "every {n} seconds you say {x}",
+        "i would like {x} every {n} seconds",
+    ),
+)
+LONGEST_SAID_MS = 1_200
+KINDS = {"while asking": 0.4, "while counting": 0.35, "while reminding": 0.25}
+
+
+def play(stage: Stage, at_ms: float) -> float:
+    """One change of mind."""
+    kind = str(stage.rng.choice(list(KINDS), p=list(KINDS.values())))
+    return COURSES[kind](stage, at_ms)
+
+
+def while_asking(stage: Stage, at_ms: float) -> float:
+    """Before the model could begin; perhaps twice."""
+    for _ in range(stage.whole(1, 2)):
+        asked = choose_request(stage, is_divided=True, can_be_false=True)
+        end_ms = with_false_start(stage, asked, at_ms)
+        turn = stage.answer_turn(end_ms)
+        stage.quiet(at_ms, turn_start_ms(turn))
+        at_ms = turn_start_ms(respond(stage, asked, turn) + 1) + stage.between(300, 1_500)
+    return at_ms
+
+
+def while_counting(stage: Stage, at_ms: float) -> float:
+    """The model has begun to count; it drops that as soon as it hears that something else is meant."""
+    first, length = stage.whole(0, 40), stage.whole(8, 12)
+    request = f"{stage.pick(COUNT).format(a=spoken(first))} to {spoken(first + length - 1)}"
+    turn = stage.answer_turn(stage.user(request, at_ms))
+    stage.quiet(at_ms, turn_start_ms(turn))
+    change_ms = turn_start_ms(turn) + stage.between(1_300, 4_500)
+    start, count = stage.whole(0, 60), stage.whole(3, 5)
+    num_before = len(stage.heard)
+    end_ms = stage.user(stage.pick(FROM_HERE).format(a=spoken(start), b=spoken(start + count - 1)), change_ms)
+    first_word_ms = stage.heard[num_before].end_ms
+    turn = count_until(stage, first, turn, change_ms, stage.answer_turn(first_word_ms))
+    anew = Counting(stage, range(start, start + count), 1000, max(stage.answer_turn(end_ms), turn))
+    anew.run()
+    return anew.end_ms
+
+
+def count_until(stage: Stage, first: int, turn: int, change_ms: float, stop_turn: int) -> int:
+    """Counts until the first word of the change is heard; what begins after ``change_ms`` may be left out.
+
+    Returns the next free turn.
+    """
+    number, free_turn = first, turn
+    while turn < stop_turn:
+        is_expected = turn_start_ms(turn + 1) < change_ms
+        said = stage.model(spoken(number), turn, is_expected=is_expected)
+        free_turn = said.end_turn
+        number, turn = number + 1, max(turn + 1000 // TURN_MS, free_turn)
+    return free_turn
+
+
+def while_reminding(stage: Stage, at_ms: float) -> float:
+    """What is said every so many seconds becomes something else; the beat goes on."""
+    seconds = stage.whole(3, 5)
+    period = seconds * 1000 // TURN_MS
+    before, after = choose_short(stage), choose_short(stage)
+    end_ms = stage.user(stage.pick(EVERY).format(x=before, n=spoken(seconds)), at_ms)
+    first = stage.answer_turn(end_ms)
+    stage.quiet(at_ms, turn_start_ms(first))
+    stage.model("okay", first, is_expected=False)
+    stage.model(before, first + period)
+    change_ms = turn_start_ms(first + period) + stage.between(LONGEST_SAID_MS, LONGEST_SAID_MS + 200)
+    end_ms = stage.user(stage.pick(OTHER_WORDS).format(x=after), change_ms)
+    beat, num_times = first + 2 * period, stage.whole(1, 2)
+    while beat < stage.answer_turn(end_ms):  # it was still being told: the beat passes in silence
+        beat += period
+    end_turns = [stage.model(after, beat + k * period).end_turn for k in range(num_times)]
+    return turn_start_ms(end_turns[-1] + 1)
+
+
+def choose_short(stage: Stage) -> str:
+    """One or two words to be said."""
+    while True:
+        words = stage.pick(THINGS)
+        if len(words.split()) <= 2:
+            return words
+
+
+COURSES = {"while asking": while_asking, "while counting": while_counting, "while reminding": while_reminding}
+
+CHANGE_OF_MIND = Scenario(
+    name="change-of-mind",
+    summary="does what was meant last when the user takes something back, while asking or in the middle of the task",
+    play=play,
+    weight=1.5,
+)
