@@ -27,7 +27,6 @@ from openai.types.live import (
 )
 from openai.types.live.session_resource import DelegationResponses
 
-from microturn.background import weaving
 from microturn.clock import Clock
 from microturn.errors import CapacityError, ProtocolError, SessionClosedError
 from microturn.protocol.codec import from_base64
@@ -44,12 +43,13 @@ from microturn.server.audience import Audience
 from microturn.server.background_engine import BackgroundEngineSession
 from microturn.server.delegation.by_client import ClientDelegation
 from microturn.server.delegation.by_responses import ResponsesDelegation
-from microturn.server.delegation.owner import Delegation
+from microturn.server.delegation.owner import Delegation, client_report
 from microturn.server.engine_port import EngineSession
 from microturn.server.ingest import AudioIngest, FrameIngest
 from microturn.server.job_events import decide, show_jobs
 from microturn.server.limits import Limits
 from microturn.server.session_setup import SessionSetup, unsupported
+from microturn.turns.background import ReportKind
 from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.timing import TURN_MS
 from microturn.turns.video import VideoFrame
@@ -250,11 +250,13 @@ class Inbound:
             text = TextEvent(role=Role.SYSTEM, text=event.content)
             answer = InstructionsAppendedEvent.model_validate({"type": "session.instructions.appended", **stamp})
         elif isinstance(event, CommentaryAppendEvent):
-            report = f"say: {event.content}" if job is None else str(weaving.result(job, event.content))
+            report = f"say: {event.content}" if job is None else str(client_report(ReportKind.DONE, job, event.content))
             text = TextEvent(role=Role.TOOL, text=report)
             answer = CommentaryAppendedEvent.model_validate({"type": "session.commentary.appended", **stamp})
         else:
-            report = f"note: {event.content}" if job is None else str(weaving.note(job, event.content))
+            report = (
+                f"note: {event.content}" if job is None else str(client_report(ReportKind.NOTE, job, event.content))
+            )
             text = TextEvent(role=Role.TOOL, text=report)
             answer = ThinkingAppendedEvent.model_validate({"type": "session.thinking.appended", **stamp})
         self.push_text(text)

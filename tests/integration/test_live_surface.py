@@ -42,6 +42,7 @@ TOOL = {
     "name": "weather",
     "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
 }
+LONG = "and it goes on. " * 30 + "So it does."
 DECISIONS = {"model": "any", "questions": []}
 BY_FUNCTION = {"type": "responses", "responses": {"model": "any", "tools": [TOOL]}}
 
@@ -287,13 +288,14 @@ async def test_the_client_does_the_work_and_answers() -> None:
 
         await socket.send(message("session.thinking.append", content="looking", delegation_id=amended["delegation_id"]))
         await socket.send(
-            message("session.commentary.append", content="**minus 2**", delegation_id=amended["delegation_id"])
+            message("session.commentary.append", content=f"**minus 2** {LONG}", delegation_id=amended["delegation_id"])
         )
         await receive_until(socket, "session.commentary.appended")
         await socket.send(message("session.commentary.append", content="x", delegation_id=dropped["delegation_id"]))
         assert (await receive_until(socket, "error"))["error"]["code"] == "unknown_delegation"
         await send_turns(socket, 1)
-        assert (await receive_until(socket, "session.output_transcript.delta"))["delta"] == " 1 done: minus two"
+        told = (await receive_until(socket, "session.output_transcript.delta"))["delta"]
+        assert told == f" 1 done: minus two {LONG}"  # whole: there is no page that would have the rest
 
 
 async def test_a_delegation_can_be_answered_after_a_lost_connection() -> None:

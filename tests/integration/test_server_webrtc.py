@@ -60,14 +60,15 @@ async def test_a_data_channel_carries_only_what_it_may() -> None:
 async def test_a_fork_goes_on_over_webrtc() -> None:
     async with running_server(WatchedEngine(hears_and_sees)) as server, call(server, Tone()) as first:
         session_id = await first.call(server)
-        await first.until("session.input_transcript.delta")
-        async with call(server, Tone()) as second:
-            forked = await server.client().live.sessions.fork(
+        while (await first.until("session.input_transcript.delta"))["start_ms"] < 400:
+            pass
+        async with call(server, Tone()) as second, server.client() as client:
+            forked = await client.live.sessions.fork(
                 session_id, transport={"type": "webrtc", "sdp": await second.offer()}, session={}
             )
             await second.accept(forked.transport.sdp)
             assert (await second.until("session.started"))["session"]["instructions"] == "Be kind."
-            assert (await second.until("session.input_transcript.delta"))["start_ms"] > 0
+            assert (await second.until("session.input_transcript.delta"))["start_ms"] >= 400
             assert forked.session.id != session_id
 
 

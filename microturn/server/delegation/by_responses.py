@@ -26,12 +26,12 @@ from microturn.errors import CapacityError, ProtocolError, SessionClosedError
 from microturn.server.audience import Audience
 from microturn.server.background_engine import BackgroundEngineSession
 from microturn.server.channel import ClientGoneError
-from microturn.server.delegation.owner import MAX_DELEGATIONS
+from microturn.server.delegation.owner import MAX_DELEGATIONS, client_report
 from microturn.server.delegation.response_stream import ResponseStream
 from microturn.server.engine_port import EngineSession
 from microturn.server.function_calls import arguments_of
 from microturn.server.session_setup import SessionSetup, require_same_delegation
-from microturn.turns.background import Act, ActKind, ActReader, Report
+from microturn.turns.background import Act, ActKind, ActReader, Report, ReportKind
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import turn_start_ms
 
@@ -232,7 +232,7 @@ class ResponsesDelegation:
         stream = self._new_stream(call.delegation_id)
         stream.progress()
         stream.complete_with_text(call.output or "")
-        self._report(weaving.result(call.job, call.output or ""))
+        self._report(client_report(ReportKind.DONE, call.job, call.output or ""))
 
     def _report(self, report: Report) -> None:
         try:

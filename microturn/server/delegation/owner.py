@@ -4,6 +4,8 @@ from typing import Protocol
 
 from openai.types.live import ResponseCreateEvent, ResponseItemCreateEvent, SessionUpdateConfig
 
+from microturn.background import weaving
+from microturn.turns.background import Report, ReportKind
 from microturn.turns.micro_turn import MicroTurnOutput
 
 
@@ -43,5 +45,13 @@ class Delegation(Protocol):
         ...
 
 
+def client_report(kind: ReportKind, job: int, text: str) -> Report:
+    """What a client has found out, as the model reads it: speakable, and whole, since no page has the rest."""
+    speakable = weaving.spoken(text, max_chars=_LONGER_IN_WORDS * len(text) + len(weaving.MORE))
+    return Report(kind=kind, job=job, text=speakable.removesuffix(weaving.MORE).strip() or weaving.plain(text))
+
+
+_LONGER_IN_WORDS = 32
+"""No number has more characters in words than so many times its digits."""
 MAX_DELEGATIONS = 128
 """Delegations of one session that can be answered; the oldest is forgotten."""
