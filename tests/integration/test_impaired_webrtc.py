@@ -26,6 +26,8 @@ from webrtc_harness import Caller
 WITHIN_S = 90.0
 """Only a hang takes so long."""
 TONE_AT_MS, TONE_MS = 400, 300
+SLACK_MS = 120
+"""A delay that stays is that of a stall, 1,200 ms, or of a lost packet a second; a busy machine moves less than this."""
 STORM = Impairment(loss=0.1, jitter_ms=60, seed=7)
 _CANDIDATE = re.compile(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host.*\r\n", re.IGNORECASE)
 
@@ -125,8 +127,8 @@ async def test_loss_jitter_and_a_stall_leave_no_delay_behind() -> None:
         first_ms, last_ms = spans[0]
         moved = {s: (a - s * 1000 - first_ms, b - s * 1000 - last_ms) for s, (a, b) in spans.items()}
         assert {0, 7, 8} <= set(moved)
-        assert all(begin >= -40 and end <= 40 for begin, end in moved.values()), moved
-        assert all(begin <= 40 and end >= -40 for begin, end in (moved[7], moved[8])), moved
+        assert all(begin >= -SLACK_MS and end <= SLACK_MS for begin, end in moved.values()), moved
+        assert all(begin <= SLACK_MS and end >= -SLACK_MS for begin, end in (moved[7], moved[8])), moved
 
         # And the answers come back, as sound and as words.
         voice = await caller.voice.get()
