@@ -47,8 +47,6 @@ END = Phrases(
 )
 CHUNK_WITHIN_MS = 6_000
 """A chunk whose translation begins later was left out."""
-BRISK = 1.1
-"""The interpreter speaks a little faster than usual, to keep up."""
 MOST_SENTENCES = 4
 
 
@@ -78,7 +76,7 @@ def translated(
         chunk_ms = stage.heard[num_before - 1].end_ms
         stage.moment(chunk.target, chunk_ms, chunk_ms + CHUNK_WITHIN_MS)
         turn = max(stage.answer_turn(chunk_ms), free_turn)
-        free_turn = stage.model(chunk.target, turn, speed=BRISK, language=language.code).end_turn
+        free_turn = stage.model(chunk.target, turn, language=language.code).end_turn
     return end_ms, free_turn
 
 

@@ -48,14 +48,36 @@ _IRREGULAR = {
     "gitarre": "ɡitˈɑɹə", "maria": "mɑɹˈiə", "entschuldigung": "ɛntʃˈʊldɪɡʊŋ",
 }  # fmt: skip
 """Short words with short vowels, and words from elsewhere."""
+_UNSTRESSED = frozenset(
+    (
+        *("die", "ein", "eine", "einen", "eines", "mein", "meine", "meinen", "meinem", "dein", "ich", "du", "wir"),
+        *(
+            "sie",
+            "mir",
+            "mich",
+            "dir",
+            "dich",
+            "sind",
+            "habe",
+            "haben",
+            "zu",
+            "auf",
+            "aus",
+            "bis",
+            "nicht",
+            "sehr",
+            "dem",
+        ),
+    )
+)
+"""Small words that lean on the next."""
 
 
 def read_german(word: str) -> str:
     """The sounds of a lower-case word, the main stress before its vowel. What is no German letter is skipped."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
-    prefix = _UNSTRESSED_PREFIX.match(word)
-    skipped = 1 if prefix else 0
+    skipped = 1 if _UNSTRESSED_PREFIX.match(word) else -1 if word in _UNSTRESSED else 0
     sounds, num_vowels, at = list[str](), 0, 0
     while at < len(word):
         if word[at] in _VOWELS:

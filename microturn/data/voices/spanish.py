@@ -1,7 +1,7 @@
 """Spanish spelling to the sounds that the assistant's voice has.
 
 hibari was made for English alone: given Spanish phonemes it garbles them, given the nearest English ones it speaks
-Spanish with an English accent that whisper-base understands (docs/log.md). So this reads Spanish, by its regular
+Spanish with an English accent, intelligible if not pretty (docs/log.md). So this reads Spanish, by its regular
 spelling and stress, into misaki's English alphabet: "casa" is ``kˈɑsə``, "señor" ``sAnjˈɔɹ``.
 """
 

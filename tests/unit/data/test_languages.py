@@ -158,7 +158,7 @@ def test_german_articles_and_endings_agree() -> None:
     [
         ("haus", "hˈWs"),
         ("schön", "ʃˈɜɹn"),
-        ("ich", "ˈɪʃ"),
+        ("ich", "ɪʃ"),
         ("straße", "ʃtɹˈɑsə"),
         ("hund", "hˈʊnt"),
         ("zwei", "tsvˈI"),
