@@ -370,9 +370,12 @@ def bench_reference(
     json_path: JsonPath = None,
 ) -> None:
     """A micro-turn of ours against `transformers`' own Inkling with its cache: same weights, same tokens."""
+    from microturn.engine.loading import nano_folder
     from microturn.evals.command import bench_reference_command
+    from microturn.model.config import ModelConfig
 
-    bench_reference_command(num_turns=turns, json_path=json_path)
+    config = ModelConfig.from_json((nano_folder() / "config.json").read_text(encoding="utf-8"))
+    bench_reference_command(config.backbone, num_turns=turns, json_path=json_path)
 
 
 @bench_app.command("load")

@@ -14,11 +14,10 @@ from microturn.evals.subject import AlwaysTalking, Silent, Subject
 if TYPE_CHECKING:
     from microturn.engine.runner import ModelRunner
     from microturn.evals.bench import Request
+    from microturn.model.config import BackboneConfig
 
 SUBJECTS = ("silent", "always-talking", "relay")
 """Names that ``--model`` takes beside folders; ``relay:FILE`` has the relay think with another GGUF model."""
-NANO_VOCABULARY = 1200
-"""About as many tokens as nano has."""
 
 
 def eval_command(
@@ -128,19 +127,18 @@ def bench_engine_command(
 
 
 def bench_reference_command(
-    *, num_turns: int = 20, json_path: Path | None = None, console: Console | None = None
+    backbone: "BackboneConfig", *, num_turns: int = 20, json_path: Path | None = None, console: Console | None = None
 ) -> Report:
-    """Times nano's backbone against ``transformers``' Inkling, prints the table, writes the result file.
+    """Times a backbone against ``transformers``' Inkling, prints the table, writes the result file.
 
     Raises:
         MissingDependencyError: ``transformers`` is not installed.
     """
     from microturn.evals import bench
     from microturn.evals.bench_reference import reference_reports
-    from microturn.recipes.geometries import nano
 
     load_before = bench.load()
-    reports = reference_reports(nano(NANO_VOCABULARY).backbone, num_turns)
+    reports = reference_reports(backbone, num_turns)
     settings: dict[str, str | int | None] = {
         "turns": num_turns,
         "load before": load_before,
