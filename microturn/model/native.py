@@ -39,7 +39,7 @@ def _compiled(function: Any) -> Any:
 
 
 @intrinsic
-def _wide(_: Any, weight: Any) -> Any:
+def _widen(_: Any, weight: Any) -> Any:
     """A weight as float32: as it is, or from its upper half."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -49,6 +49,9 @@ def _wide(_: Any, weight: Any) -> Any:
         return builder.bitcast(bits, ir.FloatType())
 
     return types.float32(weight), generate
+
+
+_wide: Any = _widen
 
 
 @_compiled

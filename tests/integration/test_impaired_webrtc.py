@@ -27,7 +27,7 @@ WITHIN_S = 90.0
 """Only a hang takes so long."""
 TONE_AT_MS, TONE_MS = 400, 300
 SLACK_MS = 120
-"""A delay that stays is that of a stall, 1,200 ms, or of a lost packet a second; a busy machine moves less than this."""
+"""A delay that stays is that of a stall, 1,200 ms, or of many lost packets; a busy machine moves less than this."""
 STORM = Impairment(loss=0.1, jitter_ms=60, seed=7)
 _CANDIDATE = re.compile(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host.*\r\n", re.IGNORECASE)
 
