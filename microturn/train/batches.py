@@ -168,23 +168,20 @@ class BatchReader:
 
     def _own_groups(self, shards: Sequence[Path]) -> Iterator[list[tuple[Path, Entry]]]:
         """Every so-manieth batch of a pass; the few that do not go round are left out."""
-        hand: list[list[tuple[Path, Entry]]] = []
-        for group in self._groups(shards):
-            hand.append(group)
+        for hand in self._hands(shards):
             if len(hand) == self.team.size:
                 yield hand[self.team.rank]
-                hand.clear()
 
-    def _groups(self, shards: Sequence[Path]) -> Iterator[list[tuple[Path, Entry]]]:
-        """The batches of a pass, as places."""
+    def _hands(self, shards: Sequence[Path]) -> Iterator[list[list[tuple[Path, Entry]]]]:
+        """The batches of a pass, as places; together those that a team's processes have at the same time."""
         rng = np.random.default_rng([self.seed, self.cursor.pass_index])
         order = rng.permutation(len(shards))
         for first in range(0, len(order), self.shards_at_once):
             chosen = [shards[i] for i in order[first : first + self.shards_at_once]]
             places = [(shard, entry) for shard in chosen for entry in read_index(shard)]
-            yield from self._batches(places, rng)
+            yield from self._shuffled(places, rng)
 
-    def _batches(self, places: list[tuple[Path, Entry]], rng: Generator) -> list[list[tuple[Path, Entry]]]:
+    def _shuffled(self, places: list[tuple[Path, Entry]], rng: Generator) -> list[list[list[tuple[Path, Entry]]]]:
         places = sorted(
             (place for place in places if place[1].num_positions <= self.max_positions),
             key=lambda place: place[1].num_positions,
@@ -198,4 +195,6 @@ class BatchReader:
             group.append(place)
         if group:
             batches.append(group)
-        return [batches[i] for i in rng.permutation(len(batches))]
+        # Batches of one hand are of like length, so that no process waits for the others.
+        hands = [batches[i : i + self.team.size] for i in range(0, len(batches), self.team.size)]
+        return [hands[i] for i in rng.permutation(len(hands))]
