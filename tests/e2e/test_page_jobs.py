@@ -14,7 +14,7 @@ from microturn.background.jobs import Answer
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.tools import builtin_tools
 from microturn.background.workbench import Workbench
-from microturn.server.serve import serve
+from microturn.server.serve import Listening, serve
 from microturn.testing.scripted_engine import ScriptedEngine, script
 from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind
 
@@ -94,7 +94,7 @@ async def url() -> AsyncIterator[str]:
     async with Coordinator(Oracle(), builtin_tools()) as coordinator:
         engine = ScriptedEngine(script(ACTS))
         serving = asyncio.create_task(
-            serve(engine, background=coordinator, port=0, on_ready=ready.put_nowait, stop=stop)
+            serve(engine, Listening(port=0), background=coordinator, on_ready=ready.put_nowait, stop=stop)
         )
         yield await ready.get()
         stop.set()

@@ -93,7 +93,8 @@ def test_an_unknown_suite_is_named() -> None:
 
 def test_all_is_every_suite() -> None:
     sight = ("sight", "count", "commentary")
-    assert [suite.name for suite in named_suites(["all"])] == [*BEHAVIOUR, "speech", *sight, "delegation"]
+    later = ("cue", "turns", "correction", "memory", "translation")
+    assert [suite.name for suite in named_suites(["all"])] == [*BEHAVIOUR, "speech", *sight, "delegation", *later]
 
 
 def test_a_subject_that_skips_turns_is_refused() -> None:
