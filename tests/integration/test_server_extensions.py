@@ -1,6 +1,7 @@
 """Our opt-in events, and what stays as it is without them."""
 
 import logging
+import re
 
 import httpx
 import pytest
