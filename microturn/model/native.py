@@ -110,14 +110,15 @@ def convolve(x_TC: Floats, taps_LC: Floats, tail_LC: Floats, y_TC: Floats) -> No
 
 @_compiled
 def exponentials(x_K: Floats, scratch_K: Floats) -> np.float32:
-    """``exp(x)`` in place for ``x <= 0``, to within 2e-7 of its value; returns the sum.
+    """``exp(x)`` in place for ``x <= 0``, to within 2e-6 of its value but never below 2^-64; returns the sum.
 
-    Two to the whole part by the exponent's bits, to the rest by its Taylor series around a half.
+    Two to the whole part by the exponent's bits, to the rest by its Taylor series. Smaller numbers vanish beside the
+    others, and would become subnormal in products, which are slow.
     """
     bits_K = scratch_K.view(np.int32)
     for i in range(x_K.shape[0]):
         power = max(x_K[i] * _LOG2_E, np.float32(-64.0))
-        whole = np.int32(power - _ONE)  # towards zero: at or below the power, so that the rest lies in [0, 2)
+        whole = np.int32(power - _ONE)  # below the power, so that the rest lies in (0, 1]
         z = (power - np.float32(whole)) * _LN_2 - _LN_2
         series = np.float32(1 / 5040) + z * np.float32(1 / 40320)
         series = np.float32(1 / 120) + z * (np.float32(1 / 720) + z * series)

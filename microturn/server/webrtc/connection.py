@@ -1,6 +1,5 @@
 """GPT-Live over WebRTC: an HTTP request brings the settings and an SDP offer, the answer opens media and events."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -14,14 +13,15 @@ from microturn.errors import ProtocolError
 from microturn.protocol.codec import AudioCodec
 from microturn.server.connection import Connection, Opening
 from microturn.server.directory import Entry
-from microturn.server.edge import at_the_edge, converse_and_flush
+from microturn.server.edge import at_the_edge
 from microturn.server.engine_port import EngineSession
 from microturn.server.fork import open_fork
 from microturn.server.live_server import LiveServer
 from microturn.server.session_setup import SessionSetup
+from microturn.server.webrtc.calls import channel_opened, hold_call
 from microturn.server.webrtc.peer import Peer
 from microturn.server.webrtc.rtp import RTP_HZ
-from microturn.server.wire import ClientMisbehavesError, Permissions
+from microturn.server.wire import Permissions
 
 
 class OfferedTransport(BaseModel):
@@ -106,16 +106,6 @@ class PeerConnection(Connection):
         resource.audio.format, resource.client = None, self._client
         self._opened = replace(setup, codec=AudioCodec(encoding="audio/pcm", rate_hz=RTP_HZ)), engine_session
 
-    async def hold(self, stay: AbstractContextManager[None]) -> None:
-        """Wait for the data channel, converse, and hang up."""
-        self._live.connect()
-        try:
-            with stay:
-                await converse_and_flush(self)
-        finally:
-            await self._peer.close()
-            self._live.disconnect()
-
     async def converse(self) -> int:
         """Hold the session."""
         return await at_the_edge(self.wire, self._session_id, self._hold())
@@ -123,14 +113,7 @@ class PeerConnection(Connection):
     async def _hold(self) -> int:
         assert self._opened is not None, "opened before the offer is answered"
         setup, engine_session = self._opened
-        try:
-            async with asyncio.timeout(self._limits.start_within_ms / 1000):
-                await self._peer.channel.opened.wait()
-        except TimeoutError:
-            pass
-        if not self._peer.channel.is_open:
-            await engine_session.close()
-            raise ClientMisbehavesError("the data channel did not open in time")
+        await channel_opened(self._peer, engine_session, self._limits.start_within_ms)
         if self._client is not None:
             self.wire.inform("data_channel_permissions", "this data channel carries some events only")
             self.wire.permissions = Permissions(self._client.data_channel)
@@ -158,7 +141,7 @@ async def _answer(
     except BaseException:
         await peer.close()
         raise
-    live.spawn(connection.hold(stay))
+    live.spawn(hold_call(live, peer, connection, stay))
     return LiveCreateResponse(session=Session(id=connection.session_id), transport=Transport(type="webrtc", sdp=sdp))
 
 

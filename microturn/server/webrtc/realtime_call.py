@@ -1,6 +1,5 @@
 """Realtime over WebRTC: ``POST /v1/realtime/calls`` brings settings and an SDP offer; media and events follow."""
 
-import asyncio
 from contextlib import AbstractContextManager
 from email.message import Message
 from email.parser import BytesParser
@@ -11,12 +10,12 @@ from openai.types.realtime import RealtimeSessionCreateRequest, SessionUpdateEve
 from pydantic import TypeAdapter, ValidationError
 
 from microturn.errors import ProtocolError
-from microturn.server.edge import at_the_edge, converse_and_flush
+from microturn.server.edge import at_the_edge
 from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
 from microturn.server.realtime.connection import RealtimeConnection
+from microturn.server.webrtc.calls import channel_opened, hold_call
 from microturn.server.webrtc.peer import Peer
-from microturn.server.wire import ClientMisbehavesError
 
 _SESSION: TypeAdapter[RealtimeSessionCreateRequest] = TypeAdapter(RealtimeSessionCreateRequest)
 
@@ -76,7 +75,7 @@ async def answer_call(
     except BaseException:
         await peer.close()
         raise
-    live.spawn(call.hold(stay))
+    live.spawn(hold_call(live, peer, call, stay))
     return call.session_id, answer
 
 
@@ -99,28 +98,11 @@ class RealtimeCall(RealtimeConnection):
         """
         self._engine_session = await self._live.engine.open(self._settings.instructions, None)
 
-    async def hold(self, stay: AbstractContextManager[None]) -> None:
-        """Wait for the data channel, converse, and hang up."""
-        self._live.connect()
-        try:
-            with stay:
-                await converse_and_flush(self)
-        finally:
-            await self._peer.close()
-            self._live.disconnect()
-
     async def converse(self) -> int:
         """Hold the session."""
         return await at_the_edge(self.wire, self.session_id, self._hold_call())
 
     async def _hold_call(self) -> int:
         assert self._engine_session is not None, "opened before the offer is answered"
-        try:
-            async with asyncio.timeout(self._limits.start_within_ms / 1000):
-                await self._peer.channel.opened.wait()
-        except TimeoutError:
-            pass
-        if not self._peer.channel.is_open:
-            await self._engine_session.close()
-            raise ClientMisbehavesError("the data channel did not open in time")
+        await channel_opened(self._peer, self._engine_session, self._limits.start_within_ms)
         return await self.hold_session(self._engine_session, self._peer)
