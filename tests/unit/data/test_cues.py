@@ -1,15 +1,12 @@
 """Scenarios of spoken cues: every cue is answered, at once, and nothing else is."""
 
-import numpy as np
 import pytest
+from mute_plays import mute_stage, play_on
 
-from microturn.data.corpus import MuteVoice
 from microturn.data.episode import Episode
-from microturn.data.scenarios import SCENARIOS
 from microturn.data.scenarios.correct_me import FOREIGN, VERBS
 from microturn.data.scenarios.cued import STATEMENTS, occurrences, run_ends
 from microturn.data.scenarios.spoken_cue import CUE_WORDS, EXCLAMATIONS, KINDS
-from microturn.data.stage import Cast, Stage
 from microturn.evals.answers import numbers
 from microturn.evals.spoken import spoken_words
 from microturn.turns.timing import HEAR_LAG_MS
@@ -18,11 +15,7 @@ SEEDS = range(20)
 
 
 def play(name: str, seed: int, part: str = "train") -> Episode:
-    voice = MuteVoice()
-    cast = Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part=part, sentences=("we saw a big one",))
-    stage = Stage(np.random.default_rng(seed), cast)
-    end_ms = SCENARIOS[name].play(stage, 400.0)
-    return stage.render(name, seed, end_ms + 1_000, lambda samples, _: samples)
+    return play_on(mute_stage(seed, part, ("we saw a big one",)), name, seed)
 
 
 @pytest.mark.parametrize("name", ["spoken-cue", "count-fillers", "correct-me"])

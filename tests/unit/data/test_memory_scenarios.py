@@ -1,13 +1,12 @@
 """Scenarios of memory: what is asked for was told before, and the answer is what was told."""
 
-import numpy as np
 import pytest
+from mute_plays import mute_stage, play_on
 
-from microturn.data.corpus import MuteVoice, UnfilmedStage
+from microturn.data.corpus import UnfilmedStage
 from microturn.data.episode import Episode, Moment
-from microturn.data.scenarios import SCENARIOS
 from microturn.data.scenarios.remember import FACTS, WORDS
-from microturn.data.stage import Cast, Stage
+from microturn.data.stage import Stage
 from microturn.evals.answers import numbers
 from microturn.evals.spoken import TimedWord
 
@@ -15,15 +14,11 @@ SEEDS = range(20)
 
 
 def new_stage(seed: int) -> Stage:
-    voice = MuteVoice()
-    cast = Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part="train")
-    return UnfilmedStage(np.random.default_rng(seed), cast)
+    return mute_stage(seed, kind=UnfilmedStage)
 
 
 def play(name: str, seed: int) -> Episode:
-    stage = new_stage(seed)
-    end_ms = SCENARIOS[name].play(stage, 400.0)
-    return stage.render(name, seed, end_ms + 1_000, lambda samples, _: samples)
+    return play_on(new_stage(seed), name, seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

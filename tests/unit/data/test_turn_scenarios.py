@@ -1,29 +1,19 @@
 """Scenarios of turn-taking and of changed minds: who speaks when, and what is done in the end."""
 
-import numpy as np
 import pytest
+from mute_plays import mute_stage, play_on
 
-from microturn.data.corpus import MuteVoice
 from microturn.data.episode import Episode
 from microturn.data.scenarios import SCENARIOS
 from microturn.data.scenarios.short_requests import FORMS, choose_request
 from microturn.data.scenarios.take_turns import MARKERS
-from microturn.data.stage import Cast, Stage
 from microturn.evals.suites.turns import stretches_of
 
 SEEDS = range(24)
 
 
-def new_stage(seed: int, part: str = "train") -> Stage:
-    voice = MuteVoice()
-    cast = Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part=part)
-    return Stage(np.random.default_rng(seed), cast)
-
-
 def play(name: str, seed: int) -> Episode:
-    stage = new_stage(seed)
-    end_ms = SCENARIOS[name].play(stage, 400.0)
-    return stage.render(name, seed, end_ms + 1_000, lambda samples, _: samples)
+    return play_on(mute_stage(seed), name, seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -48,14 +38,14 @@ def test_there_are_pauses_false_starts_and_turns_that_ask_for_nothing() -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_request_has_one_answer_and_its_false_rest_another_value(form: str) -> None:
     for seed in range(10):
-        asked = FORMS[form](new_stage(seed))
+        asked = FORMS[form](mute_stage(seed))
         assert bool(asked.answer) != bool(asked.numbers)
         assert asked.false_rest != asked.rest or not asked.rest
 
 
 def test_what_is_asked_for_can_be_required_to_have_a_pause_and_a_wrong_value() -> None:
     for seed in range(20):
-        asked = choose_request(new_stage(seed), is_divided=True, can_be_false=True)
+        asked = choose_request(mute_stage(seed), is_divided=True, can_be_false=True)
         assert asked.rest
         assert asked.false_rest
 
@@ -85,7 +75,7 @@ def test_a_change_in_mid_count_ends_the_count() -> None:
 @pytest.mark.parametrize("name", ["spoken-cue", "take-turns", "change-of-mind", "remember", "how-often", "interpret"])
 def test_a_play_that_outlasts_the_stage_is_cut_off_there(name: str) -> None:
     for seed in range(4):
-        stage = new_stage(seed)
+        stage = mute_stage(seed)
         end_ms = SCENARIOS[name].play(stage, 52_000.0)
         episode = stage.render(name, seed, end_ms, lambda samples, _: samples)
         assert episode.duration_ms <= stage.max_ms
