@@ -20,7 +20,7 @@ from microturn.data.split import check_part
 from microturn.data.stage import Cast, Stage
 from microturn.data.visual import Films, Scene
 from microturn.data.visual.story import Story, something_happens
-from microturn.data.voices import assistant_voice, sample_voice
+from microturn.data.voices import assistant_voice, dictionary, sample_voice
 from microturn.features.tokenizer import Tokenizer
 
 PARTS = {"train": 0, "heldout": 1}
@@ -39,6 +39,8 @@ class Material:
 
     part: str
     sentences: Sequence[str]
+    vocabulary: Sequence[str] = ()
+    dictionary: Sequence[str] = ()
     clips: Sequence[human.Clip]
     data_dir: Path | None
     films: Films = field(default_factory=Films)
@@ -49,9 +51,12 @@ def load_material(part: str, data_dir: Path | None) -> Material:
     """Sentences and human recordings of one part; without ``data_dir``, synthetic voices alone."""
     if data_dir is None:
         return Material(part=part, sentences=(), clips=(), data_dir=None)
+    sentences = tuple(human.sentences(data_dir, part=part))
     return Material(
         part=part,
-        sentences=tuple(human.sentences(data_dir, part=part)),
+        sentences=sentences,
+        vocabulary=tuple(sorted({word for sentence in sentences for word in sentence.split()})),
+        dictionary=dictionary(),
         clips=human.clips(part, data_dir).clips,
         data_dir=data_dir,
         films=Films.load(part, data_dir),
@@ -68,6 +73,8 @@ def cast_for(rng: Generator, material: Material) -> Cast:
         interpreters={code: assistant_voice(code) for code in LANGUAGES},
         part=part,
         sentences=material.sentences,
+        vocabulary=material.vocabulary,
+        dictionary=material.dictionary,
         clips=material.clips,
         films=material.films,
     )

@@ -4,6 +4,7 @@ A scenario places utterances on them; the stage synthesises each at once, so tha
 ends before it decides what happens next. ``render`` turns the two timelines into micro-turns.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from microturn.data.acoustics import resample
 from microturn.data.episode import Episode, Expectation, Moment, Quiet, Stop
 from microturn.data.human import Clip
+from microturn.data.phrases import Phrases
 from microturn.data.video_track import VideoTrack
 from microturn.data.visual import Films, View
 from microturn.data.voices import SpokenWord, Utterance, Voice
@@ -41,19 +43,13 @@ SEE_LAG_MS = 300
 
 ACT_CHARS_PER_TURN = 12
 """An act is written so fast: it leaves room among a turn's text tokens for words heard and said meanwhile."""
+TEXT_CHARS_PER_TURN = 18
+"""Visible text is written so fast, its spaces included."""
 
 WINDOW_EARLY_MS, WINDOW_LATE_MS = 500, 700
 """How far from the reference a spoken word may begin and still count as on time."""
 
 Degrade = Callable[[NDArray[np.float32], Generator], NDArray[np.float32]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phrases:
-    """A bank of phrasings, split so that evaluation never sees training's."""
-
-    train: Sequence[str]
-    heldout: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +66,10 @@ class Cast:
     """``train`` or ``heldout``."""
     sentences: Sequence[str] = ()
     """Open-vocabulary sentences of this part."""
+    vocabulary: Sequence[str] = ()
+    """The words of the sentences, each once."""
+    dictionary: Sequence[str] = ()
+    """Words of every kind, most of them rare."""
     clips: Sequence[Clip] = ()
     """Human recordings of this part, with word times."""
     films: Films = field(default_factory=Films)
@@ -122,7 +122,7 @@ class Stage:
     def pick(self, options: Sequence[str] | Phrases) -> str:
         """One of the options; of a bank, one of this part's phrasings."""
         if isinstance(options, Phrases):
-            options = options.train if self.cast.part == "train" else options.heldout
+            return options.choose(self.cast.part, self.rng)
         return options[int(self.rng.integers(len(options)))]
 
     def clip(self, fits: Callable[[Clip], bool], tries: int = 1) -> Utterance | None:
@@ -232,16 +232,20 @@ class Stage:
         return Said(first_turn=turn, end_turn=end_turn, words=words)
 
     def act(self, act: Act, turn: int) -> int:
-        """The model writes to the background from a turn on, a stretch a turn. Returns one past its last turn."""
-        text = str(act)
-        while any(k in self._pieces for k in range(turn, turn + -(-len(text) // ACT_CHARS_PER_TURN))):
+        """The model writes to the background from a turn on, some words a turn. Returns one past its last turn."""
+        stretches = _stretches(str(act), ACT_CHARS_PER_TURN)
+        while any(k in self._pieces for k in range(turn, turn + len(stretches))):
             turn += 1
-        starts = range(0, len(text), ACT_CHARS_PER_TURN)
-        for k, start in enumerate(starts, start=turn):
-            stretch = text[start : start + ACT_CHARS_PER_TURN]
-            is_end = start + ACT_CHARS_PER_TURN >= len(text)
-            self._pieces[k] = Piece(kind=PieceKind.ACT, text=stretch, is_end=is_end)
-        return turn + len(starts)
+        return self._write(PieceKind.ACT, stretches, turn)
+
+    def write(self, text: str, turn: int) -> int:
+        """The model writes for the user's eyes from a turn on, some words a turn. Returns one past its last turn."""
+        return self._write(PieceKind.TEXT, _stretches(f" {text}", TEXT_CHARS_PER_TURN), turn)
+
+    def _write(self, kind: PieceKind, stretches: Sequence[str], turn: int) -> int:
+        for k, stretch in enumerate(stretches):
+            self._pieces[turn + k] = Piece(kind=kind, text=stretch, is_end=k == len(stretches) - 1)
+        return turn + len(stretches)
 
     def cut(self, turn: int) -> None:
         """The model breaks off: nothing of what was placed at or after this turn is said."""
@@ -344,3 +348,13 @@ def _words_by_turn(words: Sequence[tuple[SpokenWord, int]]) -> dict[int, str]:
     for word, turn in sorted(words, key=lambda pair: (pair[1], pair[0].start_ms)):
         turns[turn] = turns.get(turn, "") + " " + word.text
     return turns
+
+
+def _stretches(text: str, num_chars: int) -> list[str]:
+    """A text in stretches of about so many characters, cut before spaces: words keep the tokens that they had."""
+    stretches = [""]
+    for word in re.findall(r" ?[^ ]+", text):
+        if stretches[-1] and len(stretches[-1]) + len(word) > num_chars:
+            stretches.append("")
+        stretches[-1] += word
+    return stretches

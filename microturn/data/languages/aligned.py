@@ -8,7 +8,8 @@ agree with each other.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from microturn.data.stage import Phrases, Stage
+from microturn.data.phrases import Phrases
+from microturn.data.stage import Stage
 
 Slots = Mapping[str, str]
 

@@ -2,7 +2,8 @@
 
 from microturn.data.languages.aligned import Language, Noun, Slots, english_article, pick_pair
 from microturn.data.numbers import spoken
-from microturn.data.stage import Phrases, Stage
+from microturn.data.phrases import Phrases
+from microturn.data.stage import Stage
 
 _SMALL = (
     *("cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce"),

@@ -7,6 +7,7 @@ phrasings of its own, wrap it in a ``Scenario`` and list it below. ``microturn d
 from microturn.data.scenarios.answer_when import ANSWER_WHEN
 from microturn.data.scenarios.change_of_mind import CHANGE_OF_MIND
 from microturn.data.scenarios.commentary import COMMENTARY
+from microturn.data.scenarios.copy_typed import COPY_TYPED
 from microturn.data.scenarios.correct_me import CORRECT_ME
 from microturn.data.scenarios.count_aloud import COUNT_ALOUD
 from microturn.data.scenarios.count_fillers import COUNT_FILLERS
@@ -37,7 +38,7 @@ _IN_ORDER = (
     *(TELL_WHEN, ANSWER_WHEN, START_STOP, COUNT_REPETITIONS, COMMENTARY, LOOK_AND_SAY),
     *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION, DELEGATE, TRANSCRIBE),
     *(SPOKEN_CUE, COUNT_FILLERS, CORRECT_ME, TAKE_TURNS, CHANGE_OF_MIND),
-    *(REMEMBER, HOW_OFTEN, SINCE_WHEN, REMEMBER_SHOWN, INTERPRET),
+    *(REMEMBER, HOW_OFTEN, SINCE_WHEN, REMEMBER_SHOWN, INTERPRET, COPY_TYPED),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _IN_ORDER}
 """By name. A new one goes last: seeds of single plays count from its place."""

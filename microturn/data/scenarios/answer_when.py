@@ -1,5 +1,6 @@
 """A question whose answer is not to be seen yet: the model keeps quiet until it is, and answers then."""
 
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.seeing import (
     AFTER_REQUEST_MS,
@@ -11,7 +12,7 @@ from microturn.data.scenarios.seeing import (
     open_eyes,
 )
 from microturn.data.scenarios.tell_when import other_things, prepare
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.data.visual.story import Change, Happening, with_article
 from microturn.turns.timing import turn_start_ms
 

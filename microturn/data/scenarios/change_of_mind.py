@@ -1,15 +1,16 @@
 """The user takes something back: while asking, or while the model is already at it. What was meant last is done."""
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Requests
 from microturn.data.scenarios.count_aloud import Counting
 from microturn.data.scenarios.every_seconds import THINGS
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.short_requests import COUNT, choose_request, respond
 from microturn.data.scenarios.take_turns import with_false_start
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import TURN_MS, turn_start_ms
 
-FROM_HERE = Phrases(
+FROM_HERE = Requests(
     train=(
         "no i meant from {a} to {b}",
         "i meant from {a} to {b}",
@@ -34,7 +35,7 @@ FROM_HERE = Phrases(
         "i am sorry i meant from {a} to {b}",
     ),
 )
-OTHER_WORDS = Phrases(
+OTHER_WORDS = Requests(
     train=(
         "no say {x} instead",
         "say {x} instead",
@@ -59,7 +60,7 @@ OTHER_WORDS = Phrases(
         "let us have {x} instead",
     ),
 )
-EVERY = Phrases(
+EVERY = Requests(
     train=(
         "say {x} every {n} seconds",
         "every {n} seconds say {x}",

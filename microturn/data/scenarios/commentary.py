@@ -1,8 +1,9 @@
 """Running commentary: name each change when it happens, and keep quiet in between."""
 
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.seeing import NEVER_MIND, SPAN_MS, ask, close_eyes_perhaps, new_story, open_eyes
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import turn_start_ms
 
 REQUEST = Phrases(

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.cued import STATEMENTS, Replies, attend, occurrences
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 
-SUMS_SAY = Phrases(
+SUMS_SAY = Requests(
     train=(
         "whenever i say a wrong sum say {y}",
         "say {y} whenever i say a wrong sum",
@@ -35,7 +36,7 @@ SUMS_SAY = Phrases(
         "let me do some sums and say {y} at each wrong one",
     ),
 )
-SUMS_CORRECT = Phrases(
+SUMS_CORRECT = Requests(
     train=(
         "correct my sums",
         "whenever i say a wrong sum tell me the right result",
@@ -59,7 +60,7 @@ SUM = Phrases(
     train=("{a} plus {b} is {c}", "{a} and {b} is {c}", "{a} plus {b} makes {c}", "{a} and {b} makes {c}"),
     heldout=("{a} plus {b} equals {c}", "{a} and {b} are {c}"),
 )
-COUNTING = Phrases(
+COUNTING = Requests(
     train=(
         "i will count and you say the number that i leave out",
         "listen to me count and tell me each number that i forget",
@@ -78,7 +79,7 @@ COUNTING = Phrases(
         "when i count and forget a number say it",
     ),
 )
-VERBS_REQUEST = Phrases(
+VERBS_REQUEST = Requests(
     train=(
         "correct my verbs",
         "whenever i use a wrong verb say the right one",
@@ -125,7 +126,7 @@ VERB_TALK = Phrases(
         "he said that they {v} there",
     ),
 )
-FOREIGN_REQUEST = Phrases(
+FOREIGN_REQUEST = Requests(
     train=(
         "every time i say a spanish word say it in english",
         "when i use a spanish word give me the english one",

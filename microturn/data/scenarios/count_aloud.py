@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from microturn.data.numbers import STEPS, spoken, spoken_step
+from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Said, Stage
+from microturn.data.stage import Said, Stage
 from microturn.turns.timing import TURN_MS, turn_start_ms
 
-FROM_TO = Phrases(
+FROM_TO = Requests(
     train=(
         "count from {a} to {b}",
         "please count from {a} to {b}",
@@ -35,7 +36,7 @@ FROM_TO = Phrases(
         "count for me from {a} to {b}",
     ),
 )
-UP_TO = Phrases(
+UP_TO = Requests(
     train=(
         "count to {b}",
         "please count to {b}",
@@ -58,7 +59,7 @@ UP_TO = Phrases(
         "can you please count up to {b}",
     ),
 )
-DOWN = Phrases(
+DOWN = Requests(
     train=(
         "count down from {a} to {b}",
         "please count down from {a} to {b}",
@@ -85,7 +86,7 @@ PACES: dict[int, Phrases] = {
         heldout=("one every three seconds",),
     ),
 }
-STOP = Phrases(
+STOP = Requests(
     train=(
         "stop",
         "stop",
@@ -105,7 +106,7 @@ STOP = Phrases(
     ),
     heldout=("stop", "stop", "alright stop", "stop right there", "now stop"),
 )
-GO_ON = Phrases(
+GO_ON = Requests(
     train=(
         "go on",
         "go on",
@@ -121,7 +122,7 @@ GO_ON = Phrases(
     ),
     heldout=("go on", "now go on", "alright continue", "you can go on"),
 )
-START_AGAIN = Phrases(
+START_AGAIN = Requests(
     train=(
         "start again",
         "start over",
@@ -133,15 +134,15 @@ START_AGAIN = Phrases(
     ),
     heldout=("start again", "now start over", "start it again"),
 )
-SKIP_TO = Phrases(
+SKIP_TO = Requests(
     train=("skip to {n}", "jump to {n}", "go to {n}", "skip ahead to {n}", "please skip to {n}", "continue from {n}"),
     heldout=("skip to {n}", "now jump to {n}", "skip forward to {n}"),
 )
-SLOWER = Phrases(
+SLOWER = Requests(
     train=("slower", "slower please", "a bit slower", "slow down", "please slow down", "count slower"),
     heldout=("slower", "a little slower", "now slow down"),
 )
-FASTER = Phrases(
+FASTER = Requests(
     train=("faster", "faster please", "a bit faster", "speed up", "please speed up", "count faster"),
     heldout=("faster", "a little faster", "now speed up"),
 )

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Requests
 from microturn.data.scenarios.cued import STATEMENTS, attend, occurrences
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 
-REQUEST = Phrases(
+REQUEST = Requests(
     train=(
         "count how often i say {x}",
         "count how many times i say {x}",

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.seeing import close_eyes_perhaps, new_scene, open_eyes
 from microturn.data.split import PERSON_MOTIONS, THING_MOTIONS, check_part
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import turn_start_ms
 
 REQUEST = Phrases(

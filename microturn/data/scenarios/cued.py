@@ -6,8 +6,9 @@ the words alone, so that a cue which falls by chance is answered like any other.
 
 from collections.abc import Callable, Iterable, Sequence
 
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios.every_seconds import ACKNOWLEDGEMENT
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import turn_start_ms
 
 Replies = Callable[[Sequence[str]], list[tuple[int, str]]]

@@ -7,13 +7,14 @@ user has finished. What is cancelled is not told; what is corrected is passed on
 from dataclasses import dataclass
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.repeat_after_me import REQUEST, choose_words
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.background import Act, ActKind, Report, ReportKind
 from microturn.turns.timing import turn_of_ms, turn_start_ms
 
-ASKED = Phrases(
+ASKED = Requests(
     train=(
         "{q}",
         "{q}",

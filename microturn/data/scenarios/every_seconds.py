@@ -1,12 +1,14 @@
 """Say something every so many seconds, until told to stop."""
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.count_aloud import STOP
+from microturn.data.scenarios.jumble import jumble
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import TURN_MS, turn_start_ms
 
-REQUEST = Phrases(
+REQUEST = Requests(
     train=(
         "say {x} every {n} seconds until i say stop",
         "say {x} every {n} seconds",
@@ -153,12 +155,12 @@ def something(stage: Stage) -> str:
 
 
 def any_words(stage: Stage, length: int) -> str:
-    """Words of one sentence as they stand there, or, in training, words of many sentences."""
+    """Words of one sentence as they stand there, or, in training, words in no order."""
+    if stage.cast.part == "train" and stage.chance(0.6):
+        return jumble(stage, length)
     words = stage.pick(stage.cast.sentences).split()
-    if stage.cast.part == "heldout" or stage.chance(0.5):
-        start = stage.whole(0, max(0, len(words) - length))
-        return " ".join(words[start : start + length])
-    return " ".join(stage.pick(stage.pick(stage.cast.sentences).split()) for _ in range(length))
+    start = stage.whole(0, max(0, len(words) - length))
+    return " ".join(words[start : start + length])
 
 
 EVERY_SECONDS = Scenario(

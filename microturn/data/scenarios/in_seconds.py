@@ -1,12 +1,13 @@
 """Say something once, when a time has passed."""
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.every_seconds import ACKNOWLEDGEMENT, something
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import TURN_MS, turn_start_ms
 
-REQUEST = Phrases(
+REQUEST = Requests(
     train=(
         "in {n} seconds say {x}",
         "in {n} seconds please say {x}",

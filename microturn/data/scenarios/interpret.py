@@ -5,12 +5,13 @@ waits for it.
 """
 
 from microturn.data.languages import LANGUAGES, Chunk, Language, choose_sentence
+from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.every_seconds import ACKNOWLEDGEMENT
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import turn_start_ms
 
-REQUEST = Phrases(
+REQUEST = Requests(
     train=(
         "translate into {l}",
         "please translate into {l}",

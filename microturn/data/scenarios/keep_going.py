@@ -1,8 +1,9 @@
 """Count on while other sounds come in: an "uh huh", talk with others, recordings. Only a command would stop it."""
 
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios.count_aloud import Counting, choose_numbers
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import turn_start_ms
 
 BACKCHANNEL = Phrases(

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.seeing import new_story, open_eyes
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.data.visual.story import Change, Story, with_article
 from microturn.data.visual.things import NAMES
 from microturn.data.visual.view import CANVAS_WIDTH

@@ -1,14 +1,15 @@
 """Questions about the conversation itself: how often something was said or asked for, and how long ago."""
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Requests
 from microturn.data.scenarios.cued import STATEMENTS
 from microturn.data.scenarios.remember import WORDS, asked
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.short_requests import REPEAT, choose_request, respond
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import turn_start_ms
 
-SAY_WORD = Phrases(
+SAY_WORD = Requests(
     train=(
         "{x}",
         "i say {x}",
@@ -22,7 +23,7 @@ SAY_WORD = Phrases(
     ),
     heldout=("this time {x}", "i am saying {x}", "hear this {x}", "my word {x}"),
 )
-HOW_OFTEN_SAID = Phrases(
+HOW_OFTEN_SAID = Requests(
     train=(
         "how many times did i say {x}",
         "how often did i say {x}",
@@ -41,7 +42,7 @@ HOW_OFTEN_SAID = Phrases(
         "say how many times i have said {x}",
     ),
 )
-HOW_OFTEN_ASKED = Phrases(
+HOW_OFTEN_ASKED = Requests(
     train=(
         "how many times did i ask you to say {x}",
         "how often did i ask you to say {x}",
@@ -58,7 +59,7 @@ HOW_OFTEN_ASKED = Phrases(
         "how often was it that you had to say {x}",
     ),
 )
-HOW_LONG_AGO = Phrases(
+HOW_LONG_AGO = Requests(
     train=(
         "how long ago did i say {x}",
         "how many seconds ago did i say {x}",

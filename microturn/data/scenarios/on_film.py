@@ -1,12 +1,13 @@
 """Real clips of people in place of rendered scenes: count, start and stop, tell when. Without clips, rendered ones."""
 
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios import count_repetitions, start_stop, tell_when
 from microturn.data.scenarios.count_repetitions import count_aloud, request
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.seeing import SPAN_MS, answer, ask, close_eyes_perhaps, open_eyes
 from microturn.data.scenarios.start_stop import PEOPLE, REQUEST, WORDS, mark
 from microturn.data.scenarios.tell_when import TELL_ME
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.data.visual import Film
 from microturn.data.visual.camera import make_camera
 from microturn.data.visual.films import FilmView

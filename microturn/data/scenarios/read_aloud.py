@@ -1,15 +1,17 @@
 """Read aloud what is typed, and what the background model reports, in open vocabulary, whoever talks meanwhile."""
 
+from microturn.data.phrases import Requests
 from microturn.data.scenarios.count_aloud import STOP
+from microturn.data.scenarios.jumble import jumble
 from microturn.data.scenarios.keep_going import side_talk
 from microturn.data.scenarios.repeat_after_me import choose_words
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.background import Report, ReportKind
 from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.timing import turn_start_ms
 
-TYPED = Phrases(
+TYPED = Requests(
     train=(
         "read {x}",
         "read aloud {x}",
@@ -56,7 +58,9 @@ def interrupted(stage: Stage, at_ms: float) -> float:
 
 
 def open_words(stage: Stage) -> str:
-    """A sentence, where there are sentences; else a few words."""
+    """A sentence, where there are sentences, or in training words in no order; else a few words."""
+    if stage.cast.part == "train" and stage.chance(0.35):
+        return jumble(stage, stage.whole(1, 10))
     if stage.cast.sentences and stage.chance(0.5):
         return stage.pick(stage.cast.sentences)
     return choose_words(stage)

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.cued import STATEMENTS
 from microturn.data.scenarios.every_seconds import ACKNOWLEDGEMENT, any_words
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.short_requests import choose_request, respond
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.timing import turn_start_ms
 
@@ -66,7 +67,7 @@ FAVOURITES = {
 }
 """Of each kind all that there is: both parts use it."""
 
-TELL_WORD = Phrases(
+TELL_WORD = Requests(
     train=(
         "remember the word {x}",
         "please remember the word {x}",
@@ -81,7 +82,7 @@ TELL_WORD = Phrases(
     ),
     heldout=("try to remember the word {x}", "here is my word {x}", "the secret word is {x} keep it in mind"),
 )
-ASK_WORD = Phrases(
+ASK_WORD = Requests(
     train=(
         "what was my word",
         "what was the word",
@@ -94,7 +95,7 @@ ASK_WORD = Phrases(
     ),
     heldout=("which word was it", "what word did i tell you to remember", "do you still know the word"),
 )
-TELL_NUMBER = Phrases(
+TELL_NUMBER = Requests(
     train=(
         "remember the number {x}",
         "please remember the number {x}",
@@ -108,7 +109,7 @@ TELL_NUMBER = Phrases(
     ),
     heldout=("try to remember the number {x}", "here is my number {x}", "the number for today is {x}"),
 )
-ASK_NUMBER = Phrases(
+ASK_NUMBER = Requests(
     train=(
         "what was my number",
         "what was the number",
@@ -121,7 +122,7 @@ ASK_NUMBER = Phrases(
     ),
     heldout=("which number was it", "what number did i tell you to remember", "do you still know the number"),
 )
-TELL_NAME = Phrases(
+TELL_NAME = Requests(
     train=(
         "my name is {x}",
         "i am {x}",
@@ -132,7 +133,7 @@ TELL_NAME = Phrases(
     ),
     heldout=("i am called {x}", "hi i am {x}", "just call me {x}"),
 )
-ASK_NAME = Phrases(
+ASK_NAME = Requests(
     train=(
         "what is my name",
         "do you know my name",
@@ -143,7 +144,7 @@ ASK_NAME = Phrases(
     ),
     heldout=("can you tell me my name", "do you still know my name", "what was my name again"),
 )
-TELL_FAVOURITE = Phrases(
+TELL_FAVOURITE = Requests(
     train=(
         "my favourite {k} is {x}",
         "the {k} that i like most is {x}",
@@ -152,7 +153,7 @@ TELL_FAVOURITE = Phrases(
     ),
     heldout=("of every {k} i like {x} the most", "my {k} is {x} i like it best"),
 )
-ASK_FAVOURITE = Phrases(
+ASK_FAVOURITE = Requests(
     train=(
         "what is my favourite {k}",
         "which {k} do i like most",
@@ -161,7 +162,7 @@ ASK_FAVOURITE = Phrases(
     ),
     heldout=("what was my favourite {k} again", "which {k} do i like best"),
 )
-TELL_PLACE = Phrases(
+TELL_PLACE = Requests(
     train=(
         "i put my {k} {x}",
         "my {k} is {x}",
@@ -171,7 +172,7 @@ TELL_PLACE = Phrases(
     ),
     heldout=("my {k} lies {x}", "please remember i have put my {k} {x}"),
 )
-ASK_PLACE = Phrases(
+ASK_PLACE = Requests(
     train=(
         "where did i put my {k}",
         "where is my {k}",

@@ -1,9 +1,10 @@
 """Remember what was shown: a thing goes, or the camera; other things happen; then the user asks what it was."""
 
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios.remember import asked, meanwhile
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.seeing import new_story, open_eyes
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.data.visual.story import Change, with_article
 
 ASK_SHOWN = Phrases(

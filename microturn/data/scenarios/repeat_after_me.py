@@ -1,12 +1,13 @@
 """Repeat what the user says: numbers, words and open-vocabulary sentences."""
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Requests
 from microturn.data.scenarios.every_seconds import THINGS, any_words
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import turn_start_ms
 
-REQUEST = Phrases(
+REQUEST = Requests(
     train=(
         "repeat after me {x}",
         "repeat after me {x}",

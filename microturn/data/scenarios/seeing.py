@@ -1,7 +1,8 @@
 """What scenarios of sight share: the camera goes on, requests are acknowledged, moments are answered."""
 
+from microturn.data.phrases import Phrases
 from microturn.data.split import check_part
-from microturn.data.stage import Phrases, Said, Stage
+from microturn.data.stage import Said, Stage
 from microturn.data.visual import Scene, View
 from microturn.data.visual.story import Story
 from microturn.turns.timing import turn_start_ms

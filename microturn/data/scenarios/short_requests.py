@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Requests
 from microturn.data.scenarios.count_aloud import Counting
 from microturn.data.scenarios.every_seconds import something
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 
 OPPOSITES = {
     "hot": "cold", "big": "small", "up": "down", "left": "right", "fast": "slow", "day": "night", "open": "closed",
@@ -40,7 +41,7 @@ COURTESIES = {
 }
 """What is said to everybody in the same words, in both parts."""
 
-COUNT = Phrases(
+COUNT = Requests(
     train=(
         "count from {a}",
         "please count from {a}",
@@ -65,7 +66,7 @@ COUNT = Phrases(
         "i am asking you to count from {a}",
     ),
 )
-SUM = Phrases(
+SUM = Requests(
     train=(
         "what is {a}",
         "how much is {a}",
@@ -86,7 +87,7 @@ SUM = Phrases(
         "what is the result of {a}",
     ),
 )
-NEXT_NUMBER = Phrases(
+NEXT_NUMBER = Requests(
     train=(
         "what number comes",
         "which number comes",
@@ -106,7 +107,7 @@ NEXT_NUMBER = Phrases(
         "i forgot which number comes",
     ),
 )
-OPPOSITE = Phrases(
+OPPOSITE = Requests(
     train=(
         "what is the opposite of",
         "tell me the opposite of",
@@ -127,7 +128,7 @@ OPPOSITE = Phrases(
         "i am looking for the opposite of",
     ),
 )
-REPEAT = Phrases(
+REPEAT = Requests(
     train=(
         "please say after me",
         "repeat the following words",
@@ -150,7 +151,7 @@ REPEAT = Phrases(
         "please say back to me",
     ),
 )
-IN_ORDER = Phrases(
+IN_ORDER = Requests(
     train=(
         "which {k} comes",
         "what {k} comes",

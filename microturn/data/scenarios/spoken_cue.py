@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.cued import STATEMENTS, attend, occurrences, run_ends
 from microturn.data.scenarios.every_seconds import any_words, something
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 
-WORD_REQUEST = Phrases(
+WORD_REQUEST = Requests(
     train=(
         "every time i say {x} say {y}",
         "every time i say {x} you say {y}",
@@ -42,7 +43,7 @@ WORD_REQUEST = Phrases(
         "would you say {y} every time you hear {x}",
     ),
 )
-KIND_REQUEST = Phrases(
+KIND_REQUEST = Requests(
     train=(
         "say {y} whenever you hear {c}",
         "whenever you hear {c} say {y}",

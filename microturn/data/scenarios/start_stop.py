@@ -1,9 +1,10 @@
 """Say "start" when a movement starts and "stop" when it stops."""
 
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.seeing import ask, close_eyes_perhaps, new_scene, open_eyes
 from microturn.data.split import PERSON_MOTIONS, THING_MOTIONS, check_part
-from microturn.data.stage import Phrases, Said, Stage
+from microturn.data.stage import Said, Stage
 from microturn.turns.timing import turn_start_ms
 
 REQUEST = Phrases(

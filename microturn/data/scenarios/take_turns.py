@@ -1,9 +1,10 @@
 """A conversation of short turns: answered at once, but not within a pause, after an "um", or when nothing was asked."""
 
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios.cued import STATEMENTS
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.short_requests import Asked, choose_request, respond
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.timing import turn_start_ms
 
 PAUSE_MS = (500, 2_200)

@@ -1,5 +1,6 @@
 """Watch for something and say so when it happens, the first time or every time; other things happen meanwhile."""
 
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios.every_seconds import THINGS
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.seeing import (
@@ -13,7 +14,7 @@ from microturn.data.scenarios.seeing import (
     new_story,
     open_eyes,
 )
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.data.visual import Thing
 from microturn.data.visual.palette import COLOURS
 from microturn.data.visual.story import SETTLE_MS, Change, Story

@@ -1,13 +1,15 @@
 """Write down what is said and answer none of it, because a typed instruction asked for that: dense lessons in hearing.
 
-What is said is mostly what the other scenarios ask, so that their words are learnt from many voices without the cost
-of the answers. Speakers change between breaths.
+What is said is what the other scenarios ask, so that their words are learnt from many voices without the cost of the
+answers, and words in no order, so that they are heard and not guessed. Speakers change between breaths.
 """
 
 from microturn.data.numbers import spoken
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios import count_aloud, every_seconds, in_seconds, repeat_after_me
+from microturn.data.scenarios.jumble import jumble
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.stage import Phrases, Stage
+from microturn.data.stage import Stage
 from microturn.turns.micro_turn import Role, TextEvent
 
 BEGIN = Phrases(
@@ -27,7 +29,7 @@ END = Phrases(
     train=("that is all", "you can answer again", "stop transcribing", "thank you that is enough", "now talk to me"),
     heldout=("now you can answer again", "that is all thank you"),
 )
-KINDS = {"request": 0.4, "change": 0.12, "numbers": 0.16, "sentence": 0.2, "recording": 0.12}
+KINDS = {"jumble": 0.4, "request": 0.22, "change": 0.06, "numbers": 0.1, "sentence": 0.12, "recording": 0.1}
 LONGEST_CLIP_MS = 7000
 MANY_TRIES = 20
 
@@ -38,7 +40,7 @@ def play(stage: Stage, at_ms: float) -> float:
     now_ms = end_ms = at_ms + stage.between(250, 800)
     for _ in range(stage.whole(4, 9)):
         end_ms = breath(stage, now_ms)
-        now_ms = end_ms + stage.between(80, 800)
+        now_ms = end_ms + stage.between(60, 600)
     stage.event(_typed(stage, END), end_ms + 600)
     stage.quiet(at_ms, end_ms + 600)
     return end_ms + 1000
@@ -62,6 +64,8 @@ def words(stage: Stage, kind: str) -> str:
         return request(stage)
     if kind == "change":
         return change(stage)
+    if kind == "jumble":
+        return jumble(stage, stage.whole(2, 12))
     if kind == "sentence" and stage.cast.sentences:
         return stage.pick(stage.cast.sentences)
     return " ".join(spoken(stage.whole(0, 100 if stage.chance(0.6) else 20)) for _ in range(stage.whole(1, 6)))

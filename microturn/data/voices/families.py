@@ -59,11 +59,11 @@ def sample_voice(rng: Generator, part: str) -> Voice:
 def _families(part: Part) -> tuple[Family, ...]:
     # Kokoro is the most human and by far the slowest: it is what held-out figures rest on, and a spice in training.
     candidates = (
-        ("hibari", 0.42, 0.0, split.HIBARI, lambda: True, hibari.sample_warp),
+        ("hibari", 0.44, 0.0, split.HIBARI, lambda: True, hibari.sample_warp),
         ("flite", 0.16, 0.2, split.FLITE, flite.is_installed, functools.partial(_sample_flite, part)),
         ("festival", 0.14, 0.15, split.FESTIVAL, festival.is_installed, functools.partial(_sample_festival, part)),
-        ("espeak", 0.22, 0.2, split.ESPEAK, espeak.is_installed, functools.partial(_sample_espeak, part)),
-        ("kokoro", 0.06, 0.45, split.KOKORO, kokoro.is_installed, functools.partial(_sample_kokoro, part)),
+        ("espeak", 0.25, 0.2, split.ESPEAK, espeak.is_installed, functools.partial(_sample_espeak, part)),
+        ("kokoro", 0.01, 0.45, split.KOKORO, kokoro.is_installed, functools.partial(_sample_kokoro, part)),
     )
     return tuple(
         Family(

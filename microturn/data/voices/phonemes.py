@@ -5,6 +5,7 @@ durations are an inner tensor, which ``with_durations`` turns into an output.
 """
 
 import functools
+import gzip
 import importlib.util
 import json
 from collections.abc import Callable, Sequence
@@ -43,6 +44,15 @@ def assets() -> Path:
     if spec is None or spec.origin is None:
         raise MissingDependencyError("hibari-tts is not installed: pip install 'microturn[data]'")
     return Path(spec.origin).parent / "assets"
+
+
+@functools.cache
+def dictionary() -> tuple[str, ...]:
+    """Plain English words of 3 to 10 letters that hibari knows how to say, sorted; most of them are rare."""
+    with gzip.open(assets() / "lexicon_us_gold.json.gz", "rt", encoding="utf-8") as file:
+        return tuple(
+            sorted(w for w in json.load(file) if w.isascii() and w.isalpha() and w.islower() and 3 <= len(w) <= 10)
+        )
 
 
 @functools.cache

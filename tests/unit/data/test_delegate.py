@@ -5,8 +5,9 @@ import pytest
 
 from microturn.data.corpus import MuteVoice
 from microturn.data.episode import Episode
+from microturn.data.phrases import Phrases
 from microturn.data.scenarios import SCENARIOS, delegate
-from microturn.data.stage import Cast, Phrases, Stage
+from microturn.data.stage import Cast, Stage
 from microturn.turns.background import Act, ActKind, ActReader, ReportKind, parse_report
 from microturn.turns.timing import TURN_MS, turn_start_ms
 

@@ -1,0 +1,99 @@
+"""Banks of phrasings, split so that evaluation never sees training's, and the words that people put about a request.
+
+A model that has met a request in fourteen wordings alone knows those fourteen. Courtesies and hesitations before and
+after make each of them hundreds, at no cost, and none of them is one that evaluation asks in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from numpy.random import Generator
+
+HESITATIONS = (
+    *("hey", "okay", "so", "well", "now", "um", "uh", "alright", "hi", "hello", "listen", "right", "oh", "and", "then"),
+    *(
+        "okay so",
+        "um so",
+        "hi there",
+        "well then",
+        "hey you",
+        "alright then",
+        "oh and",
+        "uh now",
+        "good",
+        "next",
+        "yes",
+    ),
+)
+"""Said before anything at all."""
+COURTESIES = (
+    *("please", "can you", "could you", "would you", "will you", "i want you to", "i would like you to", "just"),
+    *("i need you to", "go ahead and", "can you please", "could you please", "would you please", "you should"),
+    *("i would love you to", "try to", "be so kind and", "you can", "i wish you would", "do", "maybe you could"),
+)
+"""Said before a verb."""
+CLOSINGS = (
+    "please",
+    "now",
+    "for me",
+    "thanks",
+    "thank you",
+    "okay",
+    "will you",
+    "if you can",
+    "would you",
+    "right now",
+)
+"""Said after a request that does not end with what is to be said."""
+_VERBS = """
+    ask begin call carry change check continue copy count correct describe do find forget give go hold interrupt
+    jump keep let listen look make mention name put read remember remind repeat resume say show skip slow speed
+    start stop switch take talk tell translate try type use wait warn watch write
+"""
+VERBS = frozenset(_VERBS.split())
+"""What a courtesy may stand before, where a phrasing begins with it."""
+FRAMED_CHANCE = 0.6
+COURTESY_CHANCE, HESITATION_CHANCE, CLOSING_CHANCE = 0.6, 0.4, 0.25
+"""Of each, in a phrasing that gets any."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phrases:
+    """A bank of phrasings, those of the two parts apart."""
+
+    train: Sequence[str]
+    heldout: Sequence[str]
+
+    def choose(self, part: str, rng: Generator) -> str:
+        """One of a part's phrasings."""
+        bank = self.train if part == "train" else self.heldout
+        return bank[int(rng.integers(len(bank)))]
+
+
+class Requests(Phrases):
+    """A bank of what is asked for, in training with other words about it each time."""
+
+    def choose(self, part: str, rng: Generator) -> str:
+        """One of a part's phrasings; in training, often with courtesies and hesitations, never as held out."""
+        phrase = super().choose(part, rng)
+        if part != "train" or rng.random() > FRAMED_CHANCE:
+            return phrase
+        framed = frame(phrase, rng)
+        return phrase if framed in self.heldout else framed
+
+
+def frame(phrase: str, rng: Generator) -> str:
+    """A request with words before and after it that change nothing in what it asks for."""
+    framed, words = phrase, phrase.split()
+    first, last = words[0], words[-1]
+    if first in VERBS and rng.random() < COURTESY_CHANCE:
+        framed = f"{_pick(COURTESIES, rng)} {framed}"
+    if rng.random() < HESITATION_CHANCE:
+        framed = f"{_pick(HESITATIONS, rng)} {framed}"
+    if not last.endswith("}") and first in VERBS and rng.random() < CLOSING_CHANCE:
+        framed = f"{framed} {_pick(CLOSINGS, rng)}"
+    return framed
+
+
+def _pick(options: Sequence[str], rng: Generator) -> str:
+    return options[int(rng.integers(len(options)))]
