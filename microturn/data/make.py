@@ -94,7 +94,7 @@ def play_session(
     names the scenarios to draw from; all by default.
     """
     rng = np.random.default_rng([PARTS[material.part], seed])
-    stage = Stage(rng, cast_for(rng, material))
+    stage = Stage(rng, cast_for(rng, material), is_late_at_times=material.part == "train")
     scenarios = [SCENARIOS[name] for name in only] or mix(can_see=can_see)
     weights = np.array([scenario.weight for scenario in scenarios])
     target_ms = target_ms or stage.between(*(SIGHTED_TARGET_MS if can_see else TARGET_MS))

@@ -38,6 +38,9 @@ from microturn.turns.timing import (
 STOP_LAG_MS = 100
 """The model falls silent in the turn that holds this long after the end of "stop"."""
 
+LATE_CHANCES = (0.76, 0.15, 0.09)
+"""Of an answer or a stop in its turn, one turn late and two: what is due is the likeliest at each of them."""
+
 SEE_LAG_MS = 300
 """The model speaks of what is seen in the turn that holds this long after it is plain to see: two or three frames."""
 
@@ -99,11 +102,16 @@ class _ModelTrack:
 class Stage:
     """Two timelines under construction."""
 
-    def __init__(self, rng: Generator, cast: Cast, max_ms: int = 60_000) -> None:
+    def __init__(self, rng: Generator, cast: Cast, max_ms: int = 60_000, *, is_late_at_times: bool = False) -> None:
+        """``is_late_at_times``: the model answers and stops a turn or two late now and then.
+
+        Without that, a model that lets the right turn pass is where no lesson ever was, and speaks on, or not at all.
+        """
         num_turns = max_ms // TURN_MS
         self.rng = rng
         self.cast = cast
         self.max_ms = max_ms
+        self._is_late_at_times = is_late_at_times
         self._user = np.zeros(num_turns * IN_SAMPLES_PER_TURN, np.float32)
         self._heard: list[SpokenWord] = []
         self._events: dict[int, tuple[TextEvent, ...]] = {}
@@ -195,11 +203,14 @@ class Stage:
 
     def answer_turn(self, end_ms: float) -> int:
         """The turn in which the model answers words that end at a media time."""
-        return turn_of_ms(end_ms + HEAR_LAG_MS)
+        return turn_of_ms(end_ms + HEAR_LAG_MS) + self._late_turns()
 
     def stop_turn(self, end_ms: float) -> int:
         """The turn in which the model falls silent after a "stop" that ends at a media time."""
-        return turn_of_ms(end_ms + STOP_LAG_MS)
+        return turn_of_ms(end_ms + STOP_LAG_MS) + self._late_turns()
+
+    def _late_turns(self) -> int:
+        return int(self.rng.choice(len(LATE_CHANCES), p=LATE_CHANCES)) if self._is_late_at_times else 0
 
     def see_turn(self, time_ms: float) -> int:
         """The turn in which the model speaks of what is plain to see from a media time on."""
