@@ -1,6 +1,6 @@
 """The behaviours that nano learns, one file each. A scenario plays itself on a stage and says when it is over.
 
-To add one: write ``play(stage, at_ms) -> end_ms`` in a new file, with a ``Phrases`` bank whose held-out part holds
+To add one: write ``play(stage, at_ms) -> end_ms`` in a new file, with a ``Requests`` bank whose held-out part holds
 phrasings of its own, wrap it in a ``Scenario`` and list it below. ``microturn data scenarios`` shows the list.
 """
 

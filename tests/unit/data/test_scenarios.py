@@ -1,5 +1,7 @@
 """Every scenario, played without a sound: what the model is taught follows from what it heard, and in time."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,7 @@ from microturn.data.scenarios import (
     tell_when,
     transcribe,
 )
-from microturn.data.stage import Cast
+from microturn.data.stage import Cast, Stage
 from microturn.turns.timing import TURN_MS
 
 SENTENCES = ("the old man went to the sea", "she had your dark suit", "hello there")
@@ -131,6 +133,21 @@ def test_what_is_read_aloud_came_as_text(seed: int) -> None:
         assert any(word.start_ms > turn * TURN_MS for word in episode.said)
         assert text.split()[-1] in said or episode.stops  # what was broken off lacks its end
     assert not any(output.is_speaking for output in episode.outputs[: came[0][0] + 1])
+
+
+def test_training_is_late_at_times_and_evaluation_never() -> None:
+    def turns(*, is_late_at_times: bool) -> list[int]:
+        voice = MuteVoice()
+        cast = Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part="train")
+        stage = Stage(np.random.default_rng(1), cast, is_late_at_times=is_late_at_times)
+        return [stage.stop_turn(1000.0) for _ in range(400)]
+
+    on_time = set(turns(is_late_at_times=False))
+    assert len(on_time) == 1
+    counted = Counter(turn - min(on_time) for turn in turns(is_late_at_times=True))
+    assert set(counted) == {0, 1, 2}
+    assert counted[0] > 200
+    assert counted[1] > counted[2], "what is due is the likeliest at each turn"
 
 
 def test_the_same_seed_plays_the_same() -> None:
