@@ -54,9 +54,8 @@ from microturn.protocol.extensions import (
 ContextAppendEvent = InstructionsAppendEvent | ThinkingAppendEvent | CommentaryAppendEvent
 """The three ways to hand the model text: as an order, to know, to say."""
 
-ClientEvent = (
-    SessionStartEvent
-    | SessionUpdateEvent
+OngoingEvent = (
+    SessionUpdateEvent
     | SessionCloseEvent
     | InputAudioAppendEvent
     | InputAudioMuteEvent
@@ -67,12 +66,17 @@ ClientEvent = (
     | ResponseItemCreateEvent
     | ResponseCreateEvent
     | ExtensionsEnableEvent
-    | ResumeEvent
     | TextEvent
     | CameraFrameEvent
     | JobDecideEvent
 )
+"""What a client may send whichever way its session began."""
+
+ClientEvent = SessionStartEvent | ResumeEvent | OngoingEvent
 """What a client may send."""
+
+ForkClientEvent = ForkSessionStartEvent | OngoingEvent
+"""What a client may send that forks a session."""
 
 ServerEvent = (
     SessionStartedEvent
@@ -133,25 +137,6 @@ SERVER_SUMMARIES: dict[type[BaseModel], str] = {
     InfoEvent: "A notice: `settings_replaced`, `data_channel_permissions`, `overload` or `server_stopping`.",
     ErrorEvent: "Something was refused or failed: `error.code`, and a message with the value and the remedy.",
 }
-
-ForkClientEvent = (
-    ForkSessionStartEvent
-    | SessionUpdateEvent
-    | SessionCloseEvent
-    | InputAudioAppendEvent
-    | InputAudioMuteEvent
-    | InputAudioUnmuteEvent
-    | InstructionsAppendEvent
-    | ThinkingAppendEvent
-    | CommentaryAppendEvent
-    | ResponseItemCreateEvent
-    | ResponseCreateEvent
-    | ExtensionsEnableEvent
-    | TextEvent
-    | CameraFrameEvent
-    | JobDecideEvent
-)
-"""What a client may send that forks a session: as ``ClientEvent``, but for how it starts."""
 
 CLIENT_EVENT: TypeAdapter[ClientEvent] = TypeAdapter(Annotated[ClientEvent, Field(discriminator="type")])
 FORK_CLIENT_EVENT: TypeAdapter[ForkClientEvent] = TypeAdapter(Annotated[ForkClientEvent, Field(discriminator="type")])

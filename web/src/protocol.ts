@@ -709,6 +709,7 @@ export interface TurnPiece {
 
 export type ClientEvent =
   | SessionStartEvent
+  | ResumeEvent
   | SessionUpdateEvent
   | SessionCloseEvent
   | InputAudioAppendEvent
@@ -720,7 +721,6 @@ export type ClientEvent =
   | ResponseItemCreateEvent
   | ResponseCreateEvent
   | ExtensionsEnableEvent
-  | ResumeEvent
   | TextEvent
   | CameraFrameEvent
   | JobDecideEvent;
