@@ -1,8 +1,9 @@
 """Suites of one scenario each, right when the reply is as expected: all words, in order, in time, and no others.
 
 ``repeat``: the words that the user asks to be repeated. ``text``: what is typed, or reported by the background model,
-read aloud, whoever talks meanwhile. ``background-sound``: counting goes on through backchannels, talk with others and
-recordings. ``correction``: what the user takes back is dropped, and what was meant last is done.
+read aloud, whoever talks meanwhile; and what is typed to be written out. ``background-sound``: counting goes on through
+backchannels, talk with others and recordings. ``correction``: what the user takes back is dropped, and what was meant
+last is done.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,14 @@ from microturn.evals import metric
 from microturn.evals.exchange import Case, Exchange, Verdict, response_latency_ms
 from microturn.evals.follow import follow
 from microturn.evals.metric import Metrics
-from microturn.evals.playbook import Playbook
-from microturn.evals.suites.suite import Suite, added, pooled
+from microturn.evals.playbook import Playbook, split
+from microturn.evals.spoken import speaks
+from microturn.evals.suites.suite import Suite, added, by_kind, pooled
+from microturn.evals.wer import count_edits
+from microturn.turns.micro_turn import MicroTurnOutput, PieceKind
+
+COPIED = "copy-typed"
+"""Typed text that is to be written out."""
 
 
 class FollowingSuite(Suite):
@@ -53,11 +60,56 @@ class RepeatSuite(FollowingSuite):
 
 
 class TextSuite(FollowingSuite):
-    """Text in."""
+    """Text in, speech or text out."""
 
     name = "text"
     scenario = "read-aloud"
-    summary = "reads aloud what is typed and what the background model reports"
+    summary = "reads aloud or writes out what is typed, and what the background model reports"
+
+    def draw(self, playbook: Playbook, limit: int) -> list[Case]:
+        reading, writing = split(limit, 2)
+        return [*playbook.cases(self.scenario, reading), *playbook.cases(COPIED, writing)]
+
+    def judge(self, exchange: Exchange) -> Verdict:
+        return _judge_written(exchange) if exchange.case.kind == COPIED else super().judge(exchange)
+
+    def summarise(self, verdicts: Sequence[Verdict]) -> Metrics:
+        rows = {kind: [v.is_right for v in row] for kind, row in by_kind(verdicts).items()}
+        return {
+            **super().summarise(verdicts),
+            "accuracy": metric.macro_rate(rows),
+            **{f"accuracy/{kind}": metric.rate(row) for kind, row in rows.items()},
+        }
+
+
+def _judge_written(exchange: Exchange) -> Verdict:
+    """Right if what is written is what was typed, text for text, and nothing is said."""
+    due, written = written_texts(exchange.case.episode.outputs), written_texts(exchange.outputs)
+    problems = [f"{text!r} was not written" for text in due if text not in written]
+    problems += [f"{text!r} was not asked for" for text in written if text not in due]
+    if any(speaks(output) for output in exchange.outputs):
+        problems.append("it spoke")
+    errors = count_edits(" ".join(due).split(), " ".join(written).split())
+    return Verdict(
+        key=exchange.case.key,
+        kind=exchange.case.kind,
+        is_right=due == written and not problems,
+        problems=problems,
+        figures={
+            "words": errors.num_words,
+            "words_said": errors.num_words - errors.substitutions - errors.deletions,
+        },
+    )
+
+
+def written_texts(outputs: Sequence[MicroTurnOutput]) -> list[str]:
+    """The texts for the user's eyes, each whole; what was not ended counts as well."""
+    texts = [""]
+    for piece in (piece for output in outputs for piece in output.pieces if piece.kind is PieceKind.TEXT):
+        texts[-1] += piece.text
+        if piece.is_end:
+            texts.append("")
+    return [text.strip() for text in texts if text.strip()]
 
 
 class BackgroundSoundSuite(FollowingSuite):

@@ -12,6 +12,7 @@ from microturn.evals.exchange import Case, Exchange, reference
 from microturn.evals.playbook import Playbook
 from microturn.evals.subject import Silent
 from microturn.evals.suites import SUITES, Suite
+from microturn.evals.suites.following import TextSuite
 from microturn.evals.suites.interruption import InterruptionSuite, kind_of
 from microturn.evals.suites.own_scenarios import OwnScenarios, load_scenarios
 from microturn.evals.suites.silence import ASKED, NOT_MEANT, SilenceSuite
@@ -98,6 +99,21 @@ def test_latency_is_from_the_last_word_to_the_first_sound(playbook: Playbook) ->
     value = scores(suite, [reference(case) for case in suite.draw(playbook, 12)])["latency_ms"]
     assert value is not None
     assert 200 <= value <= 400, "answered in the turn that holds the word's end + 200 ms, played one turn later"
+
+
+def test_what_is_written_counts_word_by_word_and_speaking_spoils_it(playbook: Playbook) -> None:
+    suite = TextSuite()
+    case = next(case for case in suite.draw(playbook, 12) if case.kind == "copy-typed")
+    right = case.episode.outputs
+    first = next(k for k, output in enumerate(right) if output.pieces)
+    wrong = replace(right[first], pieces=tuple(replace(p, text=" wrong") for p in right[first].pieces))
+    muddled = suite.judge(Exchange(case=case, outputs=[*right[:first], wrong, *right[first + 1 :]]))
+    assert not muddled.is_right
+    assert 0 < muddled.figures["words_said"] < muddled.figures["words"]
+    loud = replace(right[0], audio=np.full(OUT_SAMPLES_PER_TURN, 0.3, np.float32))
+    spoken = suite.judge(Exchange(case=case, outputs=[loud, *right[1:]]))
+    assert not spoken.is_right
+    assert spoken.figures["words_said"] == spoken.figures["words"]
 
 
 # --- stopping -----------------------------------------------------------------------------------------------------
