@@ -9,47 +9,25 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-HESITATIONS = (
-    *("hey", "okay", "so", "well", "now", "um", "uh", "alright", "hi", "hello", "listen", "right", "oh", "and", "then"),
-    *(
-        "okay so",
-        "um so",
-        "hi there",
-        "well then",
-        "hey you",
-        "alright then",
-        "oh and",
-        "uh now",
-        "good",
-        "next",
-        "yes",
-    ),
-)
-"""Said before anything at all."""
-COURTESIES = (
-    *("please", "can you", "could you", "would you", "will you", "i want you to", "i would like you to", "just"),
-    *("i need you to", "go ahead and", "can you please", "could you please", "would you please", "you should"),
-    *("i would love you to", "try to", "be so kind and", "you can", "i wish you would", "do", "maybe you could"),
-)
-"""Said before a verb."""
-CLOSINGS = (
-    "please",
-    "now",
-    "for me",
-    "thanks",
-    "thank you",
-    "okay",
-    "will you",
-    "if you can",
-    "would you",
-    "right now",
-)
-"""Said after a request that does not end with what is to be said."""
+_BEFORE_ANYTHING = """
+hey, okay, so, well, now, um, uh, alright, hi, hello, listen, right, oh, and, then, okay so, um so, hi there, well then,
+hey you, alright then, oh and, uh now, good, next
+"""
+_BEFORE_A_VERB = """
+please, can you, could you, would you, will you, i want you to, i would like you to, just, i need you to, go ahead and,
+can you please, could you please, would you please, you should, i would love you to, try to, be so kind and, you can,
+i wish you would, do, maybe you could
+"""
+_AFTER = "please, now, for me, thanks, thank you, okay, will you, if you can, would you, right now"
 _VERBS = """
     ask begin call carry change check continue copy count correct describe do find forget give go hold interrupt
     jump keep let listen look make mention name put read remember remind repeat resume say show skip slow speed
     start stop switch take talk tell translate try type use wait warn watch write
 """
+HESITATIONS, COURTESIES, CLOSINGS = (
+    tuple(words.replace("\n", " ").strip().split(", ")) for words in (_BEFORE_ANYTHING, _BEFORE_A_VERB, _AFTER)
+)
+"""Said before anything at all; before a verb; after a request that does not end with what is to be said."""
 VERBS = frozenset(_VERBS.split())
 """What a courtesy may stand before, where a phrasing begins with it."""
 FRAMED_CHANCE = 0.6
