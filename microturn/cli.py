@@ -21,7 +21,9 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Scenarios, shards, a look inside.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure compute on this machine.")
 keys_app = typer.Typer(no_args_is_help=True, help="Keys that clients show to a server.")
+sessions_app = typer.Typer(no_args_is_help=True, help="What 'serve --record' has kept.")
 app.add_typer(data_app, name="data")
+app.add_typer(sessions_app, name="sessions")
 app.add_typer(keys_app, name="keys")
 app.add_typer(bench_app, name="bench")
 console = Console(stderr=True)
@@ -285,6 +287,33 @@ def replay(
     from microturn.replaying import replay_session
 
     replay_session(session, record, model=model, out=out, is_checked=check)
+
+
+RecordDir = Annotated[Path, typer.Option(help="The folder that 'serve --record' wrote.")]
+
+
+@sessions_app.command("list")
+def sessions_list(record: RecordDir) -> None:
+    """Every recorded session, latest first."""
+    from microturn.recorded import list_sessions
+
+    list_sessions(record)
+
+
+@sessions_app.command("delete")
+def sessions_delete(
+    record: RecordDir,
+    names: Annotated[list[str] | None, typer.Argument(help="Names of sessions.")] = None,
+    older_than: Annotated[float | None, typer.Option(help="All that began more than so many days ago.")] = None,
+    includes_open: Annotated[bool, typer.Option("--open", help="Those that never ended, too.")] = False,
+) -> None:
+    """Forget sessions and all that was recorded of them."""
+    from microturn.recorded import delete_sessions
+
+    if not names and older_than is None:
+        raise typer.BadParameter("which sessions? Name them, or give --older-than DAYS", param_hint="NAMES")
+    forgotten = delete_sessions(record, names or (), older_than_days=older_than, includes_open=includes_open)
+    console.print(f"{len(forgotten)} sessions forgotten")
 
 
 @app.command("eval")

@@ -5,14 +5,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from microturn.engine.journal import SqliteJournal
 from microturn.engine.loading import load_checkpoint
 from microturn.engine.offline import replay
 from microturn.engine.rebuild import turns_with_origin
 from microturn.engine.runner import ModelRunner, RunnerSettings
-from microturn.errors import DeviationError, JournalError
+from microturn.errors import DeviationError
+from microturn.recorded import open_recorded
 from microturn.running.keeping import TIMELINE, keeping
-from microturn.serving import JOURNAL_NAME
 
 
 def replay_session(session_id: str, record: Path, *, model: Path | None, out: Path, is_checked: bool = True) -> None:
@@ -29,10 +28,7 @@ def replay_session(session_id: str, record: Path, *, model: Path | None, out: Pa
         JournalError: no such journal or session.
         DeviationError: the model would have done something else than was recorded.
     """
-    path = record / JOURNAL_NAME
-    if not path.exists():
-        raise JournalError(f"{path} does not exist: name the folder that 'microturn serve --record' wrote")
-    journal = SqliteJournal(path)
+    journal = open_recorded(record)
     try:
         sessions = journal.sessions()
         if session_id == "latest" and sessions:

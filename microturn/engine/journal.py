@@ -239,6 +239,10 @@ class SqliteJournal:
                 yield decode_text(given, answered)
                 last = index
 
+    def num_turns(self, session_id: str) -> int:
+        """Micro-turns recorded of a session; 0 if there is no such session."""
+        return int(self._turns.rows("SELECT COUNT(*) FROM turns WHERE session_id = ?", session_id)[0][0])
+
     def delete_session(self, session_id: str) -> None:
         """Forgets a session and all that was recorded of it."""
         with self._turns.writing() as db:
