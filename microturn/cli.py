@@ -32,6 +32,7 @@ DataDir = Annotated[
     Path | None, typer.Option("--data", envvar="MICROTURN_DATA", help="Folder of human speech, noise, rooms and video.")
 ]
 ModelDir = Annotated[Path | None, typer.Option("--model", help="A checkpoint folder; nano unless given.")]
+RecordDir = Annotated[Path, typer.Option("--record", help="The folder that 'serve --record' wrote.")]
 JsonPath = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 
 
@@ -278,7 +279,7 @@ def doctor(
 @app.command("replay")
 def replay(
     session: Annotated[str, typer.Argument(help="Name of a recorded session, or 'latest'.")],
-    record: Annotated[Path, typer.Option(help="The folder that 'serve --record' wrote.")],
+    record: RecordDir,
     model: ModelDir = None,
     out: Annotated[Path, typer.Option(help="Folder for sound, turns and timeline.")] = Path("out"),
     check: Annotated[bool, typer.Option(help="Fail if the model would have done something else.")] = True,
@@ -287,9 +288,6 @@ def replay(
     from microturn.replaying import replay_session
 
     replay_session(session, record, model=model, out=out, is_checked=check)
-
-
-RecordDir = Annotated[Path, typer.Option(help="The folder that 'serve --record' wrote.")]
 
 
 @sessions_app.command("list")

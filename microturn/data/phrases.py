@@ -44,8 +44,7 @@ class Phrases:
 
     def choose(self, part: str, rng: Generator) -> str:
         """One of a part's phrasings."""
-        bank = self.train if part == "train" else self.heldout
-        return bank[int(rng.integers(len(bank)))]
+        return _pick(self.train if part == "train" else self.heldout, rng)
 
 
 class Requests(Phrases):
