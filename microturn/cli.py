@@ -425,6 +425,20 @@ def bench_load(
     bench_load_command(url=url, sessions=levels, seconds=seconds, key=key, data=data, json_path=json_path, plot=plot)
 
 
+@bench_app.command("network")
+def bench_network(
+    url: Annotated[str, typer.Option(help="Address of a running server's page.")] = "http://127.0.0.1:8710/",
+    requests: Annotated[int, typer.Option(help="Requests before, during and after each kind of bad network.")] = 4,
+    key: Annotated[str | None, typer.Option(envvar="MICROTURN_API_KEY", help="What the server asks for.")] = None,
+    data: DataDir = None,
+    json_path: JsonPath = None,
+) -> None:
+    """What loss, jitter, stalls and cuts leave behind: response latency and right answers before, during and after."""
+    from microturn.network_bench.command import bench_network_command
+
+    bench_network_command(url=url, num_requests=requests, key=key, data=data, json_path=json_path)
+
+
 @app.command("plan")
 def plan(
     geometry: Annotated[str, typer.Argument(help="nano or small.")],

@@ -65,7 +65,7 @@ def eval_command(
         out_dir=out,
         console=Console(stderr=True),
     )
-    return _published(report, json_path, console)
+    return published(report, json_path, console)
 
 
 def bench_engine_command(
@@ -121,7 +121,7 @@ def bench_engine_command(
         "load before": load_before,
         "load after": bench.load(),
     }
-    return _published(
+    return published(
         Report(model=f"{folder.name} {runner.model_hash}", suites=reports, settings=settings), json_path, console
     )
 
@@ -144,7 +144,7 @@ def bench_reference_command(
         "load before": load_before,
         "load after": bench.load(),
     }
-    return _published(
+    return published(
         Report(model="nano's backbone, random weights", suites=reports, settings=settings), json_path, console
     )
 
@@ -171,7 +171,8 @@ def subject_of(model: str | None) -> Subject:
     return EngineSubject.load(None if model is None else Path(model))
 
 
-def _published(report: Report, json_path: Path | None, console: Console | None) -> Report:
+def published(report: Report, json_path: Path | None, console: Console | None) -> Report:
+    """Prints the table, writes the result file."""
     report.print(console or Console())
     if json_path is not None:
         report.write(json_path)
@@ -231,4 +232,4 @@ def bench_load_command(
         draw_load(levels, plot)
     reports = {f"load-{count}": level for count, level in levels.items()}
     settings: dict[str, str | int | None] = {"seconds": round(seconds), "load after": load()}
-    return _published(Report(model=url, suites=reports, settings=settings), json_path, console)
+    return published(Report(model=url, suites=reports, settings=settings), json_path, console)

@@ -149,7 +149,7 @@ def play(stage: Stage, at_ms: float) -> float:
 def something(stage: Stage) -> str:
     """What is to be said. In training often any words at all: what was learnt by heart need not be heard, and is said
     in the place of what was asked for when that is new."""
-    if stage.cast.part == "train" and stage.cast.sentences and stage.chance(0.6):
+    if stage.cast.part == "train" and stage.cast.sentences and stage.chance(0.75):
         return any_words(stage, stage.whole(1, 4))
     return stage.pick(THINGS)
 

@@ -34,7 +34,7 @@ MOST_WORDS = 9
 
 def choose_words(stage: Stage) -> str:
     """What is to be repeated."""
-    if stage.cast.sentences and stage.chance(0.5 if stage.cast.part == "train" else 0.35):
+    if stage.cast.sentences and stage.chance(0.7 if stage.cast.part == "train" else 0.35):
         return any_words(stage, stage.whole(1, MOST_WORDS))
     if stage.chance(0.4):
         return " ".join(spoken(stage.whole(0, 100)) for _ in range(stage.whole(1, 4)))

@@ -1,0 +1,69 @@
+"""``bench network`` on a running server: answers over a bad network are timed and judged."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+from server_harness import WatchedEngine, running_server, says
+
+from microturn.errors import MicroturnError
+from microturn.network_bench.bench import PHASES, Request, Weather, bench_network
+from microturn.testing.impairment import Impairment, Link
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+
+pytest.importorskip("aiortc")
+
+WITHIN_S = 60.0
+REQUEST = Request(sound=np.full(6_400, 0.3, np.float32), end_ms=400.0, expected="yes")
+
+
+class Yes:
+    """Says yes once to each stretch of sound, when it is over."""
+
+    def __init__(self) -> None:
+        self._was_loud = False
+
+    def __call__(self, turn: MicroTurnInput) -> MicroTurnOutput:
+        is_loud = np.abs(turn.audio).max() > 0.05
+        is_over, self._was_loud = self._was_loud and not is_loud, is_loud
+        return says(turn.index, " yes") if is_over else MicroTurnOutput(index=turn.index)
+
+
+async def _pause(link: Link) -> None:
+    link.stall()
+    await asyncio.sleep(0.5)
+    link.resume()
+
+
+@pytest.mark.parametrize("line", ["websocket", "webrtc"])
+async def test_answers_before_during_and_after_a_stall_are_timed(line: str) -> None:
+    weather = Weather(name="stall", lines=(line,), impairment=Impairment(jitter_ms=10), happens=_pause)
+    async with running_server(WatchedEngine(Yes()), within_s=WITHIN_S) as server:
+        reports = await bench_network(server.url, [REQUEST], weathers=[weather])
+    figures = reports[f"{line}-stall"].metrics
+    assert all(figures[f"response_ms_{phase}"].count == 1 for phase in PHASES), figures
+    assert (figures["right_before"].value, figures["right_after"].value) == (1.0, 1.0), figures
+
+
+async def test_a_line_that_is_cut_comes_back() -> None:
+    async def cut(link: Link) -> None:
+        link.cut()
+
+    weather = Weather(name="cut", lines=("websocket",), happens=cut)
+    async with running_server(WatchedEngine(Yes()), within_s=WITHIN_S) as server:
+        figures = (await bench_network(server.url, [REQUEST], weathers=[weather]))["websocket-cut"].metrics
+    assert figures["right_after"].value == 1.0
+
+
+async def test_a_server_that_is_not_there_is_named() -> None:
+    for line in ("websocket", "webrtc"):
+        with pytest.raises(MicroturnError, match="microturn serve"):
+            await bench_network("http://127.0.0.1:9/", [REQUEST], weathers=[Weather(name="calm", lines=(line,))])
+
+
+def test_no_requests_are_refused(tmp_path: Path) -> None:
+    from microturn.network_bench.command import bench_network_command
+
+    with pytest.raises(ValueError, match="at least one"):
+        bench_network_command(url="http://127.0.0.1:9/", num_requests=0)
