@@ -165,6 +165,9 @@ def serve(
         str | None, typer.Option(envvar="MICROTURN_API_KEY", help="What clients must show; needed beyond this machine.")
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Keep sessions in this folder, to resume and replay.")] = None,
+    keep_days: Annotated[
+        float | None, typer.Option(help="Forget recorded sessions after so many days; kept until deleted unless given.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of the model; all cores unless given.")] = None,
     background: Annotated[
         str, typer.Option(help="Who thinks behind the conversation: embedded, tools, client, or an endpoint's address.")
@@ -216,6 +219,7 @@ def serve(
         listening,
         model=model,
         record=record,
+        keep_days=keep_days,
         num_threads=threads,
         background=BackgroundConfig(
             mode=background,

@@ -1,19 +1,24 @@
-"""`microturn sessions`: what a server has recorded, and forgetting it."""
+"""What a server has recorded, and forgetting it: by hand with `microturn sessions`, by itself with `--keep-days`."""
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from microturn.background.ledger import Ledger
 from microturn.engine.journal import SessionRecord, SqliteJournal
 from microturn.errors import JournalError
-from microturn.serving import JOURNAL_NAME
+from microturn.server.log import log_event
 from microturn.turns.timing import TURN_MS
 
+JOURNAL_NAME = "sessions.sqlite"
+LEDGER_NAME = "background.sqlite"
 SECONDS_PER_DAY = 86_400
+SWEEP_EVERY_S = 3_600.0
 
 
 def open_recorded(record: Path) -> SqliteJournal:
@@ -55,11 +60,59 @@ def delete_sessions(
         if still_open := [s.session_id for s in chosen if not s.is_closed and not includes_open]:
             raise JournalError(f"{still_open[0]} never ended and may be running: give --open to delete it all the same")
         if older_than_days is not None:
-            before_s = time.time() - older_than_days * SECONDS_PER_DAY
-            chosen += [s for s in journal.sessions() if s.created_s < before_s and (s.is_closed or includes_open)]
-        forgotten = list(dict.fromkeys(session.session_id for session in chosen))
-        for name in forgotten:
-            journal.delete_session(name)
-        return forgotten
+            chosen += [s for s in _begun_before(journal, older_than_days) if s.is_closed or includes_open]
+        return _forget(record, journal, chosen)
     finally:
         journal.close()
+
+
+def sweep(record: Path, keep_days: float, running: Collection[str] = ()) -> list[str]:
+    """Forget every session that began more than so many days ago, save those that run. Returns their names."""
+    journal = open_recorded(record)
+    try:
+        old = [session for session in _begun_before(journal, keep_days) if session.session_id not in running]
+        return _forget(record, journal, old)
+    finally:
+        journal.close()
+
+
+async def keep_swept(
+    record: Path, keep_days: float, running: Callable[[], Awaitable[Collection[str]]], every_s: float = SWEEP_EVERY_S
+) -> None:
+    """Sweep now and from time to time, until cancelled.
+
+    Args:
+        record: The folder of a server.
+        keep_days: How long sessions are kept, from their beginning.
+        running: Names the sessions that run or may be taken up again without the journal.
+        every_s: Seconds between two sweeps.
+    """
+    while True:
+        try:
+            forgotten = await asyncio.to_thread(sweep, record, keep_days, await running())
+        except JournalError as error:  # What cannot be deleted now may be in an hour.
+            log_event("recordings not swept", reason=str(error))
+        else:
+            if forgotten:
+                log_event("recordings forgotten", sessions=len(forgotten), keep_days=keep_days)
+        await asyncio.sleep(every_s)
+
+
+def _begun_before(journal: SqliteJournal, days: float) -> list[SessionRecord]:
+    before_s = time.time() - days * SECONDS_PER_DAY
+    return [session for session in journal.sessions() if session.created_s < before_s]
+
+
+def _forget(record: Path, journal: SqliteJournal, sessions: Sequence[SessionRecord]) -> list[str]:
+    """Drop sessions, and what the background kept of them."""
+    names = list(dict.fromkeys(session.session_id for session in sessions))
+    ledger = Ledger(record / LEDGER_NAME) if names and (record / LEDGER_NAME).exists() else None
+    try:
+        for name in names:
+            journal.delete_session(name)
+            if ledger is not None:
+                ledger.forget(name)
+    finally:
+        if ledger is not None:
+            ledger.close()
+    return names

@@ -15,12 +15,10 @@ from microturn.engine.journal import Journal, NullJournal, SqliteJournal
 from microturn.engine.loading import load_checkpoint
 from microturn.engine.runner import ModelRunner
 from microturn.errors import JournalError
+from microturn.recorded import JOURNAL_NAME, LEDGER_NAME, keep_swept
 from microturn.server.log import log_event, log_to_stderr
 from microturn.server.serve import Listening, serve
 from microturn.server.tls import self_signed
-
-JOURNAL_NAME = "sessions.sqlite"
-LEDGER_NAME = "background.sqlite"
 
 
 def run_server(
@@ -28,6 +26,7 @@ def run_server(
     *,
     model: Path | None = None,
     record: Path | None = None,
+    keep_days: float | None = None,
     num_threads: int | None = None,
     background: BackgroundConfig | None = None,
     is_self_signed: bool = False,
@@ -38,14 +37,17 @@ def run_server(
         listening: where and for whom.
         model: a checkpoint folder; nano unless given.
         record: folder of the journal, from which sessions resume and replay; None keeps nothing.
+        keep_days: forget recorded sessions that began longer ago than this; None keeps them until they are deleted.
         num_threads: threads of the model; all cores unless given.
         background: who does the background's work; the client unless given.
         is_self_signed: https with a certificate of our own, kept in the cache.
 
     Raises:
-        ValueError: a host beyond this machine without a key.
+        ValueError: a host beyond this machine without a key, or days without a record.
         MicroturnError: the model, the journal or the address cannot be used.
     """
+    if keep_days is not None and (record is None or keep_days < 0):
+        raise ValueError(f"keeping sessions for {keep_days} days needs --record, and days that are not negative")
     if num_threads is not None:
         torch.set_num_threads(num_threads)
     # First what is quick and can be wrong, then the model.
@@ -71,6 +73,9 @@ def run_server(
             if coordinator is not None:
                 await stack.enter_async_context(coordinator)
                 log_event("background ready", backend=coordinator.backend.name, tools=len(coordinator.tools))
+            if record is not None and keep_days is not None:
+                sweeping = asyncio.create_task(keep_swept(record, keep_days, engine.session_ids))
+                stack.callback(sweeping.cancel)
             await serve(
                 engine,
                 listening,

@@ -212,6 +212,10 @@ class Engine:
         """Sessions, turns, missed deadlines, overload: for metrics and health checks."""
         return await self.run(describe)
 
+    async def session_ids(self) -> set[str]:
+        """The sessions in memory, running or parked."""
+        return await self.run(lambda core: set(core.sessions))
+
     async def run(self, command: Callable[[EngineCore], _T]) -> _T:
         """Runs a function in the worker, between batches.
 

@@ -26,6 +26,7 @@ from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, TextEven
 from microturn.turns.trace import TurnTrace
 
 NUM_KEPT_SNAPSHOTS = 3
+_DELETED_AT_ONCE = 500
 
 _SCHEMA = """
 CREATE TABLE sessions (
@@ -244,17 +245,28 @@ class SqliteJournal:
         return int(self._turns.rows("SELECT COUNT(*) FROM turns WHERE session_id = ?", session_id)[0][0])
 
     def delete_session(self, session_id: str) -> None:
-        """Forgets a session and all that was recorded of it."""
-        with self._turns.writing() as db:
-            db.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
+        """Forgets a session and all that was recorded of it, and overwrites it in the file.
+
+        Bit by bit, so that a server that writes to the same file never waits for long.
+        """
         self._drop_snapshots(session_id)
+        num_deleted = _DELETED_AT_ONCE
+        while num_deleted == _DELETED_AT_ONCE:
+            with self._turns.writing(is_secure=True) as db:
+                num_deleted = db.execute(
+                    "DELETE FROM turns WHERE session_id = ? AND turn_index IN "
+                    "(SELECT turn_index FROM turns WHERE session_id = ? LIMIT ?)",
+                    (session_id, session_id, _DELETED_AT_ONCE),
+                ).rowcount
+        with self._turns.writing(is_secure=True) as db:
+            db.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
 
     def close(self) -> None:
         self._turns.close()
         self._snapshots.close()
 
     def _drop_snapshots(self, session_id: str) -> None:
-        with self._snapshots.writing() as db:
+        with self._snapshots.writing(is_secure=True) as db:
             db.execute("DELETE FROM snapshots WHERE session_id = ?", (session_id,))
 
 

@@ -40,9 +40,10 @@ class SqliteFile:
             return self._db.execute(select, values).fetchall()
 
     @contextmanager
-    def writing(self) -> Generator[sqlite3.Connection, None, None]:
-        """One transaction: all of it or nothing."""
+    def writing(self, *, is_secure: bool = False) -> Generator[sqlite3.Connection, None, None]:
+        """One transaction: all of it or nothing. ``is_secure`` overwrites what is deleted."""
         with self._errors("written", "free disk space, or name another file"), self._lock:
+            self._db.execute(f"PRAGMA secure_delete={int(is_secure)}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db

@@ -5,7 +5,7 @@ answer must come as soon as before. The extra delay is the difference of the two
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -141,7 +141,7 @@ async def _phase(line: Line, requests: Sequence[Request], weather: Weather, phas
 
 
 @asynccontextmanager
-async def _while_bad(link: Link, weather: Weather | None) -> AsyncIterator[None]:
+async def _while_bad(link: Link, weather: Weather | None) -> AsyncGenerator[None]:
     link.impairment = weather.impairment if weather else Impairment()
     try:
         yield

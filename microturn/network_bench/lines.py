@@ -1,14 +1,14 @@
 """Two ways to a server, each through a relay that makes a bad network: WebSocket over TCP, WebRTC over UDP."""
 
 import asyncio
-import contextlib
 import fractions
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,7 +39,7 @@ class Line:
 
 
 @asynccontextmanager
-async def websocket_line(url: str, key: str | None) -> AsyncIterator[Line]:
+async def websocket_line(url: str, key: str | None) -> AsyncGenerator[Line]:
     """A session by our own client, which comes back by itself when it is cut off. ``url`` is ``http://HOST:PORT/``."""
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
@@ -69,7 +69,7 @@ async def _receive(session: LiveClient, earphone: Earphone) -> None:
 
 
 @asynccontextmanager
-async def webrtc_line(url: str, key: str | None) -> AsyncIterator[Line]:
+async def webrtc_line(url: str, key: str | None) -> AsyncGenerator[Line]:
     """A session by aiortc. Its media have one way to go, through the relay: both sides know no other address.
 
     Raises:
@@ -153,7 +153,7 @@ def _track(microphone: Microphone) -> Any:
 
 
 @asynccontextmanager
-async def _going_on(*work: Any) -> AsyncIterator[None]:
+async def _going_on(*work: Any) -> AsyncGenerator[None]:
     """Keep work going meanwhile. If it fails, so does what waits for it."""
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(each) for each in work]
@@ -166,8 +166,4 @@ async def _going_on(*work: Any) -> AsyncIterator[None]:
 
 def is_webrtc_there() -> bool:
     """Whether aiortc is installed."""
-    with contextlib.suppress(ImportError):
-        import aiortc  # noqa: F401
-
-        return True
-    return False
+    return find_spec("aiortc") is not None
