@@ -168,6 +168,9 @@ def serve(
     keep_days: Annotated[
         float | None, typer.Option(help="Forget recorded sessions after so many days; kept until deleted unless given.")
     ] = None,
+    disclosure: Annotated[
+        str, typer.Option(help="Said word for word as every session begins: 'You are talking to an artificial voice.'")
+    ] = "",
     threads: Annotated[int | None, typer.Option(help="Threads of the model; all cores unless given.")] = None,
     background: Annotated[
         str, typer.Option(help="Who thinks behind the conversation: embedded, tools, client, or an endpoint's address.")
@@ -220,6 +223,7 @@ def serve(
         model=model,
         record=record,
         keep_days=keep_days,
+        disclosure=disclosure,
         num_threads=threads,
         background=BackgroundConfig(
             mode=background,

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from microturn.background.setup import BackgroundConfig, build_coordinator
 from microturn.data.folders import cache
+from microturn.engine.core import EngineSettings
 from microturn.engine.engine import Engine
 from microturn.engine.journal import Journal, NullJournal, SqliteJournal
 from microturn.engine.loading import load_checkpoint
@@ -27,6 +28,7 @@ def run_server(
     model: Path | None = None,
     record: Path | None = None,
     keep_days: float | None = None,
+    disclosure: str = "",
     num_threads: int | None = None,
     background: BackgroundConfig | None = None,
     is_self_signed: bool = False,
@@ -38,6 +40,7 @@ def run_server(
         model: a checkpoint folder; nano unless given.
         record: folder of the journal, from which sessions resume and replay; None keeps nothing.
         keep_days: forget recorded sessions that began longer ago than this; None keeps them until they are deleted.
+        disclosure: what every session begins with, said in these words.
         num_threads: threads of the model; all cores unless given.
         background: who does the background's work; the client unless given.
         is_self_signed: https with a certificate of our own, kept in the cache.
@@ -57,6 +60,7 @@ def run_server(
         listening = replace(listening, certificate=self_signed(cache("tls"), listening.host))
     checkpoint = load_checkpoint(model)
     name = model.name if model else "nano"
+    settings = EngineSettings(disclosure=disclosure)
     console = Console(stderr=True)
     log_to_stderr()
     with contextlib.suppress(ImportError):
@@ -69,7 +73,7 @@ def run_server(
 
     async def run() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            engine = await stack.enter_async_context(Engine(ModelRunner(checkpoint), journal))
+            engine = await stack.enter_async_context(Engine(ModelRunner(checkpoint), journal, settings=settings))
             if coordinator is not None:
                 await stack.enter_async_context(coordinator)
                 log_event("background ready", backend=coordinator.backend.name, tools=len(coordinator.tools))

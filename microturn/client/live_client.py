@@ -36,6 +36,7 @@ from microturn.protocol.extensions import (
     ExtensionsEnabledEvent,
     ExtensionsEnableEvent,
     ResumeEvent,
+    SayEvent,
     TextEvent,
 )
 from microturn.protocol.live import SERVER_EVENT, ClientEvent, ServerEvent
@@ -133,6 +134,10 @@ class LiveClient:
     async def send_text(self, text: str) -> None:
         """Text as if typed by the user."""
         await self._send(TextEvent(type="microturn.text", text=text))
+
+    async def say(self, text: str) -> None:
+        """Have the model say this word for word, now: up to 500 characters."""
+        await self._send(SayEvent(type="microturn.say", text=text))
 
     async def send_frame(self, jpeg: bytes) -> None:
         """A picture of the camera or the screen, taken now: the bytes of a JPEG file."""

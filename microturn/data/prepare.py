@@ -19,7 +19,7 @@ def prepare(out: Path, data_dir: Path | None, num_tokens: int) -> None:
     """Write ``tokenizer.json`` and ``mel.json`` to a folder."""
     out.mkdir(parents=True, exist_ok=True)
     sentences = tuple(human.sentences(data_dir, part="train")) if data_dir else ()
-    Tokenizer.train(tokenizer_texts(sentences), num_tokens).save(out / "tokenizer.json")
+    Tokenizer.train(tokenizer_texts(sentences), num_tokens, is_plain=True).save(out / "tokenizer.json")
     texts = [*scenario_texts(5), *sentences]
     rng = np.random.default_rng(0)
     chosen = rng.choice(len(texts), min(NUM_MEASURED_TEXTS, len(texts)), replace=False)

@@ -20,7 +20,7 @@ from microturn.engine.scheduler import Batch, Scheduler, SchedulerSettings
 from microturn.engine.session import Deliver, Session
 from microturn.engine.step import Forced, RowIn, RowOut, Runner
 from microturn.errors import CapacityError, JournalError, MicroturnError
-from microturn.turns.micro_turn import Role, TextEvent
+from microturn.turns.micro_turn import Role, TextEvent, scripted
 from microturn.turns.slicer import Slicer
 from microturn.turns.timing import TURN_MS, ms_of_ns, ns_of_ms
 from microturn.turns.trace import TurnTrace
@@ -41,6 +41,8 @@ class EngineSettings:
     """On a lossy transport, how long after its first packets' pace a turn is waited for before it is cut."""
     park_ms: int = 60_000
     """How long the state of a session without a client stays in memory. Later it is resumed from the journal."""
+    disclosure: str = ""
+    """What every session begins with, said in these words: that the voice is an artificial one."""
 
 
 class EngineCore:
@@ -97,6 +99,8 @@ class EngineCore:
         )
         if instructions:
             session.push_text(TextEvent(role=Role.SYSTEM, text=instructions))
+        if disclosure := self.settings.disclosure:
+            session.push_text(scripted(disclosure))
         self._admit(session, lambda: self._runner.open(seed))
         self._begin_record(session, {"is_lossy": is_lossy})
         return session

@@ -113,14 +113,17 @@ def decode_text(given: bytes, answered: bytes) -> tuple[tuple[TextEvent, ...], M
 
 def _event_fields(event: TextEvent) -> list[Any]:
     fields: list[Any] = [event.role, event.text]
+    if event.script is not None:
+        return [*fields, event.drop_before_turn, event.script]
     return fields if event.drop_before_turn is None else [*fields, event.drop_before_turn]
 
 
 def _events(header: dict[str, Any]) -> tuple[TextEvent, ...]:
-    return tuple(
-        TextEvent(role=Role(role), text=text, drop_before_turn=int(drop[0]) if drop else None)
-        for role, text, *drop in header["events"]
-    )
+    return tuple(_event(*fields) for fields in header["events"])
+
+
+def _event(role: str, text: str, drop_before_turn: int | None = None, script: str | None = None) -> TextEvent:
+    return TextEvent(role=Role(role), text=text, drop_before_turn=drop_before_turn, script=script)
 
 
 def _pieces(header: dict[str, Any]) -> tuple[Piece, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from microturn.engine.script import Script
 from microturn.engine.segments import output_run_of
 from microturn.engine.state_pool import SessionState
 from microturn.engine.step import RowIn
@@ -36,6 +37,8 @@ class Row:
     grammar: GrammarState
     drop_before_turn: int = 0
     """A summary was read whole in this turn: text of earlier turns than this is forgotten afterwards. 0 for none."""
+    script: Script = field(default_factory=Script)
+    """What is still to be said, this turn's part included."""
     hidden_D: Tensor | None = None
     """At the last position that was read."""
     tokens: list[int] = field(default_factory=list[int])
@@ -65,6 +68,18 @@ class Row:
         return int(
             (self.run.turn_T != self.turn).sum() + (~self.run.is_output_T & (self.run.turn_T == self.turn)).sum()
         )
+
+    @property
+    def num_said(self) -> int:
+        """Tokens of speech in this turn so far: what is said comes last."""
+        opener = self.vocabulary.special.say
+        return len(self.tokens) - self.tokens.index(opener) - 1 if opener in self.tokens else 0
+
+    @property
+    def scripted_token(self) -> int | None:
+        """The only token of the script that may be said next; None where none is left."""
+        left = self.script.tokens[self.num_said :]
+        return left[0] if left else None
 
     def read_prescribed(self) -> None:
         """The output is given and need not be checked: it is read along with the input, in the same forward."""
@@ -125,6 +140,7 @@ class Row:
     def commit(self) -> None:
         """The step is over: its state becomes the session's."""
         self.state.ears, self.state.events, self.state.voice = self.ears, self.events, self.voice
+        self.state.script = self.script.after_turn(self.num_said, is_speaking=bool(self.speech))
         has_read_all = self.run.is_output_T[-1] and self.run.kind_T[-1] == Kind.SPEECH
         last = [] if has_read_all else self.speech[-1:]
         self.state.unread = output_run_of(self.turn, (), _stacked(last), self.vocabulary, is_closed=True)

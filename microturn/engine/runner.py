@@ -179,12 +179,13 @@ class ModelRunner:
             events = session.events.copy()
             events.add(request.input.events, self._tokenizer)
             image_N = self._see(request.input)
-            event_tokens, drop_before_turn = events.take_with_drop()
-            run = input_run(request.input.index, bins_TM, event_tokens, self._vocabulary, image_N)
+            read = events.take_read()
+            run = input_run(request.input.index, bins_TM, read.tokens, self._vocabulary, image_N)
             if session.unread is not None:
                 run = Run.concat([session.unread, run])
             grammar = self._grammar.start(budget.max_text_tokens)
-            row = Row(request, session, self._vocabulary, ears, events, run, grammar, drop_before_turn)
+            script = session.script.longer(read.script)
+            row = Row(request, session, self._vocabulary, ears, events, run, grammar, read.drop_before_turn, script)
             if request.forced is not None and not request.forced.is_checked:
                 row.read_prescribed()
             rows.append(row)
@@ -223,7 +224,7 @@ class ModelRunner:
     def _choose(self, rows: Sequence[Row]) -> None:
         """The next token of each row."""
         logits_BV = self._model.logits(_hidden(rows))[:, : self._vocabulary.size]
-        allowed_BV = torch.stack([self._grammar.allowed(row.grammar) for row in rows])
+        allowed_BV = torch.stack([self._allowed(row) for row in rows])
         keys = [(row.state.seed, row.turn, len(row.tokens)) for row in rows]
         for row, token in zip(rows, choose(logits_BV, allowed_BV, self.settings.sampling, keys), strict=True):
             prescribed = row.prescribed_token()
@@ -232,6 +233,12 @@ class ModelRunner:
             row.take_token(token if prescribed is None else prescribed)
             if not row.is_done:
                 row.grammar = self._grammar.advance(row.grammar, token if prescribed is None else prescribed)
+
+    def _allowed(self, row: Row) -> Tensor:
+        if not row.script:
+            return self._grammar.allowed(row.grammar)
+        is_due = row.script.is_due and not row.num_said
+        return self._grammar.allowed_in_script(row.grammar, row.scripted_token, is_due=is_due)
 
     def _flow(self, rows: Sequence[Row], num_steps: int) -> None:
         """The next patch of each row."""

@@ -1,7 +1,7 @@
 """What the engine remembers of each session between two micro-turns, in slots, and as bytes."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from microturn.engine.script import Script
 from microturn.engine.segments import output_run_of
 from microturn.errors import CapacityError, CheckpointError
 from microturn.features.dmel import silent_tail
@@ -32,6 +33,8 @@ class SessionState:
     """Tokens of text events that wait to enter a turn."""
     unread: Run | None = None
     """The end of the last output, which the model reads together with the next input."""
+    script: Script = field(default_factory=Script)
+    """What the model is still to say, word by word."""
     voice: VocoderState | None = None
     """Of the utterance that is being spoken; None between utterances."""
 
@@ -85,6 +88,11 @@ class StatePool:
         tensors["ears"] = torch.from_numpy(session.ears.copy())
         tensors["events"] = torch.tensor(list(session.events.tokens), dtype=torch.int32)
         tensors["event_drops"] = torch.tensor(list(session.events.drops), dtype=torch.int32).reshape(-1, 2)
+        tensors["event_scripts"] = _ints(
+            n for left, script in session.events.scripts for n in (left, len(script), *script)
+        )
+        script = session.script
+        tensors["script"] = _ints((script.has_begun, script.num_waited, *script.tokens) if script else ())
         if session.unread is not None:
             tensors["unread.speech"] = torch.from_numpy(session.unread.speech_NP.copy())
             tensors["unread.turn"] = torch.from_numpy(session.unread.turn_T[:1].copy())
@@ -109,6 +117,9 @@ class StatePool:
             session.events.tokens = deque(tensors["events"].tolist())
             if "event_drops" in tensors:  # snapshots of older versions have none
                 session.events.drops = deque((left, before) for left, before in tensors["event_drops"].tolist())
+            if "script" in tensors:
+                session.events.scripts = _scripts(tensors["event_scripts"].tolist())
+                session.script = _script(tensors["script"].tolist())
             if "unread.turn" in tensors:
                 session.unread = self._unread(tensors)
             session.voice = _voice({n.removeprefix("voice."): t for n, t in tensors.items() if n.startswith("voice.")})
@@ -120,6 +131,24 @@ class StatePool:
     def _unread(self, tensors: dict[str, Tensor]) -> Run:
         speech_NP = tensors["unread.speech"].numpy()
         return output_run_of(int(tensors["unread.turn"]), (), speech_NP, self._vocabulary, is_closed=True)
+
+
+def _ints(values: Iterable[int]) -> Tensor:
+    return torch.tensor([int(value) for value in values], dtype=torch.int32)
+
+
+def _scripts(values: list[int]) -> deque[tuple[int, tuple[int, ...]]]:
+    """The inverse of how waiting scripts are written: tokens left, length, tokens, and so on."""
+    scripts: deque[tuple[int, tuple[int, ...]]] = deque()
+    while values:
+        left, length, *rest = values
+        scripts.append((left, tuple(rest[:length])))
+        values = rest[length:]
+    return scripts
+
+
+def _script(values: list[int]) -> Script:
+    return Script(tuple(values[2:]), bool(values[0]), values[1]) if values else Script()
 
 
 def join_voices(voices: list[VocoderState]) -> VocoderState:

@@ -86,10 +86,12 @@ class EventQueue:
     tokens: deque[int] = field(default_factory=deque)
     drops: deque[tuple[int, int]] = field(default_factory=lambda: deque[tuple[int, int]]())
     """Of summaries that wait: how many tokens until one has entered whole, and its ``drop_before_turn``."""
+    scripts: deque[tuple[int, tuple[int, ...]]] = field(default_factory=lambda: deque[tuple[int, tuple[int, ...]]]())
+    """Of scripts that wait: how many tokens until their event has entered whole, and the tokens to be said."""
 
     def copy(self) -> "EventQueue":
         """The same tokens, in a queue of their own."""
-        return EventQueue(deque(self.tokens), deque(self.drops))
+        return EventQueue(deque(self.tokens), deque(self.drops), deque(self.scripts))
 
     def add(self, events: Iterable[TextEvent], tokenizer: Tokenizer) -> None:
         """Queue events, in order."""
@@ -99,19 +101,35 @@ class EventQueue:
             self.tokens.extend((opener, special.content_text, *tokenizer.encode(event.text), special.end_message))
             if event.drop_before_turn is not None:
                 self.drops.append((len(self.tokens), event.drop_before_turn))
+            if event.script is not None:
+                self.scripts.append((len(self.tokens), tuple(tokenizer.encode(f" {event.script.strip()}"))))
 
     def take(self) -> list[int]:
         """The tokens that enter the next turn."""
-        return self.take_with_drop()[0]
+        return self.take_read().tokens
 
-    def take_with_drop(self) -> tuple[list[int], int]:
-        """The tokens that enter the next turn, and the turn before which a summary in them drops text; 0 for none."""
+    def take_read(self) -> "Read":
+        """What enters the next turn, and what comes of the events that have entered whole with it."""
         taken = [self.tokens.popleft() for _ in range(min(len(self.tokens), MAX_EVENT_TOKENS_PER_TURN))]
         self.drops = deque((left - len(taken), before) for left, before in self.drops)
-        drop_before_turn = 0
+        self.scripts = deque((left - len(taken), script) for left, script in self.scripts)
+        drop_before_turn, script = 0, ()
         while self.drops and self.drops[0][0] <= 0:
             drop_before_turn = max(drop_before_turn, self.drops.popleft()[1])
-        return taken, drop_before_turn
+        while self.scripts and self.scripts[0][0] <= 0:
+            script += self.scripts.popleft()[1]
+        return Read(taken, drop_before_turn, script)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a turn takes from an event queue."""
+
+    tokens: list[int]
+    drop_before_turn: int
+    """A summary in them drops text of earlier turns than this; 0 for none."""
+    script: tuple[int, ...]
+    """Tokens that are to be said from now on."""
 
 
 def input_run(

@@ -9,10 +9,23 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
 from microturn.errors import CheckpointError
 from microturn.turns.vocabulary import Vocabulary
+
+_PLAIN = normalizers.Sequence(
+    [
+        normalizers.NFKC(),
+        normalizers.Lowercase(),
+        normalizers.Replace(Regex("[\u2018\u2019]"), "'"),
+        normalizers.Replace(Regex("[-_/\u2010-\u2015]"), " "),
+        normalizers.Replace(Regex('[.,](?!\\d)|[!?;"()\\[\\]{}\u201c-\u201f\u2026]'), ""),
+        normalizers.Replace(Regex("\\s+"), " "),
+        normalizers.Strip(left=False, right=True),
+    ]
+)
+"""Lower case, without stops, quotes and brackets: as words are spoken."""
 
 
 class Tokenizer:
@@ -37,9 +50,15 @@ class Tokenizer:
         Path(path).write_text(json.dumps(json.loads(self._bpe.to_str()), ensure_ascii=False), encoding="utf-8")
 
     @classmethod
-    def train(cls, texts: Iterable[str], num_tokens: int) -> "Tokenizer":
-        """Learn ``num_tokens`` tokens (256 of them bytes) from texts."""
+    def train(cls, texts: Iterable[str], num_tokens: int, *, is_plain: bool = False) -> "Tokenizer":
+        """Learn ``num_tokens`` tokens (256 of them bytes) from texts.
+
+        With ``is_plain`` every text is read as it would be spoken, in lower case and without stops: for a model that
+        was shown no other text, and would be lost in what people type and language models write.
+        """
         bpe = tokenizers.Tokenizer(models.BPE())
+        if is_plain:
+            bpe.normalizer = _PLAIN
         bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
         bpe.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(

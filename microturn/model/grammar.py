@@ -101,6 +101,31 @@ class Grammar:
         """
         return self._masks[state.place, state.is_full]
 
+    def allowed_in_script(self, state: GrammarState, token: int | None, *, is_due: bool) -> Tensor:
+        """As ``allowed``, while what is said is prescribed: (vocabulary size,) bool.
+
+        The user may be heard as ever. Nothing else is said or written, and the model falls silent only at the end.
+
+        Args:
+            state: how far the output has come.
+            token: what is to be said next; None: it has all been said, and the last word sounds.
+            is_due: it must be said in this turn; otherwise sound may go on without a word.
+        """
+        special = self._vocabulary.special
+        mask = self.allowed(state).clone()
+        mask[[special.content_invoke_tool_text, special.content_text, special.clear]] = False
+        mask[special.audio_end] &= token is None and state.place is not Place.SAY
+        mask[special.say] &= token is not None
+        if state.place in (Place.SAY_OPEN, Place.SAY):
+            mask[: self._vocabulary.num_text] = False
+            if token is not None:
+                mask[token] = not state.is_full
+        elif is_due:  # The ration of text leaves room for it.
+            mask[special.audio] = False
+            mask[special.hear] &= state.text_left > 1
+            mask[: self._vocabulary.num_text] &= state.place is Place.HEAR_OPEN or state.text_left > 1
+        return mask if mask.any() else self.allowed(state)
+
     def advance(self, state: GrammarState, token: int) -> GrammarState:
         """The state after a token. Raises ValueError for one that is not allowed."""
         if not 0 <= token < self._vocabulary.size or not self._masks[state.place, state.is_full][token]:

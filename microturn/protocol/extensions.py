@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from microturn.turns.cards import Card
 
 MAX_TEXT_CHARS = 2_000
+MAX_SAY_CHARS = 500
 MAX_IMAGE_BASE64_CHARS = 700_000
 
 
@@ -43,6 +44,20 @@ class TextEvent(ExtensionEvent):
     """Optional client identifier, returned in an error."""
     text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
     """The text."""
+
+
+class SayEvent(ExtensionEvent):
+    """Have the model say this, word for word, from the next micro-turn on: a disclosure, a notice whose wording counts.
+
+    It says nothing else until it has; the user is heard meanwhile. ``session.commentary.append`` leaves wording and
+    moment to the model.
+    """
+
+    type: Literal["microturn.say"]
+    event_id: str | None = None
+    """Optional client identifier, returned in an error."""
+    text: Annotated[str, Field(min_length=1, max_length=MAX_SAY_CHARS, pattern=r"\w")]
+    """The words."""
 
 
 class CameraFrameEvent(ExtensionEvent):

@@ -47,6 +47,7 @@ from microturn.protocol.extensions import (
     JobDecideEvent,
     JobEvent,
     ResumeEvent,
+    SayEvent,
     TextEvent,
     TurnEvent,
 )
@@ -68,6 +69,7 @@ OngoingEvent = (
     | ExtensionsEnableEvent
     | TextEvent
     | CameraFrameEvent
+    | SayEvent
     | JobDecideEvent
 )
 """What a client may send whichever way its session began."""

@@ -36,6 +36,7 @@ from microturn.protocol.extensions import (
     ExtensionsEnableEvent,
     JobDecideEvent,
     ResumeEvent,
+    SayEvent,
 )
 from microturn.protocol.extensions import TextEvent as TypedTextEvent
 from microturn.protocol.live import ClientEvent, ContextAppendEvent, ForkClientEvent
@@ -50,7 +51,7 @@ from microturn.server.job_events import decide, show_jobs
 from microturn.server.limits import Limits
 from microturn.server.session_setup import SessionSetup, unsupported
 from microturn.turns.background import ReportKind
-from microturn.turns.micro_turn import Role, TextEvent
+from microturn.turns.micro_turn import Role, TextEvent, scripted
 from microturn.turns.timing import TURN_MS
 from microturn.turns.video import VideoFrame
 
@@ -169,6 +170,8 @@ class Inbound:
                 self._mute(event)
             case TypedTextEvent():
                 self.push_text(TextEvent(role=Role.USER, text=event.text))
+            case SayEvent():
+                self.push_text(scripted(event.text))
             case CameraFrameEvent():
                 self._admit_frame(event)
             case ExtensionsEnableEvent():

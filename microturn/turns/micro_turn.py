@@ -32,6 +32,13 @@ class TextEvent:
     text: str
     drop_before_turn: int | None = None
     """The text stands for all text of earlier turns than this one, which is forgotten once the event is read whole."""
+    script: str | None = None
+    """Words that the model says next, these and no others, once it has read the text: a disclosure, a fixed notice."""
+
+
+def scripted(words: str) -> TextEvent:
+    """The event that has the model say these words and no others."""
+    return TextEvent(role=Role.TOOL, text=f"say: {words}", script=words)
 
 
 class PieceKind(StrEnum):

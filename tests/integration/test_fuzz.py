@@ -77,6 +77,7 @@ LIVE_EVENTS: list[dict[str, Any]] = [
     {"type": "microturn.extensions.enable", "turns": True, "silence": "omit", "jobs": True},
     {"type": "microturn.session.resume", "resume_token": "token-0", "session": {"model": "nano"}},
     {"type": "microturn.text", "text": "hello"},
+    {"type": "microturn.say", "text": "hello"},
     {"type": "microturn.camera_frame", "image": PIXEL},
     {"type": "microturn.job.decide", "job": 1, "allow": True},
     {"type": "session.close"},

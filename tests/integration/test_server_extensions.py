@@ -68,6 +68,15 @@ async def test_typed_text_reaches_the_model() -> None:
     assert (event.role, event.text) == (Role.USER, "hello")
 
 
+async def test_what_is_to_be_said_word_for_word_reaches_the_model() -> None:
+    async with running_server() as server, raw_session(server) as socket:
+        await socket.send(message("microturn.say", text="This call is recorded."))
+        await send_turns(socket, 1)
+        await receive_until(socket, "session.output_audio.delta")
+        (event,) = server.engine.sessions[0].inputs[0].events
+    assert (event.role, event.script) == (Role.TOOL, "This call is recorded.")
+
+
 async def test_usage_comes_every_ten_seconds() -> None:
     async with running_server() as server, raw_session(server) as socket:
         session = server.engine.sessions[0]

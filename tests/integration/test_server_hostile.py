@@ -56,6 +56,8 @@ APPEND = "session.input_audio.append"
         (message("session.thinking.append", content="x", delegation_id="d"), "unknown_delegation", None),
         (message("session.thinking.append", content="", delegation_id=None), "invalid_value", "content"),
         (message("microturn.text", text=""), "invalid_value", "text"),
+        (message("microturn.say", text=" ... "), "invalid_value", "text"),
+        (message("microturn.say", text="a" * 501), "invalid_value", "text"),
         (message("microturn.text", text="x", extra=1), "unknown_parameter", "extra"),
         (message("microturn.camera_frame", image="AAAA"), "invalid_image", "image"),
         (b"\x00\x01", "binary_message", None),

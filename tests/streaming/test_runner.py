@@ -151,7 +151,7 @@ def flat_segment(visit: Visit, parts) -> Segment:
     run, queue, drops = flat_run(visit), EventQueue(), [0]
     for turn in visit.inputs:
         queue.add(turn.events, PARTS[3].tokenizer)
-        drops.append(max(drops[-1], queue.take_with_drop()[1]))
+        drops.append(max(drops[-1], queue.take_read().drop_before_turn))
     segment = segment_of([run], parts.tokenizer.vocabulary, parts.statistics)
     segment.drop_BT = torch.tensor(drops)[segment.turn_BT.long()]
     return segment

@@ -455,6 +455,20 @@ export interface ResumeEvent {
   session: SessionConfig;
 }
 
+/**
+ * Have the model say this, word for word, from the next micro-turn on: a disclosure, a notice whose wording counts.
+ *
+ * It says nothing else until it has; the user is heard meanwhile. `session.commentary.append` leaves wording and
+ * moment to the model.
+ */
+export interface SayEvent {
+  type: "microturn.say";
+  /** Optional client identifier, returned in an error. */
+  event_id?: string;
+  /** The words. */
+  text: string;
+}
+
 /** A Live server event selector for the WebRTC frontend data channel. */
 export interface ServerEventSelector {
   type: string;
@@ -723,6 +737,7 @@ export type ClientEvent =
   | ExtensionsEnableEvent
   | TextEvent
   | CameraFrameEvent
+  | SayEvent
   | JobDecideEvent;
 
 export type ServerEvent =

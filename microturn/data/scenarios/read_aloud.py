@@ -29,6 +29,7 @@ TYPED = Requests(
     heldout=("please read aloud {x}", "now read {x}", "can you say {x}", "read out loud {x}"),
 )
 MOST_TEXTS = 3
+PASSAGE_WORDS = (12, 36)
 
 
 def play(stage: Stage, at_ms: float) -> float:
@@ -58,12 +59,24 @@ def interrupted(stage: Stage, at_ms: float) -> float:
 
 
 def open_words(stage: Stage) -> str:
-    """A sentence, where there are sentences, or in training words in no order; else a few words."""
+    """A sentence, where there are sentences, or in training words in no order or a passage; else a few words."""
+    if stage.cast.part == "train" and stage.chance(0.3):
+        return passage(stage)
     if stage.cast.part == "train" and stage.chance(0.35):
         return jumble(stage, stage.whole(1, 10))
     if stage.cast.sentences and stage.chance(0.5):
         return stage.pick(stage.cast.sentences)
     return choose_words(stage)
+
+
+def passage(stage: Stage) -> str:
+    """Sentences and words in no order, one after the other: dense lessons in speaking."""
+    words: list[str] = []
+    wanted = stage.whole(*PASSAGE_WORDS)
+    while len(words) < wanted:
+        is_jumble = not stage.cast.sentences or stage.chance(0.4)
+        words += (jumble(stage, stage.whole(3, 8)) if is_jumble else stage.pick(stage.cast.sentences)).split()
+    return " ".join(words[:wanted])
 
 
 def text_event(stage: Stage, words: str) -> TextEvent:

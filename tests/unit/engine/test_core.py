@@ -69,6 +69,15 @@ class Studio:
             self.run(200)
 
 
+def test_every_session_begins_with_the_disclosure():
+    studio = Studio(disclosure="you are talking to a machine")
+    session = studio.open(instructions="be kind")
+    studio.talk(session, 2)
+    turns = list(studio.journal.turns(session.session_id))
+    assert [event.script for event in turns[0].input.events] == [None, "you are talking to a machine"]
+    assert not turns[1].input.events
+
+
 def test_turns_are_answered_in_order():
     studio = Studio()
     session = studio.open()

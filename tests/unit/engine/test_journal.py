@@ -41,7 +41,11 @@ def sound(seed: int, num: int, *, is_on_grid: bool) -> np.ndarray:
 
 
 events = st.builds(
-    TextEvent, role=st.sampled_from(list(Role)), text=words, drop_before_turn=st.none() | st.integers(0, 10**6)
+    TextEvent,
+    role=st.sampled_from(list(Role)),
+    text=words,
+    drop_before_turn=st.none() | st.integers(0, 10**6),
+    script=st.none() | words,
 )
 
 

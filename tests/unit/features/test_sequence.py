@@ -89,6 +89,21 @@ def test_no_text_is_out_of_vocabulary(tokenizer: Tokenizer, text: str) -> None:
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Hello, World!", "hello world"),
+        (" It’s 3.5 — or 3:45.", " it's 3.5 or 3:45"),
+        ('The e-mail… ("quoted").', "the e mail quoted"),
+        ("¿Qué? Straße", "¿qué straße"),
+        (" say: one two", " say: one two"),
+    ],
+)
+def test_a_plain_tokenizer_reads_what_is_written_as_it_is_spoken(written: str, read: str) -> None:
+    tokenizer = Tokenizer.train(["one two three"], 270, is_plain=True)
+    assert tokenizer.decode(tokenizer.encode(written)) == read
+
+
 def test_specials_are_not_text(tokenizer: Tokenizer) -> None:
     with pytest.raises(ValueError, match="not text"):
         tokenizer.decode([tokenizer.vocabulary.special.say])
