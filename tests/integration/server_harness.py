@@ -73,6 +73,7 @@ async def running_server(
     key: str | None = None,
     background: Coordinator | None = None,
     within_s: float = WITHIN_S,
+    ice_servers: tuple[str, ...] = (),
 ) -> AsyncIterator[RunningServer]:
     engine = engine or WatchedEngine()
     ready: asyncio.Queue[str] = asyncio.Queue()
@@ -80,7 +81,7 @@ async def running_server(
     serving = asyncio.create_task(
         serve(
             engine,
-            Listening(port=0, key=key),
+            Listening(port=0, key=key, ice_servers=ice_servers),
             background=background,
             limits=limits,
             on_ready=ready.put_nowait,
