@@ -86,6 +86,7 @@ EXAMPLES = (
     Example(name="silence", scenario="not-for-me", behaviour="keeps silent: nothing is asked of it", accept=talks),
     Example(name="repeat", scenario="repeat-after-me", behaviour="repeats what it hears"),
     Example(name="text", scenario="read-aloud", behaviour="reads aloud what is typed and reported"),
+    Example(name="instructions", scenario="instructed", behaviour="keeps to what is asked in writing", accept=is_told),
     Example(name="transcript", scenario="dictation", behaviour="writes down what is said", accept=talks),
     Example(name="memory", scenario="remember", behaviour="remembers what it was told", accept=talks),
     Example(name="translation", scenario="interpret", behaviour="translates while the user speaks", accept=talks),

@@ -16,6 +16,7 @@ from microturn.data.scenarios.delegate import DELEGATE
 from microturn.data.scenarios.dictation import DICTATION
 from microturn.data.scenarios.every_seconds import EVERY_SECONDS
 from microturn.data.scenarios.in_seconds import IN_SECONDS
+from microturn.data.scenarios.instructed import INSTRUCTED
 from microturn.data.scenarios.interpret import INTERPRET
 from microturn.data.scenarios.keep_going import KEEP_GOING
 from microturn.data.scenarios.look_and_say import LOOK_AND_SAY
@@ -38,7 +39,7 @@ _IN_ORDER = (
     *(TELL_WHEN, ANSWER_WHEN, START_STOP, COUNT_REPETITIONS, COMMENTARY, LOOK_AND_SAY),
     *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION, DELEGATE, TRANSCRIBE),
     *(SPOKEN_CUE, COUNT_FILLERS, CORRECT_ME, TAKE_TURNS, CHANGE_OF_MIND),
-    *(REMEMBER, HOW_OFTEN, SINCE_WHEN, REMEMBER_SHOWN, INTERPRET, COPY_TYPED),
+    *(REMEMBER, HOW_OFTEN, SINCE_WHEN, REMEMBER_SHOWN, INTERPRET, COPY_TYPED, INSTRUCTED),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _IN_ORDER}
 """By name. A new one goes last: seeds of single plays count from its place."""

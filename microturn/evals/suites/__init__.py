@@ -4,7 +4,13 @@ from microturn.evals.suites.commentary import CommentarySuite
 from microturn.evals.suites.count import CountSuite
 from microturn.evals.suites.cue import CueSuite
 from microturn.evals.suites.delegation import DelegationSuite
-from microturn.evals.suites.following import BackgroundSoundSuite, CorrectionSuite, RepeatSuite, TextSuite
+from microturn.evals.suites.following import (
+    BackgroundSoundSuite,
+    CorrectionSuite,
+    InstructionsSuite,
+    RepeatSuite,
+    TextSuite,
+)
 from microturn.evals.suites.interruption import InterruptionSuite
 from microturn.evals.suites.memory import MemorySuite
 from microturn.evals.suites.sight import SightSuite
@@ -21,7 +27,7 @@ SUITES: dict[str, type[Suite]] = {
     for suite in (
         *(TimeSuite, InterruptionSuite, RepeatSuite, TextSuite, BackgroundSoundSuite, SilenceSuite),
         *(TranscriptSuite, SpeechSuite, SightSuite, CountSuite, CommentarySuite, DelegationSuite),
-        *(CueSuite, TurnsSuite, CorrectionSuite, MemorySuite, TranslationSuite),
+        *(CueSuite, TurnsSuite, CorrectionSuite, MemorySuite, TranslationSuite, InstructionsSuite),
     )
 }
 

@@ -1,9 +1,9 @@
 """Suites of one scenario each, right when the reply is as expected: all words, in order, in time, and no others.
 
 ``repeat``: the words that the user asks to be repeated. ``text``: what is typed, or reported by the background model,
-read aloud, whoever talks meanwhile; and what is typed to be written out. ``background-sound``: counting goes on through
-backchannels, talk with others and recordings. ``correction``: what the user takes back is dropped, and what was meant
-last is done.
+read aloud, whoever talks meanwhile; and what is typed to be written out. ``instructions``: the greeting, the brevity
+and the language that the application asks for. ``background-sound``: counting goes on through backchannels, talk with
+others and recordings. ``correction``: what the user takes back is dropped, and what was meant last is done.
 """
 
 from collections.abc import Sequence
@@ -110,6 +110,14 @@ def written_texts(outputs: Sequence[MicroTurnOutput]) -> list[str]:
         if piece.is_end:
             texts.append("")
     return [text.strip() for text in texts if text.strip()]
+
+
+class InstructionsSuite(FollowingSuite):
+    """What the application asks for in writing."""
+
+    name = "instructions"
+    scenario = "instructed"
+    summary = "greets in given words, is brief, or speaks another language, as the instructions say"
 
 
 class BackgroundSoundSuite(FollowingSuite):

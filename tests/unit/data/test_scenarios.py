@@ -7,7 +7,8 @@ import pytest
 
 from microturn.data.corpus import MuteVoice, UnfilmedStage
 from microturn.data.episode import Episode
-from microturn.data.languages import german, spanish
+from microturn.data.languages import LANGUAGES, german, spanish
+from microturn.data.numbers import spoken
 from microturn.data.phrases import Phrases
 from microturn.data.scenarios import (
     SCENARIOS,
@@ -22,6 +23,7 @@ from microturn.data.scenarios import (
     cued,
     every_seconds,
     in_seconds,
+    instructed,
     interpret,
     keep_going,
     look_and_say,
@@ -135,6 +137,28 @@ def test_what_is_read_aloud_came_as_text(seed: int) -> None:
     assert not any(output.is_speaking for output in episode.outputs[: came[0][0] + 1])
 
 
+@pytest.mark.parametrize("seed", range(24))
+def test_instructions_are_kept_and_taken_back(seed: int) -> None:
+    episode = play("instructed", seed)
+    told = [event.text for turn in episode.inputs for event in turn.events]
+    said = " ".join(word.text for word in episode.said)
+    assert said
+    if not told:
+        courtesies = set(short_requests.COURTESIES.values())
+        assert any(said.startswith(words) for words in (*courtesies, "one two three"))
+    elif len(told) == 1:
+        assert told[0].endswith(said) or f" {said} " in told[0]
+        assert not episode.heard, "it greets before anybody has spoken"
+    else:
+        assert told[1] in instructed.NO_MORE.train
+        wanted = {code for code, language in LANGUAGES.items() if language.english_name in told[0]}
+        tables = [instructed.FOREIGN[code] for code in wanted] or [instructed.BRIEFLY]
+        numbers = [instructed.NUMBERS[code] for code in wanted] or [spoken]
+        known = {w for table in tables for reply in table.values() for w in reply.split()}
+        known |= {word for say in numbers for n in range(1, 7) for word in say(n).split()}
+        assert set(said.split()) <= known
+
+
 def test_training_is_late_at_times_and_evaluation_never() -> None:
     def turns(*, is_late_at_times: bool) -> list[int]:
         voice = MuteVoice()
@@ -160,7 +184,7 @@ def banks() -> list[tuple[str, Phrases]]:
     heard = (count_aloud, every_seconds, in_seconds, repeat_after_me, keep_going, read_aloud, copy_typed, transcribe)
     seen = (tell_when, start_stop, count_repetitions, commentary, look_and_say, on_film, seeing)
     cues = (cued, spoken_cue, count_fillers, correct_me)
-    turns = (short_requests, take_turns, change_of_mind)
+    turns = (short_requests, take_turns, change_of_mind, instructed)
     remembered = (remember, look_back, remember_shown)
     modules = (*heard, *seen, *cues, *turns, *remembered, interpret, spanish, german)
     found = [(f"{m.__name__}.{n}", v) for m in modules for n, v in vars(m).items() if isinstance(v, Phrases)]
