@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import httpx2
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from PIL import Image
 from pydantic_ai import (
     Agent,
@@ -35,6 +35,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
 from pydantic_ai.usage import RunUsage, UsageLimits
 
+from microturn.background.backends.gathering import gather_stream
 from microturn.background.backends.mcp import close_toolsets
 from microturn.background.cards import INSTRUCTIONS as CARD_INSTRUCTIONS
 from microturn.background.jobs import Answer, BackendError
@@ -103,12 +104,14 @@ class AgentBackend:
     ) -> None:
         self._config = config
         self._toolsets = toolsets
+        timeout = httpx2.Timeout(config.silence_ms / 1000, connect=_CONNECT_WITHIN_S)
+        hooks = {"request": [], "response": [gather_stream]}
         self._client = AsyncOpenAI(
             base_url=config.base_url,
             api_key=config.api_key or "none",
             max_retries=0,  # the coordinator retries, counts, and knows when it must not
-            timeout=httpx2.Timeout(config.silence_ms / 1000, connect=_CONNECT_WITHIN_S),
-            http_client=http_client,
+            timeout=timeout,
+            http_client=http_client or DefaultAsyncHttpxClient(timeout=timeout, event_hooks=hooks),
         )
         model_class = OpenAIResponsesModel if config.api == "responses" else OpenAIChatModel
         provider = OpenAICompatibleProvider("endpoint", openai_client=self._client)

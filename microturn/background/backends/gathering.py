@@ -1,0 +1,138 @@
+"""Streams of language models, read in gulps rather than token by token.
+
+A hosted model sends some fifty events a second, each a packet, and each costs the event loop a wake-up, the client a
+validated object and the agent library an event. Nothing that we do with an answer needs that: it is told when it is
+whole. So the network is read every tenth of a second, and neighbouring pieces of text are made one before anybody
+looks at them. The interaction model, whose thread shares this process, notices the difference.
+
+Only what is known to be a plain piece of text is joined; everything else passes as it came, malformed or not.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+import httpx2
+
+GATHER_S = 0.1
+"""How long the network is left alone after a read."""
+_WAITED_S = 0.002
+"""A piece that took longer than this was waited for: what had come before it has all been read."""
+_MAX_WAITING_BYTES = 1 << 20
+"""Of an event without an end; more is passed on as it is."""
+_END = b"\n\n"
+_Event = dict[str, Any]
+
+
+async def gather_stream(response: httpx2.Response) -> None:
+    """A response hook for ``httpx2.AsyncClient``: a stream of events is read in gulps from now on."""
+    if response.headers.get("content-type", "").startswith("text/event-stream"):
+        assert isinstance(response.stream, httpx2.AsyncByteStream), "an asynchronous client has asynchronous streams"
+        response.stream = GatheredStream(response.stream)
+
+
+class GatheredStream(httpx2.AsyncByteStream):
+    """The same server-sent events with fewer, longer pieces of text."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, gather_s: float = GATHER_S) -> None:
+        self._stream = stream
+        self._gather_s = gather_s
+        self._gulps = self._gathered()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """What has not been read yet: a reader may leave, and another one take what is left."""
+        return self._gulps
+
+    async def _gathered(self) -> AsyncIterator[bytes]:
+        waiting = b""
+        pieces = aiter(self._stream)
+        pass_on_s = time.monotonic() + self._gather_s
+        while True:
+            began_s = time.monotonic()
+            piece = await anext(pieces, None)
+            if piece is None:
+                break
+            waiting += piece
+            now_s = time.monotonic()
+            was_waited_for = now_s - began_s > _WAITED_S
+            if not was_waited_for and now_s < pass_on_s:
+                continue
+            whole, end, rest = waiting.replace(b"\r\n", b"\n").rpartition(_END)
+            if end:
+                waiting = rest
+                yield b"".join(joined(whole.split(_END)))
+            elif len(waiting) > _MAX_WAITING_BYTES:
+                yield waiting
+                waiting = b""
+            if was_waited_for:
+                await asyncio.sleep(self._gather_s)
+            pass_on_s = time.monotonic() + self._gather_s
+        whole, end, rest = waiting.replace(b"\r\n", b"\n").rpartition(_END)
+        if last := b"".join(joined(whole.split(_END))) + rest if end else rest:
+            yield last
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def joined(events: list[bytes]) -> Iterator[bytes]:
+    """Events, with neighbouring pieces of the same text made one."""
+    held: _Event | None = None
+    for event in events:
+        parsed = _parsed(event)
+        if held is not None and parsed is not None and _goes_on(held, parsed):
+            _append(held, parsed)
+            continue
+        if held is not None:
+            yield _written(held)
+        held = parsed
+        if parsed is None:
+            yield event + _END
+    if held is not None:
+        yield _written(held)
+
+
+def _parsed(event: bytes) -> _Event | None:
+    """The event if it is nothing but a piece of text; else None."""
+    *names, data = event.split(b"\n")
+    if not data.startswith(b"data: {") or any(not name.startswith(b"event: ") for name in names):
+        return None
+    try:
+        value: Any = json.loads(data[6:])
+    except ValueError:
+        return None
+    return cast(_Event, value) if _is_text(value) else None
+
+
+def _is_text(event: _Event) -> bool:
+    if event.get("type") == "response.output_text.delta":
+        return isinstance(event.get("delta"), str) and not event.get("logprobs")
+    match event:
+        case {"choices": [{"delta": {"content": str()} as delta} as choice]}:
+            is_last = choice.get("finish_reason") is not None or event.get("usage") is not None
+            return set(delta) <= {"content", "role"} and not choice.get("logprobs") and not is_last
+        case _:
+            return False
+
+
+def _goes_on(held: _Event, event: _Event) -> bool:
+    """Whether two pieces belong to one text."""
+    if "choices" in held and "choices" in event:
+        is_same = held.get("id") == event.get("id")
+        return is_same and held["choices"][0].get("index") == event["choices"][0].get("index")
+    places = ("type", "item_id", "output_index", "content_index")
+    return "choices" not in held and all(held.get(place) == event.get(place) for place in places)
+
+
+def _append(held: _Event, event: _Event) -> None:
+    if "choices" in held:
+        held["choices"][0]["delta"]["content"] += event["choices"][0]["delta"]["content"]
+    else:
+        held["delta"] += event["delta"]
+
+
+def _written(event: _Event) -> bytes:
+    name = b"event: " + event["type"].encode() + b"\n" if "type" in event else b""
+    return name + b"data: " + json.dumps(event, ensure_ascii=False).encode() + _END
