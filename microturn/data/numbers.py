@@ -1,4 +1,6 @@
-"""Numbers as they are spoken."""
+"""Numbers as they are spoken, and as they are typed."""
+
+import re
 
 _ONES = [
     "zero",
@@ -39,6 +41,15 @@ def spoken(number: int) -> str:
         return _TENS[tens - 2] + (f" {_ONES[ones]}" if ones else "")
     hundreds, rest = divmod(number, 100)
     return f"{_ONES[hundreds]} hundred" + (f" {spoken(rest)}" if rest else "")
+
+
+_BY_WORDS = {spoken(number): number for number in range(1000)}
+_WORDS = re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, _BY_WORDS), key=len, reverse=True))})\b")
+
+
+def in_digits(text: str) -> str:
+    """``count from one to twenty three`` as ``count from 1 to 23``."""
+    return _WORDS.sub(lambda found: str(_BY_WORDS[found[0]]), text)
 
 
 def spoken_step(step: int) -> str:

@@ -5,7 +5,9 @@ ends before it decides what happens next. ``render`` turns the two timelines int
 """
 
 import re
+from collections import abc
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,13 +17,14 @@ from numpy.typing import NDArray
 from microturn.data.acoustics import resample
 from microturn.data.episode import Episode, Expectation, Moment, Quiet, Stop
 from microturn.data.human import Clip
+from microturn.data.numbers import in_digits
 from microturn.data.phrases import Phrases
 from microturn.data.video_track import VideoTrack
 from microturn.data.visual import Films, View
 from microturn.data.voices import SpokenWord, Utterance, Voice
 from microturn.features.mel import mel
 from microturn.turns.background import Act
-from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, TextEvent
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, Role, TextEvent
 from microturn.turns.timing import (
     HEAR_LAG_MS,
     IN_HZ,
@@ -33,6 +36,7 @@ from microturn.turns.timing import (
     TURN_MS,
     in_samples,
     turn_of_ms,
+    turn_start_ms,
 )
 
 STOP_LAG_MS = 100
@@ -46,6 +50,8 @@ SEE_LAG_MS = 300
 
 ACT_CHARS_PER_TURN = 12
 """An act is written so fast: it leaves room among a turn's text tokens for words heard and said meanwhile."""
+CHARS_READ_PER_TURN = 50
+"""Typed text enters the model no slower."""
 TEXT_CHARS_PER_TURN = 18
 """Visible text is written so fast, its spaces included."""
 
@@ -112,6 +118,7 @@ class Stage:
         self.cast = cast
         self.max_ms = max_ms
         self._is_late_at_times = is_late_at_times
+        self._is_typing = False
         self._user = np.zeros(num_turns * IN_SAMPLES_PER_TURN, np.float32)
         self._heard: list[SpokenWord] = []
         self._events: dict[int, tuple[TextEvent, ...]] = {}
@@ -157,9 +164,26 @@ class Stage:
 
     def user(self, text: str, at_ms: float, *, voice: Voice | None = None, level_db: float = 0.0) -> float:
         """Someone says ``text``, starting at a media time. Returns when the last word ends (ms)."""
+        if self._is_typing and voice is None:
+            return self._type(text, at_ms)
         speaker = voice or self.cast.user
         speed = self._speed * self.between(0.95, 1.05)
         return self.play(speaker.say(text, speed=speed, seed=self.whole(0, 2**31 - 1)), at_ms, level_db=level_db)
+
+    @contextmanager
+    def typing(self) -> abc.Generator[None]:
+        """What the user says meanwhile is typed, numbers often in digits; others still speak."""
+        self._is_typing = True
+        try:
+            yield
+        finally:
+            self._is_typing = False
+
+    def _type(self, text: str, at_ms: float) -> float:
+        """Returns when the model has read the whole of it."""
+        shown = in_digits(text) if self.chance(0.6) else text
+        turn = self.event(TextEvent(role=Role.USER, text=shown), at_ms)
+        return turn_start_ms(turn + 1 + len(shown) // CHARS_READ_PER_TURN)
 
     def play(self, utterance: Utterance, at_ms: float, *, level_db: float = 0.0, is_words: bool = True) -> float:
         """Put a recording on the user's timeline. Returns when its last word (or sound) ends (ms)."""

@@ -33,13 +33,14 @@ from microturn.data.scenarios.start_stop import START_STOP
 from microturn.data.scenarios.take_turns import TAKE_TURNS
 from microturn.data.scenarios.tell_when import TELL_WHEN
 from microturn.data.scenarios.transcribe import TRANSCRIBE
+from microturn.data.scenarios.type_requests import TYPE_REQUESTS
 
 _IN_ORDER = (
     *(COUNT_ALOUD, EVERY_SECONDS, IN_SECONDS, REPEAT_AFTER_ME, NOT_FOR_ME, READ_ALOUD, KEEP_GOING),
     *(TELL_WHEN, ANSWER_WHEN, START_STOP, COUNT_REPETITIONS, COMMENTARY, LOOK_AND_SAY),
     *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION, DELEGATE, TRANSCRIBE),
     *(SPOKEN_CUE, COUNT_FILLERS, CORRECT_ME, TAKE_TURNS, CHANGE_OF_MIND),
-    *(REMEMBER, HOW_OFTEN, SINCE_WHEN, REMEMBER_SHOWN, INTERPRET, COPY_TYPED, INSTRUCTED),
+    *(REMEMBER, HOW_OFTEN, SINCE_WHEN, REMEMBER_SHOWN, INTERPRET, COPY_TYPED, INSTRUCTED, TYPE_REQUESTS),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _IN_ORDER}
 """By name. A new one goes last: seeds of single plays count from its place."""

@@ -1,9 +1,10 @@
 """Suites of one scenario each, right when the reply is as expected: all words, in order, in time, and no others.
 
 ``repeat``: the words that the user asks to be repeated. ``text``: what is typed, or reported by the background model,
-read aloud, whoever talks meanwhile; and what is typed to be written out. ``instructions``: the greeting, the brevity
-and the language that the application asks for. ``background-sound``: counting goes on through backchannels, talk with
-others and recordings. ``correction``: what the user takes back is dropped, and what was meant last is done.
+read aloud, whoever talks meanwhile; what is typed to be written out; and requests that are typed. ``instructions``: the
+greeting, the brevity and the language that the application asks for. ``background-sound``: counting goes on through
+backchannels, talk with others and recordings. ``correction``: what the user takes back is dropped, and what was meant
+last is done.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from microturn.turns.micro_turn import MicroTurnOutput, PieceKind
 
 COPIED = "copy-typed"
 """Typed text that is to be written out."""
+ASKED = "type-requests"
+"""Typed requests that are to be fulfilled in speech."""
 
 
 class FollowingSuite(Suite):
@@ -64,11 +67,13 @@ class TextSuite(FollowingSuite):
 
     name = "text"
     scenario = "read-aloud"
-    summary = "reads aloud or writes out what is typed, and what the background model reports"
+    summary = "reads aloud, writes out or does what is typed, and reads what the background model reports"
 
     def draw(self, playbook: Playbook, limit: int) -> list[Case]:
-        reading, writing = split(limit, 2)
-        return [*playbook.cases(self.scenario, reading), *playbook.cases(COPIED, writing)]
+        kinds = (self.scenario, COPIED, ASKED)
+        return [
+            case for kind, n in zip(kinds, split(limit, len(kinds)), strict=True) for case in playbook.cases(kind, n)
+        ]
 
     def judge(self, exchange: Exchange) -> Verdict:
         return _judge_written(exchange) if exchange.case.kind == COPIED else super().judge(exchange)

@@ -8,7 +8,7 @@ import pytest
 from microturn.data.corpus import MuteVoice, UnfilmedStage
 from microturn.data.episode import Episode
 from microturn.data.languages import LANGUAGES, german, spanish
-from microturn.data.numbers import spoken
+from microturn.data.numbers import in_digits, spoken
 from microturn.data.phrases import Phrases
 from microturn.data.scenarios import (
     SCENARIOS,
@@ -135,6 +135,22 @@ def test_what_is_read_aloud_came_as_text(seed: int) -> None:
         assert any(word.start_ms > turn * TURN_MS for word in episode.said)
         assert text.split()[-1] in said or episode.stops  # what was broken off lacks its end
     assert not any(output.is_speaking for output in episode.outputs[: came[0][0] + 1])
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_typed_requests_are_answered_as_if_they_were_spoken(seed: int) -> None:
+    episode = play("type-requests", seed)
+    assert not episode.heard
+    typed = [(turn.index, event.text) for turn in episode.inputs for event in turn.events]
+    first_turn = next(output.index for output in episode.outputs if output.is_speaking)
+    assert typed[0][0] < first_turn <= typed[0][0] + 4
+
+
+def test_numbers_are_typed_in_digits() -> None:
+    assert (
+        in_digits("count from one to twenty three by fives in one hundred five") == "count from 1 to 23 by fives in 105"
+    )
+    assert all(in_digits(spoken(number)) == str(number) for number in range(1000))
 
 
 @pytest.mark.parametrize("seed", range(24))
