@@ -1,6 +1,6 @@
 """Sessions that need no clock: as fast as the machine allows, many in a batch. For files, evaluation and replay."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from microturn.engine.journal import TurnRecord
@@ -29,10 +29,12 @@ def answer_sessions(
     seed: int = 0,
     batch_size: int = 8,
     budget: Budget | None = None,
+    on_output: Callable[[int, MicroTurnOutput], None] = lambda number, output: None,
 ) -> list[list[RowOut]]:
     """Whole sessions, ``batch_size`` at a time: when one ends, the next takes its place.
 
-    Session i has the seed ``seed + i``, so what it says does not depend on the others.
+    Session i has the seed ``seed + i``, so what it says does not depend on the others. ``on_output`` is told each
+    session's number and output before its next input is asked for, so that an input may depend on what was answered.
     """
     results: list[list[RowOut]] = [[] for _ in sessions]
     waiting = iter([number for number, session in enumerate(sessions) if session])
@@ -47,6 +49,7 @@ def answer_sessions(
             rows = [RowIn(slot=slots[n], input=sessions[n][len(results[n])]) for n in numbers]
             for number, result in zip(numbers, runner.step(rows, budget or Budget()), strict=True):
                 results[number].append(result)
+                on_output(number, result.output)
                 if len(results[number]) == len(sessions[number]):
                     runner.release(slots.pop(number))
     finally:

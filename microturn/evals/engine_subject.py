@@ -11,6 +11,7 @@ from microturn.engine.runner import ModelRunner, RunnerSettings
 from microturn.engine.step import Runner
 from microturn.engine.voice import Voice
 from microturn.errors import CheckpointError
+from microturn.evals.echo import EchoedSession
 from microturn.evals.subject import BATCH_SESSIONS, Session
 from microturn.features.vocoder import Vocoder
 from microturn.turns.micro_turn import MicroTurnOutput
@@ -37,7 +38,14 @@ class EngineSubject:
         return cls(runner, f"{folder.name} {runner.model_hash}", vocoder=checkpoint.vocoder)
 
     def answer(self, sessions: Sequence[Session]) -> list[list[MicroTurnOutput]]:
-        answers = answer_sessions(self._runner, sessions, batch_size=BATCH_SESSIONS, budget=self._budget)
+        def play_back(number: int, output: MicroTurnOutput) -> None:
+            session = sessions[number]
+            if isinstance(session, EchoedSession):
+                session.answered(output)
+
+        answers = answer_sessions(
+            self._runner, sessions, batch_size=BATCH_SESSIONS, budget=self._budget, on_output=play_back
+        )
         return [[row.output for row in rows] for rows in answers]
 
     def give_sound(self, outputs: Sequence[MicroTurnOutput]) -> list[MicroTurnOutput]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from microturn.data.episode import Episode
+from microturn.evals.echo import Echo, EchoedSession
 from microturn.evals.spoken import speaks
-from microturn.turns.micro_turn import MicroTurnOutput
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.timing import TURN_MS
 
 LONGEST_LATENCY_MS = 3_000
@@ -21,6 +22,14 @@ class Case:
     kind: str
     """The row of the suite that it belongs to."""
     episode: Episode
+    echo: Echo | None = None
+    """How the model's own voice comes back to it; None for headphones."""
+
+    @property
+    def session(self) -> Sequence[MicroTurnInput]:
+        """What the subject is given."""
+        inputs = self.episode.inputs
+        return inputs if self.echo is None else EchoedSession(inputs, self.echo)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,7 +83,7 @@ def _answer_all(cases: Sequence[Case], subject: Subject, progress: Progress) -> 
     answers: dict[str, Exchange] = {}
     for first in range(0, len(distinct), BATCH_SESSIONS):
         batch = distinct[first : first + BATCH_SESSIONS]
-        for case, outputs in zip(batch, subject.answer([case.episode.inputs for case in batch]), strict=True):
+        for case, outputs in zip(batch, subject.answer([case.session for case in batch]), strict=True):
             if len(outputs) != len(case.episode.inputs):
                 raise ValueError(
                     f"{subject.name} gave {len(outputs)} outputs for {len(case.episode.inputs)} inputs of {case.key}: "

@@ -4,6 +4,7 @@ from microturn.evals.suites.commentary import CommentarySuite
 from microturn.evals.suites.count import CountSuite
 from microturn.evals.suites.cue import CueSuite
 from microturn.evals.suites.delegation import DelegationSuite
+from microturn.evals.suites.echo import EchoSuite
 from microturn.evals.suites.following import (
     BackgroundSoundSuite,
     CorrectionSuite,
@@ -27,7 +28,7 @@ SUITES: dict[str, type[Suite]] = {
     for suite in (
         *(TimeSuite, InterruptionSuite, RepeatSuite, TextSuite, BackgroundSoundSuite, SilenceSuite),
         *(TranscriptSuite, SpeechSuite, SightSuite, CountSuite, CommentarySuite, DelegationSuite),
-        *(CueSuite, TurnsSuite, CorrectionSuite, MemorySuite, TranslationSuite, InstructionsSuite),
+        *(CueSuite, TurnsSuite, CorrectionSuite, MemorySuite, TranslationSuite, InstructionsSuite, EchoSuite),
     )
 }
 

@@ -80,5 +80,5 @@ def added(verdicts: Sequence[Verdict], name: str) -> float:
 
 
 def _exchanges(cases: Sequence[Case], subject: Subject) -> list[Exchange]:
-    answers = subject.answer([case.episode.inputs for case in cases])
+    answers = subject.answer([case.session for case in cases])
     return [Exchange(case=case, outputs=outputs) for case, outputs in zip(cases, answers, strict=True)]

@@ -93,7 +93,7 @@ def test_an_unknown_suite_is_named() -> None:
 
 def test_all_is_every_suite() -> None:
     sight = ("sight", "count", "commentary")
-    later = ("cue", "turns", "correction", "memory", "translation", "instructions")
+    later = ("cue", "turns", "correction", "memory", "translation", "instructions", "echo")
     assert [suite.name for suite in named_suites(["all"])] == [*BEHAVIOUR, "speech", *sight, "delegation", *later]
 
 

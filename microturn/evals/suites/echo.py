@@ -1,0 +1,85 @@
+"""Suite ``echo``: the model hears itself, and neither answers nor writes down what it hears.
+
+Each case is played twice, with its own voice coming back from the loudspeaker and without, so that what the echo spoils
+can be told from what goes wrong anyway.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from microturn.evals import metric
+from microturn.evals.echo import Echo
+from microturn.evals.exchange import Case, Exchange, Verdict
+from microturn.evals.follow import follow
+from microturn.evals.metric import Metrics
+from microturn.evals.playbook import Playbook, split
+from microturn.evals.suites.suite import Suite, added, by_kind
+from microturn.evals.wer import normal_words
+from microturn.turns.timing import HEAR_LAG_MS, turn_of_ms
+
+SCENARIOS = ("count-aloud", "read-aloud", "every-seconds")
+LEVEL_DB = (-35.0, -20.0)
+"""What a canceller leaves, at its worst: the page's own leaves less."""
+DELAY_MS = (60.0, 180.0)
+QUIET = "without"
+_SLACK_TURNS = 2
+"""A word of the user's is written down no later."""
+
+
+class EchoSuite(Suite):
+    """Its own voice in the microphone."""
+
+    name = "echo"
+    summary = (
+        "goes on as asked while its own voice comes back to it, and does not take it for the user's"
+    )
+    headline = ("accuracy",)
+
+    def draw(self, playbook: Playbook, limit: int) -> list[Case]:
+        cases: list[Case] = []
+        for scenario, count in zip(SCENARIOS, split(max(3, limit // 2), len(SCENARIOS)), strict=True):
+            for case in playbook.cases(scenario, count):
+                rng = np.random.default_rng([case.episode.seed, len(scenario)])
+                echo = Echo(level_db=float(rng.uniform(*LEVEL_DB)), delay_ms=float(rng.uniform(*DELAY_MS)))
+                cases += [
+                    replace(case, key=f"{case.key}-echo", kind=self.name, echo=echo),
+                    replace(case, kind=QUIET),
+                ]
+        return cases
+
+    def judge(self, exchange: Exchange) -> Verdict:
+        followed = follow(exchange.case.episode, exchange.outputs)
+        return Verdict(
+            key=exchange.case.key,
+            kind=exchange.case.kind,
+            is_right=followed.is_right,
+            problems=followed.problems,
+            figures={
+                "words": followed.num_demanded,
+                "words_said": followed.num_met,
+                "own_words_heard": _own_words(exchange),
+            },
+        )
+
+    def summarise(self, verdicts: Sequence[Verdict]) -> Metrics:
+        rows = by_kind(verdicts)
+        echoed, quiet = rows.get(self.name, []), rows.get(QUIET, [])
+        return {
+            "accuracy": metric.rate([v.is_right for v in echoed]),
+            "accuracy/without": metric.rate([v.is_right for v in quiet]),
+            "word_accuracy": metric.share(added(echoed, "words_said"), added(echoed, "words")),
+            "word_accuracy/without": metric.share(added(quiet, "words_said"), added(quiet, "words")),
+            "words_taken_for_the_users": metric.mean([v.figures["own_words_heard"] for v in echoed], unit="words"),
+            "words_taken_for_the_users/without": metric.mean(
+                [v.figures["own_words_heard"] for v in quiet], unit="words"
+            ),
+        }
+
+
+def _own_words(exchange: Exchange) -> int:
+    """Words written down after the user has said the last one."""
+    ends = [turn_of_ms(word.end_ms + HEAR_LAG_MS) for word in exchange.case.episode.heard]
+    last_turn = max(ends, default=0) + _SLACK_TURNS
+    return len(normal_words("".join(output.hear for output in exchange.outputs[last_turn:])))
