@@ -32,22 +32,14 @@ class EchoSuite(Suite):
     """Its own voice in the microphone."""
 
     name = "echo"
-    summary = (
-        "goes on as asked while its own voice comes back to it, and does not take it for the user's"
-    )
+    summary = "goes on as asked while its own voice comes back to it, and does not take it for the user's"
     headline = ("accuracy",)
 
     def draw(self, playbook: Playbook, limit: int) -> list[Case]:
-        cases: list[Case] = []
-        for scenario, count in zip(SCENARIOS, split(max(3, limit // 2), len(SCENARIOS)), strict=True):
-            for case in playbook.cases(scenario, count):
-                rng = np.random.default_rng([case.episode.seed, len(scenario)])
-                echo = Echo(level_db=float(rng.uniform(*LEVEL_DB)), delay_ms=float(rng.uniform(*DELAY_MS)))
-                cases += [
-                    replace(case, key=f"{case.key}-echo", kind=self.name, echo=echo),
-                    replace(case, kind=QUIET),
-                ]
-        return cases
+        kinds = split(max(len(SCENARIOS), limit // 2), len(SCENARIOS))
+        cases = [case for name, n in zip(SCENARIOS, kinds, strict=True) for case in playbook.cases(name, n)]
+        echoed = [replace(case, key=f"{case.key}-echo", kind=self.name, echo=_echo(case)) for case in cases]
+        return [*echoed, *(replace(case, kind=QUIET) for case in cases)]
 
     def judge(self, exchange: Exchange) -> Verdict:
         followed = follow(exchange.case.episode, exchange.outputs)
@@ -76,6 +68,11 @@ class EchoSuite(Suite):
                 [v.figures["own_words_heard"] for v in quiet], unit="words"
             ),
         }
+
+
+def _echo(case: Case) -> Echo:
+    rng = np.random.default_rng([case.episode.seed, len(case.episode.inputs)])
+    return Echo(level_db=float(rng.uniform(*LEVEL_DB)), delay_ms=float(rng.uniform(*DELAY_MS)))
 
 
 def _own_words(exchange: Exchange) -> int:

@@ -22,7 +22,10 @@ from microturn.evals.suites.transcript import SYNTHETIC, TranscriptSuite
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import OUT_SAMPLES_PER_TURN, out_samples
 
-BEHAVIOUR = ("time", "interruption", "repeat", "text", "background-sound", "silence", "transcript", "cue", "correction")
+BEHAVIOUR = (
+    *("time", "interruption", "repeat", "text", "background-sound", "silence", "transcript", "cue", "correction"),
+    *("instructions", "echo"),
+)
 
 
 @pytest.fixture(scope="module")
