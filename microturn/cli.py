@@ -325,7 +325,9 @@ def sessions_delete(
 @app.command("eval")
 def evaluate(
     suites: Annotated[list[str] | None, typer.Argument(help="Suites, or 'all'.")] = None,
-    model: Annotated[str | None, typer.Option(help="A checkpoint folder, silent, always-talking or relay.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A checkpoint folder, silent, always-talking, relay, or a server: ws://….")
+    ] = None,
     limit: Annotated[int, typer.Option(help="About how many examples a suite draws.")] = 20,
     seed: Annotated[int, typer.Option(help="Draws other examples.")] = 0,
     data: DataDir = None,

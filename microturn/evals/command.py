@@ -1,6 +1,7 @@
 """What ``microturn eval`` and ``microturn bench`` do, with plain arguments."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from microturn.evals.bench import Request
     from microturn.model.config import BackboneConfig
 
+KEY_VARIABLE = "MICROTURN_API_KEY"
 SUBJECTS = ("silent", "always-talking", "relay")
 """Names that ``--model`` takes beside folders; ``relay:FILE`` has the relay think with another GGUF model."""
 
@@ -36,7 +38,8 @@ def eval_command(
 
     Args:
         suites: names, or ``all``. May be empty where ``scenarios`` is given.
-        model: a checkpoint folder, ``silent``, ``always-talking``, ``relay`` or ``relay:FILE.gguf``; nano unless given.
+        model: a checkpoint folder, ``silent``, ``always-talking``, ``relay``, ``relay:FILE.gguf``, or the address of a
+            server that speaks GPT-Live, ``ws://…``, whose key is in ``MICROTURN_API_KEY``; nano unless given.
         limit: about how many examples a suite draws.
         seed: draws other examples.
         data: folder of human recordings.
@@ -166,6 +169,10 @@ def subject_of(model: str | None) -> Subject:
         from microturn.evals.relay import RelaySubject
 
         return RelaySubject.load(model.partition(":")[2] or None)
+    if model is not None and model.startswith(("ws://", "wss://")):
+        from microturn.evals.live_subject import LiveSubject
+
+        return LiveSubject(model, key=os.environ.get(KEY_VARIABLE))
     from microturn.evals.engine_subject import EngineSubject
 
     return EngineSubject.load(None if model is None else Path(model))
