@@ -34,9 +34,10 @@ def list_sessions(record: Path) -> None:
     journal = open_recorded(record)
     try:
         table = Table("session", "begun (UTC)", "length", "weights", "")
+        num_turns = journal.num_turns()
         for session in journal.sessions():
             begun = datetime.fromtimestamp(session.created_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
-            length_s = journal.num_turns(session.session_id) * TURN_MS / 1000
+            length_s = num_turns.get(session.session_id, 0) * TURN_MS / 1000
             state = "" if session.is_closed else "open"
             table.add_row(session.session_id, begun, f"{length_s:.1f} s", session.model_hash, state)
         Console().print(table)

@@ -240,9 +240,9 @@ class SqliteJournal:
                 yield decode_text(given, answered)
                 last = index
 
-    def num_turns(self, session_id: str) -> int:
-        """Micro-turns recorded of a session; 0 if there is no such session."""
-        return int(self._turns.rows("SELECT COUNT(*) FROM turns WHERE session_id = ?", session_id)[0][0])
+    def num_turns(self) -> dict[str, int]:
+        """Micro-turns recorded of each session that has any."""
+        return dict(self._turns.rows("SELECT session_id, COUNT(*) FROM turns GROUP BY session_id"))
 
     def delete_session(self, session_id: str) -> None:
         """Forgets a session and all that was recorded of it, and overwrites it in the file.
