@@ -77,7 +77,7 @@ def pack(episode: Episode, tokenizer: Tokenizer) -> PackedEpisode:
     runs: list[Run] = []
     frames: list[NDArray[np.uint8]] = []
     for k, (turn_input, output) in enumerate(zip(episode.inputs, episode.outputs, strict=True)):
-        queue.add(turn_input.events, tokenizer)
+        queue.add(turn_input.told, tokenizer)
         bins = dmel_NM[k * AUDIO_TOKENS_PER_TURN : (k + 1) * AUDIO_TOKENS_PER_TURN]
         image_N = None
         if turn_input.frames:

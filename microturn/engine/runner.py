@@ -177,7 +177,7 @@ class ModelRunner:
         rows: list[Row] = []
         for request, session, bins_TM, ears in zip(requests, sessions, bins_BTM, ears_BL, strict=True):
             events = session.events.copy()
-            events.add(request.input.events, self._tokenizer)
+            events.add(request.input.told, self._tokenizer)
             image_N = self._see(request.input)
             read = events.take_read()
             run = input_run(request.input.index, bins_TM, read.tokens, self._vocabulary, image_N)

@@ -38,6 +38,8 @@ class Script:
 
     def after_turn(self, num_said: int, *, is_speaking: bool) -> "Script":
         """What is left after a turn in which so many tokens were said, and sound went out or not."""
+        if not self:
+            return self
         left = self.tokens[num_said:]
         num_waited = 0 if num_said else self.num_waited + 1
         is_over = not left and (not is_speaking or num_waited >= MAX_ENDING_TURNS)

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from microturn.turns.timing import IN_SAMPLES_PER_TURN, MEL_FRAMES_PER_TURN, OUT_SAMPLES_PER_TURN
+from microturn.turns.timing import IN_SAMPLES_PER_TURN, MEL_FRAMES_PER_TURN, OUT_SAMPLES_PER_TURN, TURN_MS
 from microturn.turns.video import VideoFrame
 
 MEL_BANDS = 80
@@ -73,6 +73,14 @@ class MicroTurnInput:
     """How many of the samples were lost or late and stand as zeros."""
     gap_turns: int = 0
     """Micro-turns that this one stands for after a stall too long to make up; 0 for an ordinary turn."""
+
+    @property
+    def told(self) -> tuple[TextEvent, ...]:
+        """The text that the model reads: the events, and before them word of a gap."""
+        if not self.gap_turns:
+            return self.events
+        seconds = round(self.gap_turns * TURN_MS / 1000)
+        return (TextEvent(role=Role.SYSTEM, text=f"nothing came for {seconds} seconds"), *self.events)
 
     def __post_init__(self) -> None:
         if self.audio.shape != (IN_SAMPLES_PER_TURN,):

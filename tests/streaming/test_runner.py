@@ -84,7 +84,7 @@ def random_input(rng: np.random.Generator, index: int) -> MicroTurnInput:
         role = Role(rng.choice(list(Role)))
         is_summary = role is Role.SYSTEM and index >= 5
         events = (TextEvent(role=role, text=words, drop_before_turn=index - 1 if is_summary else None),)
-    return MicroTurnInput(index=index, audio=audio, frames=frames, events=events)
+    return MicroTurnInput(index=index, audio=audio, frames=frames, events=events, gap_turns=40 if index % 9 == 7 else 0)
 
 
 def random_output(rng: np.random.Generator, index: int) -> MicroTurnOutput:
@@ -133,7 +133,7 @@ def flat_run(visit: Visit) -> Run:
     queue = EventQueue()
     runs: list[Run] = []
     for k, (turn, result) in enumerate(zip(visit.inputs, visit.results, strict=True)):
-        queue.add(turn.events, tokenizer)
+        queue.add(turn.told, tokenizer)
         image = pair_patches(turn.frames[0].pixels, turn.frames[1].pixels) if turn.frames else None
         runs.append(input_run(k, bins[4 * k : 4 * k + 4], queue.take(), vocabulary, image))
         if tuple(output_text_tokens(result.output, tokenizer)) == result.tokens:
@@ -150,7 +150,7 @@ def flat_segment(visit: Visit, parts) -> Segment:
     """The same as the model reads it: a summary is in force in the turns after the one in which it ended."""
     run, queue, drops = flat_run(visit), EventQueue(), [0]
     for turn in visit.inputs:
-        queue.add(turn.events, PARTS[3].tokenizer)
+        queue.add(turn.told, PARTS[3].tokenizer)
         drops.append(max(drops[-1], queue.take_read().drop_before_turn))
     segment = segment_of([run], parts.tokenizer.vocabulary, parts.statistics)
     segment.drop_BT = torch.tensor(drops)[segment.turn_BT.long()]
@@ -244,6 +244,17 @@ def test_eviction_is_at_work_in_these_sessions():
     with torch.no_grad():
         whole = parts.model(segment_of([run], parts.tokenizer.vocabulary, parts.statistics))[0]
     assert (streamed - whole[: len(streamed)]).abs().max() > 100 * TOLERANCE
+
+
+def test_a_gap_is_told_to_the_model():
+    runner = make_runner()
+    slot, audio = runner.open(0), np.zeros(IN_SAMPLES_PER_TURN, np.float32)
+    gap = MicroTurnInput(index=60, audio=audio, gap_turns=60)
+    told = runner.step([RowIn(slot=slot, input=gap, forced=Forced())], BUDGET)[0].trace.num_event_tokens
+    words = PARTS[3].tokenizer.encode("nothing came for 12 seconds")
+    assert told == min(32, len(words) + 3)
+    quiet = MicroTurnInput(index=61, audio=audio)
+    assert runner.step([RowIn(slot=slot, input=quiet, forced=Forced())], BUDGET)[0].trace.num_event_tokens <= 10
 
 
 def test_a_summary_drops_the_text_that_it_stands_for():

@@ -130,3 +130,7 @@ def test_a_last_word_that_rings_for_ever_is_let_go() -> None:
         script = script.after_turn(0, is_speaking=True)
         assert script
     assert not script.after_turn(0, is_speaking=True)
+
+
+def test_who_has_no_script_has_none_after_speaking() -> None:
+    assert not Script().after_turn(3, is_speaking=True)
