@@ -112,27 +112,30 @@ async def bench_network(
     *,
     key: str | None = None,
     weathers: Sequence[Weather] = WEATHERS,
+    at_once: int = 4,
     on_done: Callable[[], None] = lambda: None,
 ) -> dict[str, SuiteReport]:
     """A session for each weather and line, in which every request is said once a phase.
 
     Args:
         url: Address of the server's page, ``http://HOST:PORT/``.
+        at_once: Sessions at the same time; what one bears, the others do not notice.
         on_done: Called after each session.
 
     Returns:
         The figures by line and weather, like ``webrtc-loss-10``.
     """
-    reports: dict[str, SuiteReport] = {}
-    for weather in weathers:
-        for name in weather.lines:
-            async with LINES[name](url, key) as line:
-                await asyncio.sleep(_SETTLED_AFTER_S)
-                answers = {phase: await _phase(line, requests, weather, phase) for phase in PHASES}
-                num_lost = line.link.num_lost
-            reports[f"{name}-{weather.name}"] = SuiteReport(metrics=_figures(requests, answers, num_lost))
-            on_done()
-    return reports
+    turnstile = asyncio.Semaphore(at_once)
+
+    async def one(name: str, weather: Weather) -> tuple[str, SuiteReport]:
+        async with turnstile, LINES[name](url, key) as line:
+            await asyncio.sleep(_SETTLED_AFTER_S)
+            answers = {phase: await _phase(line, requests, weather, phase) for phase in PHASES}
+        on_done()
+        return f"{name}-{weather.name}", SuiteReport(metrics=_figures(requests, answers, line.link.num_lost))
+
+    sessions = [one(name, weather) for weather in weathers for name in weather.lines]
+    return dict(await asyncio.gather(*sessions))
 
 
 async def _phase(line: Line, requests: Sequence[Request], weather: Weather, phase: str) -> list[Answer]:
