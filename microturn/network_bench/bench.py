@@ -6,13 +6,14 @@ answer must come as soon as before. The extra delay is the difference of the two
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microturn.data.acoustics import resample
+from microturn.errors import CapacityError, SessionClosedError
 from microturn.evals import metric
 from microturn.evals.exchange import request_end_ms
 from microturn.evals.metric import MILLISECONDS, Metric, Metrics
@@ -28,6 +29,7 @@ PHASES = ("before", "during", "after")
 LONGEST_ANSWER_S = 25.0
 _SCENARIO = "count-aloud"
 _REST_S = 1.0
+_MAX_REFUSALS, _AGAIN_AFTER_S = 6, 10.0
 _SETTLED_AFTER_S = 2.0
 """A new call: its first packets are late ones."""
 
@@ -112,7 +114,7 @@ async def bench_network(
     *,
     key: str | None = None,
     weathers: Sequence[Weather] = WEATHERS,
-    at_once: int = 4,
+    at_once: int = 2,
     on_done: Callable[[], None] = lambda: None,
 ) -> dict[str, SuiteReport]:
     """A session for each weather and line, in which every request is said once a phase.
@@ -128,7 +130,8 @@ async def bench_network(
     turnstile = asyncio.Semaphore(at_once)
 
     async def one(name: str, weather: Weather) -> tuple[str, SuiteReport]:
-        async with turnstile, LINES[name](url, key) as line:
+        async with turnstile, AsyncExitStack() as stack:
+            line = await _admitted(stack, LINES[name], url, key)
             await asyncio.sleep(_SETTLED_AFTER_S)
             answers = {phase: await _phase(line, requests, weather, phase) for phase in PHASES}
         on_done()
@@ -136,6 +139,16 @@ async def bench_network(
 
     sessions = [one(name, weather) for weather in weathers for name in weather.lines]
     return dict(await asyncio.gather(*sessions))
+
+
+async def _admitted(stack: AsyncExitStack, open_line: OpenLine, url: str, key: str | None) -> Line:
+    """A line, once the server has room for it."""
+    for _ in range(_MAX_REFUSALS):
+        try:
+            return await stack.enter_async_context(open_line(url, key))
+        except (CapacityError, SessionClosedError):
+            await asyncio.sleep(_AGAIN_AFTER_S)
+    return await stack.enter_async_context(open_line(url, key))
 
 
 async def _phase(line: Line, requests: Sequence[Request], weather: Weather, phase: str) -> list[Answer]:

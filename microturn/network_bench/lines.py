@@ -8,17 +8,18 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from openai import AsyncOpenAI, OpenAIError
+from openai import APIStatusError, AsyncOpenAI, OpenAIError
 from openai.types.live import OutputAudioDeltaEvent
 
 from microturn.client import connect, samples_of
 from microturn.client.live_client import WIRE_HZ, LiveClient
-from microturn.errors import MicroturnError
+from microturn.errors import CapacityError, MicroturnError
 from microturn.network_bench.microphone import Earphone, Microphone
 from microturn.testing.impairment import Impairment, Link, impaired_tcp, impaired_udp
 
@@ -106,6 +107,10 @@ async def _called(url: str, key: str | None, offer: str) -> str:
     client = AsyncOpenAI(base_url=url.rstrip("/") + "/v1", api_key=key or "none", max_retries=0)
     try:
         created = await client.live.create(session={"model": "nano"}, transport={"type": "webrtc", "sdp": offer})
+    except APIStatusError as error:
+        if error.status_code in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+            raise CapacityError(f"{url} has no room for a call: end other sessions") from None
+        raise MicroturnError(f"{url} took no call ({error})") from None
     except OpenAIError as error:
         raise MicroturnError(f"{url} took no call ({error}): is 'microturn serve' running there?") from None
     return created.transport.sdp

@@ -19,15 +19,24 @@ REQUEST = Request(sound=np.full(6_400, 0.3, np.float32), end_ms=400.0, expected=
 
 
 class Yes:
-    """Says yes once to each stretch of sound, when it is over."""
+    """Says yes once to each stretch of sound, when it is over. Holes in it, on a busy machine, are no end."""
+
+    QUIET_TURNS, REST_TURNS = 3, 10
 
     def __init__(self) -> None:
-        self._was_loud = False
+        self._num_quiet: int | None = None
+        self._spoke_at = -self.REST_TURNS
 
     def __call__(self, turn: MicroTurnInput) -> MicroTurnOutput:
-        is_loud = np.abs(turn.audio).max() > 0.05
-        is_over, self._was_loud = self._was_loud and not is_loud, is_loud
-        return says(turn.index, " yes") if is_over else MicroTurnOutput(index=turn.index)
+        if np.abs(turn.audio).max() > 0.05:
+            self._num_quiet = 0
+        elif self._num_quiet is not None:
+            self._num_quiet += 1
+        is_over = self._num_quiet is not None and self._num_quiet >= self.QUIET_TURNS
+        if not is_over or turn.index - self._spoke_at < self.REST_TURNS:
+            return MicroTurnOutput(index=turn.index)
+        self._num_quiet, self._spoke_at = None, turn.index
+        return says(turn.index, " yes")
 
 
 async def _pause(link: Link) -> None:
