@@ -9,7 +9,6 @@ counts.
 """
 
 import asyncio
-import base64
 import json
 import time
 from collections.abc import Sequence
@@ -24,9 +23,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from microturn.data.acoustics import resample
 from microturn.errors import MicroturnError
 from microturn.evals.subject import Session
+from microturn.protocol.codec import AudioCodec, from_base64, to_base64
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, Role, TextEvent
 from microturn.turns.timing import IN_HZ, OUT_HZ, OUT_SAMPLES_PER_TURN, TEXT_LEAD_MS, TURN_MS
 
+_CODEC = AudioCodec(encoding="audio/pcm", rate_hz=OUT_HZ)
 _CHUNK_MS = 40
 _START_WITHIN_S = 20.0
 _TAIL_S = 1.0
@@ -147,9 +148,10 @@ async def _speak(socket: ClientConnection, session: Session, heard: _Heard) -> N
     for begin in range(0, len(sound), chunk):
         if begin % OUT_SAMPLES_PER_TURN == 0:
             await _give_texts(socket, session[begin // OUT_SAMPLES_PER_TURN])
-        pcm = np.clip(np.rint(sound[begin : begin + chunk] * 32_768), -32_768, 32_767).astype("<i2")
         await asyncio.sleep(max(0.0, (begin + chunk) / OUT_HZ - heard.now_ms() / 1000))
-        await _send(socket, type="session.input_audio.append", audio=base64.b64encode(pcm.tobytes()).decode())
+        await _send(
+            socket, type="session.input_audio.append", audio=to_base64(_CODEC.encode(sound[begin : begin + chunk]))
+        )
 
 
 async def _give_texts(socket: ClientConnection, turn: MicroTurnInput) -> None:
@@ -172,8 +174,7 @@ async def _listen(socket: ClientConnection, heard: _Heard) -> None:
         event = json.loads(message)
         match event["type"]:
             case "session.output_audio.delta":
-                pcm = np.frombuffer(base64.b64decode(event["delta"]), "<i2")
-                heard.play((pcm / 32_768).astype(np.float32))
+                heard.play(_CODEC.decode(from_base64(event["delta"], param="delta")))
             case "microturn.extensions.enabled":
                 heard.has_turns = True
             case "microturn.turn":

@@ -59,22 +59,26 @@ class GatheredStream(httpx2.AsyncByteStream):
             was_waited_for = now_s - began_s > _WAITED_S
             if not was_waited_for and now_s < pass_on_s:
                 continue
-            whole, end, rest = waiting.replace(b"\r\n", b"\n").rpartition(_END)
-            if end:
-                waiting = rest
-                yield b"".join(joined(whole.split(_END)))
+            gulp, waiting = _gulp(waiting)
+            if gulp:
+                yield gulp
             elif len(waiting) > _MAX_WAITING_BYTES:
                 yield waiting
                 waiting = b""
             if was_waited_for:
                 await asyncio.sleep(self._gather_s)
             pass_on_s = time.monotonic() + self._gather_s
-        whole, end, rest = waiting.replace(b"\r\n", b"\n").rpartition(_END)
-        if last := b"".join(joined(whole.split(_END))) + rest if end else rest:
+        if last := b"".join(_gulp(waiting)):
             yield last
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _gulp(data: bytes) -> tuple[bytes, bytes]:
+    """The events that are whole, joined; and the beginning of the next."""
+    whole, end, rest = data.replace(b"\r\n", b"\n").rpartition(_END)
+    return (b"".join(joined(whole.split(_END))) if end else b""), rest
 
 
 def joined(events: list[bytes]) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """Count aloud, at a pace, and be told to stop, go on, start again, skip, or change the pace."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from microturn.data.numbers import STEPS, spoken, spoken_step
 from microturn.data.phrases import Phrases, Requests
@@ -154,8 +154,19 @@ LONGEST_RUN_MS = 14_000
 class Counting:
     """Numbers said one after the other, at a pace that may change."""
 
-    def __init__(self, stage: Stage, numbers: Sequence[int], pace_ms: int, first_turn: int) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        numbers: Sequence[int],
+        pace_ms: int,
+        first_turn: int,
+        *,
+        word: Callable[[int], str] = spoken,
+        language: str = "en",
+    ) -> None:
+        """``word`` names a number in ``language``."""
         self.stage = stage
+        self.word, self.language = word, language
         self.numbers = list(numbers)
         self.pace_turns = pace_ms // TURN_MS
         self.next_index = 0
@@ -165,7 +176,8 @@ class Counting:
     def run(self, until_turn: int | None = None) -> None:
         """Say numbers that begin before a turn, or all that are left."""
         while self.next_index < len(self.numbers) and (until_turn is None or self.next_turn < until_turn):
-            self.last = self.stage.model(spoken(self.numbers[self.next_index]), self.next_turn)
+            word = self.word(self.numbers[self.next_index])
+            self.last = self.stage.model(word, self.next_turn, language=self.language)
             self.next_turn = max(self.next_turn + self.pace_turns, self.last.end_turn)
             self.next_index += 1
 

@@ -12,7 +12,7 @@ from microturn.data.languages.german import german_number
 from microturn.data.languages.spanish import spanish_number
 from microturn.data.numbers import spoken
 from microturn.data.phrases import Phrases
-from microturn.data.scenarios.count_aloud import UP_TO
+from microturn.data.scenarios.count_aloud import UP_TO, Counting
 from microturn.data.scenarios.every_seconds import something
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.short_requests import COURTESIES
@@ -146,7 +146,6 @@ FOREIGN = {
 """Courtesies by language."""
 NUMBERS: dict[str, Callable[[int], str]] = {"es": spanish_number, "de": german_number}
 COUNTED = (3, 6)
-PACE_TURNS = 1_000 // TURN_MS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,13 +207,11 @@ def asked_under(stage: Stage, manner: Manner, at_ms: float) -> float:
 
 def counted(stage: Stage, last: int, language: str, turn: int) -> int:
     """The numbers up to one, one a second. Returns one past the last turn with sound."""
-    end_turn = turn
-    for number in range(1, last + 1):
-        word = NUMBERS.get(language, spoken)(number)
-        said = stage.model(word, turn, language=language)
-        end_turn = said.end_turn
-        turn = max(turn + PACE_TURNS, end_turn)
-    return end_turn
+    word = NUMBERS.get(language, spoken)
+    counting = Counting(stage, range(1, last + 1), 1_000, turn, word=word, language=language)
+    counting.run()
+    assert counting.last is not None, "there are numbers to say"
+    return counting.last.end_turn
 
 
 INSTRUCTED = Scenario(

@@ -12,10 +12,10 @@ import numpy as np
 from microturn.evals import metric
 from microturn.evals.echo import Echo
 from microturn.evals.exchange import Case, Exchange, Verdict
-from microturn.evals.follow import follow
 from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook, split
-from microturn.evals.suites.suite import Suite, added, by_kind
+from microturn.evals.suites.following import FollowingSuite
+from microturn.evals.suites.suite import added, by_kind
 from microturn.evals.wer import normal_words
 from microturn.turns.timing import HEAR_LAG_MS, turn_of_ms
 
@@ -28,12 +28,11 @@ _SLACK_TURNS = 2
 """A word of the user's is written down no later."""
 
 
-class EchoSuite(Suite):
+class EchoSuite(FollowingSuite):
     """Its own voice in the microphone."""
 
     name = "echo"
     summary = "goes on as asked while its own voice comes back to it, and does not take it for the user's"
-    headline = ("accuracy",)
 
     def draw(self, playbook: Playbook, limit: int) -> list[Case]:
         kinds = split(max(len(SCENARIOS), limit // 2), len(SCENARIOS))
@@ -42,18 +41,8 @@ class EchoSuite(Suite):
         return [*echoed, *(replace(case, kind=QUIET) for case in cases)]
 
     def judge(self, exchange: Exchange) -> Verdict:
-        followed = follow(exchange.case.episode, exchange.outputs)
-        return Verdict(
-            key=exchange.case.key,
-            kind=exchange.case.kind,
-            is_right=followed.is_right,
-            problems=followed.problems,
-            figures={
-                "words": followed.num_demanded,
-                "words_said": followed.num_met,
-                "own_words_heard": _own_words(exchange),
-            },
-        )
+        verdict = super().judge(exchange)
+        return replace(verdict, figures={**verdict.figures, "own_words_heard": _own_words(exchange)})
 
     def summarise(self, verdicts: Sequence[Verdict]) -> Metrics:
         rows = by_kind(verdicts)
