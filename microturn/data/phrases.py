@@ -1,9 +1,11 @@
 """Banks of phrasings, split so that evaluation never sees training's, and the words that people put about a request.
 
 A model that has met a request in fourteen wordings alone knows those fourteen. Courtesies and hesitations before and
-after make each of them hundreds, at no cost, and none of them is one that evaluation asks in.
+after make each of them hundreds, at no cost, and none of them is one that evaluation asks in. A phrasing may be a
+pattern: ``[say|tell me] it [|again]`` stands for four.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,16 +37,32 @@ COURTESY_CHANCE, HESITATION_CHANCE, CLOSING_CHANCE = 0.6, 0.4, 0.25
 """Of each, in a phrasing that gets any."""
 
 
+_INNERMOST = re.compile(r"\[([^\[\]]*)\]")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Phrases:
-    """A bank of phrasings, those of the two parts apart."""
+    """A bank of phrasings and patterns of them, those of the two parts apart."""
 
     train: Sequence[str]
     heldout: Sequence[str]
 
     def choose(self, part: str, rng: Generator) -> str:
-        """One of a part's phrasings."""
-        return _pick(self.train if part == "train" else self.heldout, rng)
+        """One of a part's phrasings; in training never one that is held out too."""
+        if part != "train":
+            return one_of(_pick(self.heldout, rng), rng)
+        while True:
+            pattern = _pick(self.train, rng)
+            phrase = one_of(pattern, rng)
+            if phrase == pattern or phrase not in self.heldout:
+                return phrase
+
+
+def one_of(pattern: str, rng: Generator) -> str:
+    """One phrasing that a pattern stands for."""
+    while found := _INNERMOST.search(pattern):
+        pattern = pattern[: found.start()] + _pick(found[1].split("|"), rng) + pattern[found.end() :]
+    return " ".join(pattern.split())
 
 
 class Requests(Phrases):

@@ -62,6 +62,8 @@ class FlowSchedule:
     num_steps: int
     modulations: tuple[Tensor, ...]
     """One (K, parts x W) for each modulation."""
+    guidance: float = 1.0
+    """See ``FlowHead.schedule``."""
 
 
 class FlowHead(nn.Module):
@@ -98,23 +100,35 @@ class FlowHead(nn.Module):
         time, condition = self._time_parts(time_N), self._condition_parts(cond_ND)
         return self._network(point_NP, [t + c for t, c in zip(time, condition, strict=True)])
 
-    def schedule(self, num_steps: int) -> FlowSchedule:
-        """Evenly spaced times. Make it once and hand it to ``sample``; weights must not change in between."""
+    def schedule(self, num_steps: int, guidance: float = 1.0) -> FlowSchedule:
+        """Evenly spaced times. Make it once and hand it to ``sample``; weights must not change in between.
+
+        With ``guidance`` above 1 each step goes so many times as far away from what it would do without a condition
+        (classifier-free guidance, Ho & Salimans 2022), for which the head must have been trained without one at times.
+        """
         time_K = torch.arange(num_steps, device=self.leave.weight.device) / num_steps
-        return FlowSchedule(num_steps, self._time_parts(time_K))
+        return FlowSchedule(num_steps, self._time_parts(time_K), guidance)
 
     def sample(
         self, cond_ND: Tensor, noise_NP: Tensor, num_steps: int = 6, schedule: FlowSchedule | None = None
     ) -> Tensor:
         """Follow the velocity from noise to a patch in Euler steps: (N, D), (N, P) -> (N, P)."""
         schedule = schedule or self.schedule(num_steps)
-        condition = self._condition_parts(cond_ND)
-        modulations = [t[:, None] + c for t, c in zip(schedule.modulations, condition, strict=True)]
+        modulations = self._modulations_of(cond_ND, schedule)
+        unguided = self._modulations_of(torch.zeros_like(cond_ND[:1]), schedule) if schedule.guidance != 1 else []
         point_NP = noise_NP
         for step in range(schedule.num_steps):
             velocity_NP = self._network(point_NP, [modulation[step] for modulation in modulations])
+            if unguided:
+                without_NP = self._network(point_NP, [modulation[step] for modulation in unguided])
+                velocity_NP = without_NP + schedule.guidance * (velocity_NP - without_NP)
             point_NP = point_NP + velocity_NP / schedule.num_steps
         return point_NP
+
+    def _modulations_of(self, cond_ND: Tensor, schedule: FlowSchedule) -> list[Tensor]:
+        """(K, N, parts x W) for each modulation."""
+        condition = self._condition_parts(cond_ND)
+        return [t[:, None] + c for t, c in zip(schedule.modulations, condition, strict=True)]
 
     def _modulations(self) -> list[Modulation]:
         return [*(cast(FlowBlock, block).modulation for block in self.blocks), self.last_modulation]

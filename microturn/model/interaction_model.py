@@ -133,7 +133,8 @@ class InteractionModel(nn.Module):
     def make_patches(self, hidden_ND: Tensor, noise_NP: Tensor, num_steps: int) -> Tensor:
         """The patches of speech that hidden states ask for, from noise in so many steps: (N, D), (N, P) -> (N, P)."""
         if num_steps not in self._flows:
-            schedule = self.flow_head.schedule(num_steps)
+            guidance = self.config.speech.guidance if self.config.speech else 1.0
+            schedule = self.flow_head.schedule(num_steps, guidance)
             self._flows[num_steps] = schedule if self._native is None else NativeFlowHead(self.flow_head, schedule)
         flow = self._flows[num_steps]
         if isinstance(flow, NativeFlowHead):

@@ -300,7 +300,7 @@ def see_kept(
 
 @_compiled
 def flow(
-    condition_D: Floats, point_P: Floats, time_KC: Floats,
+    condition_D: Floats, point_P: Floats, guidance: np.float32, time_KC: Floats,
     condition_DW: Weights, condition_W: Floats, modulate_WC: Weights,
     enter_PW: Weights, enter_W: Floats, block_enter_UWW: Weights, block_enter_UW: Floats,
     block_leave_UWW: Weights, block_leave_UW: Floats, leave_WP: Weights, leave_P: Floats,
@@ -308,36 +308,53 @@ def flow(
     """A patch from noise, in place, in K Euler steps: ``FlowHead.sample`` for one row.
 
     U blocks; C channels of all modulations, each block's shift, scale and gate, then the last shift and scale.
+    R ways to go: as the condition says, and, where guidance is not 1, as without one.
     """
     num_steps, width, num_blocks = time_KC.shape[0], enter_W.shape[0], block_enter_UW.shape[0]
-    code_1W, modulation_1C = np.empty((1, width), np.float32), np.empty((1, time_KC.shape[1]), np.float32)
-    x_1W, y_1W, hidden_1W = (
-        np.empty((1, width), np.float32),
-        np.empty((1, width), np.float32),
-        np.empty((1, width), np.float32),
+    num_ways = 1 if guidance == _ONE else 2
+    code_RW, modulation_RC = np.empty((num_ways, width), np.float32), np.empty((num_ways, time_KC.shape[1]), np.float32)
+    x_RW, y_RW, hidden_RW = (
+        np.empty((num_ways, width), np.float32),
+        np.empty((num_ways, width), np.float32),
+        np.empty((num_ways, width), np.float32),
     )
-    velocity_1P, scratch_W = np.empty((1, point_P.shape[0]), np.float32), np.empty(width, np.float32)
-    multiply(condition_D.reshape(1, -1), condition_DW, hidden_1W)
-    hidden_1W[0] += condition_W
-    silu(hidden_1W[0], scratch_W, code_1W[0])
-    multiply(code_1W, modulate_WC, modulation_1C)
+    point_RP = np.empty((num_ways, point_P.shape[0]), np.float32)
+    velocity_RP, scratch_W = np.empty((num_ways, point_P.shape[0]), np.float32), np.empty(width, np.float32)
+    condition_RD = np.zeros((num_ways, condition_D.shape[0]), np.float32)
+    condition_RD[0] = condition_D
+    multiply(condition_RD, condition_DW, hidden_RW)
+    for r in range(num_ways):
+        hidden_RW[r] += condition_W
+        silu(hidden_RW[r], scratch_W, code_RW[r])
+    multiply(code_RW, modulate_WC, modulation_RC)
     for step in range(num_steps):
-        modulation_C = modulation_1C[0] + time_KC[step]
-        multiply(point_P.reshape(1, -1), enter_PW, x_1W)
-        x_1W[0] += enter_W
+        step_RC = modulation_RC + time_KC[step]
+        for r in range(num_ways):
+            point_RP[r] = point_P
+        multiply(point_RP, enter_PW, x_RW)
+        for r in range(num_ways):
+            x_RW[r] += enter_W
         for u in range(num_blocks):
             first = 3 * u * width
-            modulate(x_1W[0], modulation_C[first : first + 2 * width], y_1W[0])
-            multiply(y_1W, block_enter_UWW[u], hidden_1W)
-            hidden_1W[0] += block_enter_UW[u]
-            silu(hidden_1W[0], scratch_W, y_1W[0])
-            multiply(y_1W, block_leave_UWW[u], hidden_1W)
-            for w in range(width):
-                x_1W[0, w] += modulation_C[first + 2 * width + w] * (hidden_1W[0, w] + block_leave_UW[u, w])
-        modulate(x_1W[0], modulation_C[3 * num_blocks * width :], y_1W[0])
-        multiply(y_1W, leave_WP, velocity_1P)
+            for r in range(num_ways):
+                modulate(x_RW[r], step_RC[r, first : first + 2 * width], y_RW[r])
+            multiply(y_RW, block_enter_UWW[u], hidden_RW)
+            for r in range(num_ways):
+                hidden_RW[r] += block_enter_UW[u]
+                silu(hidden_RW[r], scratch_W, y_RW[r])
+            multiply(y_RW, block_leave_UWW[u], hidden_RW)
+            for r in range(num_ways):
+                for w in range(width):
+                    gate = step_RC[r, first + 2 * width + w]
+                    x_RW[r, w] += gate * (hidden_RW[r, w] + block_leave_UW[u, w])
+        for r in range(num_ways):
+            modulate(x_RW[r], step_RC[r, 3 * num_blocks * width :], y_RW[r])
+        multiply(y_RW, leave_WP, velocity_RP)
         for i in range(point_P.shape[0]):
-            point_P[i] += (velocity_1P[0, i] + leave_P[i]) / np.float32(num_steps)
+            velocity = velocity_RP[0, i]
+            if num_ways == 2:
+                velocity = velocity_RP[1, i] + guidance * (velocity - velocity_RP[1, i])
+            point_P[i] += (velocity + leave_P[i]) / np.float32(num_steps)
 
 
 @_compiled

@@ -23,6 +23,8 @@ class LossConfig:
     """Of the flow-matching loss."""
     flow_draws: int = 2
     """Draws of noise and time for each patch: the head is cheap beside the layers that its gradient steadies."""
+    unguided_share: float = 0.1
+    """Share of the flow's draws in training that are not told what to say, so that sampling can be guided."""
     letter_weight: float = 0.3
     """Of the auxiliary letters, the user's and the model's own."""
     patch_noise: float = 0.8
@@ -70,6 +72,8 @@ def compute_losses(
     if len(batch.speech_at_N):
         speaking_ND = hidden_ND[batch.speech_at_N]
         drawn_NP, drawn_ND = (x.repeat(config.flow_draws, 1) for x in (batch.speech_target_NP, speaking_ND))
+        if model.training:
+            drawn_ND = without_condition(drawn_ND, config.unguided_share, generator)
         speech = model.flow_head.loss(drawn_NP, drawn_ND, generator).mean()
         said_letter = _mean_known(letter_heads.said(speaking_ND).float(), batch.said_letter_target_N)
     total = (
@@ -89,6 +93,12 @@ def compute_losses(
             "letter_accuracy": (letters_NC.argmax(-1) == batch.letter_target_N).float().mean(),
         }
     return Losses(total, metrics)
+
+
+def without_condition(cond_ND: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Conditions with a share of them zero: what classifier-free guidance leads away from (Ho & Salimans 2022)."""
+    is_left_N = torch.rand(len(cond_ND), generator=generator, device=cond_ND.device) >= share
+    return cond_ND * is_left_N[:, None]
 
 
 def _mean_known(logits_NC: Tensor, target_N: Tensor) -> Tensor:

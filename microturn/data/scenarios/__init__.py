@@ -10,6 +10,7 @@ from microturn.data.scenarios.commentary import COMMENTARY
 from microturn.data.scenarios.copy_typed import COPY_TYPED
 from microturn.data.scenarios.correct_me import CORRECT_ME
 from microturn.data.scenarios.count_aloud import COUNT_ALOUD
+from microturn.data.scenarios.count_briefly import COUNT_BRIEFLY
 from microturn.data.scenarios.count_fillers import COUNT_FILLERS
 from microturn.data.scenarios.count_repetitions import COUNT_REPETITIONS
 from microturn.data.scenarios.delegate import DELEGATE
@@ -41,6 +42,7 @@ _IN_ORDER = (
     *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION, DELEGATE, TRANSCRIBE),
     *(SPOKEN_CUE, COUNT_FILLERS, CORRECT_ME, TAKE_TURNS, CHANGE_OF_MIND),
     *(REMEMBER, HOW_OFTEN, SINCE_WHEN, REMEMBER_SHOWN, INTERPRET, COPY_TYPED, INSTRUCTED, TYPE_REQUESTS),
+    COUNT_BRIEFLY,
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _IN_ORDER}
 """By name. A new one goes last: seeds of single plays count from its place."""

@@ -14,17 +14,13 @@ from microturn.turns.timing import turn_start_ms
 TYPED = Requests(
     train=(
         "read {x}",
-        "read aloud {x}",
-        "please read {x}",
-        "read this {x}",
-        "read this aloud {x}",
-        "can you read {x}",
-        "say {x}",
-        "please say {x}",
-        "say this {x}",
-        "read the following {x}",
-        "read out {x}",
+        "read [aloud|this|this aloud|this out|out|the following|it to me|to me|the words|] {x}",
+        "[please|just|can you|could you] [read|read out|say|read this] {x}",
+        "say [this|the following|the words|aloud|out loud|] {x}",
         "tell me {x}",
+        "[speak|recite|announce|pronounce] {x}",
+        "[i want|i would like] [you to read|to hear] {x}",
+        "let me hear {x}",
     ),
     heldout=("please read aloud {x}", "now read {x}", "can you say {x}", "read out loud {x}"),
 )

@@ -7,7 +7,7 @@ answers, and words in no order, so that they are heard and not guessed. Speakers
 from microturn.data.numbers import spoken
 from microturn.data.phrases import Phrases
 from microturn.data.scenarios import count_aloud, every_seconds, in_seconds, repeat_after_me
-from microturn.data.scenarios.jumble import jumble
+from microturn.data.scenarios.jumble import any_word, jumble
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
 from microturn.turns.micro_turn import Role, TextEvent
@@ -29,7 +29,10 @@ END = Phrases(
     train=("that is all", "you can answer again", "stop transcribing", "thank you that is enough", "now talk to me"),
     heldout=("now you can answer again", "that is all thank you"),
 )
-KINDS = {"jumble": 0.4, "request": 0.22, "change": 0.06, "numbers": 0.1, "sentence": 0.12, "recording": 0.1}
+KINDS = (
+    *(("jumble", 0.3), ("request", 0.2), ("altered", 0.16), ("change", 0.06)),
+    *(("numbers", 0.1), ("sentence", 0.08), ("recording", 0.1)),
+)
 LONGEST_CLIP_MS = 7000
 MANY_TRIES = 20
 
@@ -48,7 +51,8 @@ def play(stage: Stage, at_ms: float) -> float:
 
 def breath(stage: Stage, at_ms: float) -> float:
     """Somebody says something. Returns when it ends."""
-    kind = str(stage.rng.choice(list(KINDS), p=list(KINDS.values())))
+    names, chances = zip(*KINDS, strict=True)
+    kind = str(stage.rng.choice(names, p=chances))
     if kind == "recording":
         clip = stage.clip(lambda clip: clip.duration_ms <= LONGEST_CLIP_MS, MANY_TRIES)
         if clip:
@@ -62,6 +66,8 @@ def words(stage: Stage, kind: str) -> str:
     """What is said in a breath."""
     if kind == "request":
         return request(stage)
+    if kind == "altered":
+        return altered(stage, request(stage))
     if kind == "change":
         return change(stage)
     if kind == "jumble":
@@ -84,6 +90,14 @@ def request(stage: Stage) -> str:
     pace_ms = int(stage.pick([str(pace) for pace in count_aloud.PACES]))
     asked, _ = count_aloud.choose_numbers(stage, most=12)
     return f"{asked} {stage.pick(count_aloud.PACES[pace_ms])}".strip()
+
+
+def altered(stage: Stage, asked: str) -> str:
+    """A request whose words are partly others, or in another order: what the rest of it foretells is not what comes."""
+    words = asked.split()
+    if stage.chance(0.3):
+        return " ".join(stage.rng.permutation(words))
+    return " ".join(any_word(stage) if stage.chance(0.3) else word for word in words)
 
 
 def change(stage: Stage) -> str:

@@ -6,6 +6,7 @@ from model_examples import randomise
 
 from microturn.model.config import SpeechConfig
 from microturn.model.flow_head import FlowHead
+from microturn.train.losses import without_condition
 
 CONFIG = SpeechConfig(patch_width=6, in_width=8, head_width=32, time_width=8, num_blocks=2)
 
@@ -69,3 +70,21 @@ def test_it_learns_what_the_condition_says(num_steps: int) -> None:
         sampled = head.sample(torch.eye(5)[:3].repeat(20, 1), torch.randn(60, 6), num_steps=num_steps)
     error = (sampled - centres.repeat(20, 1)).square().mean().sqrt()
     assert error < 0.5, error
+
+
+@torch.no_grad()
+def test_guidance_leads_away_from_what_is_said_without_a_condition() -> None:
+    head = random_head(3)
+    condition, noise = torch.randn(2, 5), torch.randn(2, 6)
+    nothing = torch.zeros_like(condition)
+    plain, none = (head.sample(c, noise, num_steps=1) for c in (condition, nothing))
+    guided = head.sample(condition, noise, schedule=head.schedule(1, guidance=3.0))
+    torch.testing.assert_close(guided, none + 3 * (plain - none), rtol=1e-4, atol=1e-4)
+
+
+def test_some_draws_in_training_have_no_condition() -> None:
+    condition = torch.randn(2_000, 3)
+    kept = without_condition(condition, 0.1, torch.Generator().manual_seed(1))
+    is_zero = (kept == 0).all(1)
+    assert 0.07 < is_zero.float().mean() < 0.13
+    assert torch.equal(kept[~is_zero], condition[~is_zero])

@@ -1,6 +1,7 @@
 """Compiled layers compute what the model computes: whole sequences, strangers, eviction, bfloat16 weights, speech."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,15 +78,17 @@ def test_the_same_input_gives_the_same_bits_alone_and_among_others() -> None:
     assert torch.equal(alone, again)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_patches_are_those_of_the_flow_head(dtype: torch.dtype) -> None:
-    model = random_model(9, dense_config()).to(dtype).float()
+@pytest.mark.parametrize(("dtype", "guidance"), [(torch.float32, 1.0), (torch.float32, 2.5), (torch.bfloat16, 1.5)])
+def test_patches_are_those_of_the_flow_head(dtype: torch.dtype, guidance: float) -> None:
+    config = dense_config()
+    assert config.speech is not None
+    model = random_model(9, replace(config, speech=replace(config.speech, guidance=guidance))).to(dtype).float()
     head = model.flow_head
     condition, noise = torch.randn(3, 48), torch.randn(3, 20)
     before = noise.clone()
     with torch.no_grad():
-        expected = head.sample(condition, noise, num_steps=4)
-        sampled = NativeFlowHead(head, head.schedule(4)).sample(condition, noise)
+        expected = head.sample(condition, noise, schedule=head.schedule(4, guidance))
+        sampled = NativeFlowHead(head, head.schedule(4, guidance)).sample(condition, noise)
     torch.testing.assert_close(sampled, expected, rtol=1e-5, atol=1e-4)
     assert torch.equal(noise, before)
     assert torch.equal(model.fuse().make_patches(condition, noise, 4), sampled)
