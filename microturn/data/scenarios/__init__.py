@@ -5,6 +5,7 @@ phrasings of its own, wrap it in a ``Scenario`` and list it below. ``microturn d
 """
 
 from microturn.data.scenarios.answer_when import ANSWER_WHEN
+from microturn.data.scenarios.break_off import BREAK_OFF
 from microturn.data.scenarios.change_of_mind import CHANGE_OF_MIND
 from microturn.data.scenarios.commentary import COMMENTARY
 from microturn.data.scenarios.copy_typed import COPY_TYPED
@@ -42,7 +43,7 @@ _IN_ORDER = (
     *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION, DELEGATE, TRANSCRIBE),
     *(SPOKEN_CUE, COUNT_FILLERS, CORRECT_ME, TAKE_TURNS, CHANGE_OF_MIND),
     *(REMEMBER, HOW_OFTEN, SINCE_WHEN, REMEMBER_SHOWN, INTERPRET, COPY_TYPED, INSTRUCTED, TYPE_REQUESTS),
-    COUNT_BRIEFLY,
+    *(COUNT_BRIEFLY, BREAK_OFF),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _IN_ORDER}
 """By name. A new one goes last: seeds of single plays count from its place."""
