@@ -1,7 +1,8 @@
 """The bench: requests before, during and after each kind of bad network, and how the answers fared.
 
 ``during`` is while the network is bad. What counts is ``after``: on the same session, over a good network again, the
-answer must come as soon as before. The extra delay is the difference of the two medians.
+answer must come as soon as before. The extra delay is the difference of the two medians. A rehearsal over a good
+network chooses requests that the model answers rightly, so that a wrong answer is the network's doing.
 """
 
 import asyncio
@@ -108,6 +109,34 @@ def counting_requests(play: Play, count: int, seed: int = 0) -> list[Request]:
     raise ValueError(f"{len(requests)} of {count} requests found: ask for fewer")
 
 
+async def rehearse(
+    url: str,
+    candidates: Sequence[Request],
+    count: int,
+    *,
+    key: str | None = None,
+    on_asked: Callable[[bool], None] = lambda _: None,
+) -> list[Request]:
+    """The first so many requests that are answered rightly over a good network; fewer if there are not so many.
+
+    Args:
+        url: Address of the server's page, ``http://HOST:PORT/``.
+        candidates: What to ask, each once, in one session.
+        count: How many right answers are enough.
+        key: What the server asks for.
+        on_asked: Called after each request with whether its answer was right.
+    """
+    chosen: list[Request] = []
+    async with websocket_line(url, key) as line:
+        for request in candidates:
+            is_right = _is_right(request, await _asked(line, request, None))
+            on_asked(is_right)
+            chosen += [request] * is_right
+            if len(chosen) == count:
+                break
+    return chosen
+
+
 async def bench_network(
     url: str,
     requests: Sequence[Request],
@@ -138,7 +167,11 @@ async def bench_network(
         return f"{name}-{weather.name}", SuiteReport(metrics=_figures(requests, answers, line.link.num_lost))
 
     sessions = [one(name, weather) for weather in weathers for name in weather.lines]
-    return dict(await asyncio.gather(*sessions))
+    outcomes = await asyncio.gather(*sessions, return_exceptions=True)  # calls that are cancelled may never close
+    reports = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    if len(reports) < len(outcomes):
+        raise next(outcome for outcome in outcomes if isinstance(outcome, BaseException))
+    return dict(reports)
 
 
 async def _admitted(stack: AsyncExitStack, open_line: OpenLine, url: str, key: str | None) -> Line:
@@ -176,6 +209,10 @@ async def _asked(line: Line, request: Request, weather: Weather | None) -> Answe
     return answer
 
 
+def _is_right(request: Request, answer: Answer) -> bool:
+    return normal_words(answer.text) == normal_words(request.expected)
+
+
 def _figures(requests: Sequence[Request], answers: dict[str, list[Answer]], num_lost: int) -> Metrics:
     figures: Metrics = {}
     waits = {
@@ -187,10 +224,7 @@ def _figures(requests: Sequence[Request], answers: dict[str, list[Answer]], num_
         extra_ms = float(np.median(waits["after"]) - np.median(waits["before"]))
         figures["extra_delay_ms"] = Metric(value=extra_ms, count=len(waits["after"]), unit=MILLISECONDS)
     for phase in PHASES:
-        right = [
-            normal_words(answer.text) == normal_words(request.expected)
-            for request, answer in zip(requests, answers[phase], strict=True)
-        ]
+        right = [_is_right(*pair) for pair in zip(requests, answers[phase], strict=True)]
         figures[f"right_{phase}"] = metric.rate(right)
     figures["lost_datagrams"] = Metric(value=float(num_lost), count=1, unit="")
     return figures

@@ -160,13 +160,16 @@ def _track(microphone: Microphone) -> Any:
 @asynccontextmanager
 async def _going_on(*work: Any) -> AsyncGenerator[None]:
     """Keep work going meanwhile. If it fails, so does what waits for it."""
-    async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(each) for each in work]
-        try:
-            yield
-        finally:
-            for task in running:
-                task.cancel()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(each) for each in work]
+            try:
+                yield
+            finally:
+                for task in running:
+                    task.cancel()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
 
 
 def is_webrtc_there() -> bool:

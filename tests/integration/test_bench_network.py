@@ -8,7 +8,7 @@ import pytest
 from server_harness import WatchedEngine, running_server, says
 
 from microturn.errors import MicroturnError
-from microturn.network_bench.bench import PHASES, Request, Weather, bench_network
+from microturn.network_bench.bench import PHASES, Request, Weather, bench_network, rehearse
 from microturn.testing.impairment import Impairment, Link
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 
@@ -69,6 +69,30 @@ async def test_a_server_that_is_not_there_is_named() -> None:
     for line in ("websocket", "webrtc"):
         with pytest.raises(MicroturnError, match="microturn serve"):
             await bench_network("http://127.0.0.1:9/", [REQUEST], weathers=[Weather(name="calm", lines=(line,))])
+
+
+async def test_a_rehearsal_keeps_what_is_answered_rightly() -> None:
+    wrong = Request(sound=REQUEST.sound, end_ms=REQUEST.end_ms, expected="no")
+    asked: list[bool] = []
+    async with running_server(WatchedEngine(Yes()), within_s=WITHIN_S) as server:
+        chosen = await rehearse(server.url, [wrong, REQUEST, REQUEST], 1, on_asked=asked.append)
+    assert chosen == [REQUEST]
+    assert asked == [False, True]
+
+
+async def test_one_line_that_fails_lets_the_others_end() -> None:
+    """Here the second kind of network breaks the bench itself."""
+
+    async def break_down(link: Link) -> None:
+        raise RuntimeError("broken")
+
+    calm = Weather(name="calm", lines=("webrtc",))
+    broken = Weather(name="broken", lines=("webrtc",), happens=break_down)
+    done: list[int] = []
+    async with running_server(WatchedEngine(Yes()), within_s=WITHIN_S) as server:
+        with pytest.raises(RuntimeError, match="broken"):
+            await bench_network(server.url, [REQUEST], weathers=[broken, calm], on_done=lambda: done.append(1))
+    assert done == [1]
 
 
 def test_no_requests_are_refused(tmp_path: Path) -> None:
