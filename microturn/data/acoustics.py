@@ -37,7 +37,7 @@ TELEPHONE_HZ = (300.0, 3400.0)
 
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     """Polyphase resampling of mono samples."""
-    if from_hz == to_hz:
+    if from_hz == to_hz or not len(samples):
         return samples
     common = gcd(from_hz, to_hz)
     return np.asarray(signal.resample_poly(samples, to_hz // common, from_hz // common), np.float32)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
+from microturn.data.draw import pick
+
 _BEFORE_ANYTHING = """
 hey, okay, so, well, now, um, uh, alright, hi, hello, listen, right, oh, and, then, okay so, um so, hi there, well then,
 hey you, alright then, oh and, uh now, good, next
@@ -50,9 +52,9 @@ class Phrases:
     def choose(self, part: str, rng: Generator) -> str:
         """One of a part's phrasings; in training never one that is held out too."""
         if part != "train":
-            return one_of(_pick(self.heldout, rng), rng)
+            return one_of(pick(self.heldout, rng), rng)
         while True:
-            pattern = _pick(self.train, rng)
+            pattern = pick(self.train, rng)
             phrase = one_of(pattern, rng)
             if phrase == pattern or phrase not in self.heldout:
                 return phrase
@@ -61,7 +63,7 @@ class Phrases:
 def one_of(pattern: str, rng: Generator) -> str:
     """One phrasing that a pattern stands for."""
     while found := _INNERMOST.search(pattern):
-        pattern = pattern[: found.start()] + _pick(found[1].split("|"), rng) + pattern[found.end() :]
+        pattern = pattern[: found.start()] + pick(found[1].split("|"), rng) + pattern[found.end() :]
     return " ".join(pattern.split())
 
 
@@ -82,13 +84,9 @@ def frame(phrase: str, rng: Generator) -> str:
     framed, words = phrase, phrase.split()
     first, last = words[0], words[-1]
     if first in VERBS and rng.random() < COURTESY_CHANCE:
-        framed = f"{_pick(COURTESIES, rng)} {framed}"
+        framed = f"{pick(COURTESIES, rng)} {framed}"
     if rng.random() < HESITATION_CHANCE:
-        framed = f"{_pick(HESITATIONS, rng)} {framed}"
+        framed = f"{pick(HESITATIONS, rng)} {framed}"
     if not last.endswith("}") and first in VERBS and rng.random() < CLOSING_CHANCE:
-        framed = f"{framed} {_pick(CLOSINGS, rng)}"
+        framed = f"{framed} {pick(CLOSINGS, rng)}"
     return framed
-
-
-def _pick(options: Sequence[str], rng: Generator) -> str:
-    return options[int(rng.integers(len(options)))]

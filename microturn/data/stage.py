@@ -15,6 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from microturn.data.acoustics import resample
+from microturn.data.draw import pick
 from microturn.data.episode import Episode, Expectation, Moment, Quiet, Stop
 from microturn.data.human import Clip
 from microturn.data.numbers import in_digits
@@ -138,7 +139,7 @@ class Stage:
         """One of the options; of a bank, one of this part's phrasings."""
         if isinstance(options, Phrases):
             return options.choose(self.cast.part, self.rng)
-        return options[int(self.rng.integers(len(options)))]
+        return pick(options, self.rng)
 
     def clip(self, fits: Callable[[Clip], bool], tries: int = 1) -> Utterance | None:
         """A human recording that fits, out of so many draws; None if there is none. Only the one chosen is decoded."""

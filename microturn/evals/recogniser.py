@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microturn.data.acoustics import resample
 from microturn.errors import MissingDependencyError
 
 WHISPER_HZ = 16_000
@@ -70,18 +71,6 @@ class Recogniser:
             for segment in segments
             for word in segment.words or ()
         ]
-
-
-def resample(samples: NDArray[np.float32], from_hz: int, to_hz: int) -> NDArray[np.float32]:
-    """A whole clip at another rate, by the Fourier transform: no delay, nothing above the lower half-rate."""
-    if from_hz == to_hz or not len(samples):
-        return samples.astype(np.float32, copy=False)
-    num_out = round(len(samples) * to_hz / from_hz)
-    spectrum = np.fft.rfft(samples)
-    kept = np.zeros(num_out // 2 + 1, spectrum.dtype)
-    num_kept = min(len(kept), len(spectrum))
-    kept[:num_kept] = spectrum[:num_kept]
-    return (np.fft.irfft(kept, num_out) * (num_out / len(samples))).astype(np.float32)
 
 
 def _joined_weights(cache: Path) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from microturn.data import split
+from microturn.data.draw import pick
 from microturn.data.split import Part, check_part
 from microturn.data.voices import espeak, festival, flite, hibari, kokoro
 from microturn.data.voices.espeak import EspeakVoice
@@ -77,17 +78,13 @@ def _families(part: Part) -> tuple[Family, ...]:
     )
 
 
-def _pick(rng: Generator, options: tuple[str, ...]) -> str:
-    return options[int(rng.integers(len(options)))]
-
-
 def _around_one(rng: Generator, deviation: float, low: float, high: float) -> float:
     return float(np.clip(np.exp(rng.normal(0, deviation)), low, high))
 
 
 def _sample_flite(part: Part, rng: Generator) -> FliteVoice:
     return FliteVoice(
-        speaker=_pick(rng, split.FLITE[part]),
+        speaker=pick(split.FLITE[part], rng),
         f0_scale=_around_one(rng, 0.15, 0.7, 1.5),
         pace=_around_one(rng, 0.1, 0.8, 1.3),
     )
@@ -95,7 +92,7 @@ def _sample_flite(part: Part, rng: Generator) -> FliteVoice:
 
 def _sample_festival(part: Part, rng: Generator) -> FestivalVoice:
     return FestivalVoice(
-        speaker=_pick(rng, split.FESTIVAL[part]),
+        speaker=pick(split.FESTIVAL[part], rng),
         f0_scale=_around_one(rng, 0.12, 0.75, 1.35),
         pace=_around_one(rng, 0.1, 0.8, 1.3),
     )
@@ -103,8 +100,8 @@ def _sample_festival(part: Part, rng: Generator) -> FestivalVoice:
 
 def _sample_espeak(part: Part, rng: Generator) -> EspeakVoice:
     return EspeakVoice(
-        variant=_pick(rng, split.ESPEAK[part]),
-        accent=_pick(rng, espeak.ACCENTS),
+        variant=pick(split.ESPEAK[part], rng),
+        accent=pick(espeak.ACCENTS, rng),
         pitch=int(rng.integers(25, 76)),
         range=int(rng.integers(25, 81)),
         pace=_around_one(rng, 0.1, 0.8, 1.25),
@@ -113,11 +110,11 @@ def _sample_espeak(part: Part, rng: Generator) -> EspeakVoice:
 
 def _sample_kokoro(part: Part, rng: Generator) -> KokoroVoice:
     """A named voice; in training, half of the time a mix of two."""
-    first = _pick(rng, split.KOKORO[part])
+    first = pick(split.KOKORO[part], rng)
     pace = round(_around_one(rng, 0.1, 0.8, 1.3), 1)
     if part == "heldout" or rng.random() < 0.5:
         return KokoroVoice(speaker=first, pace=pace)
-    second = _pick(rng, split.KOKORO[part])
+    second = pick(split.KOKORO[part], rng)
     return KokoroVoice(speaker=first, other=second, other_share=round(float(rng.uniform(0.1, 0.5)), 1), pace=pace)
 
 

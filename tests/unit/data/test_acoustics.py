@@ -98,3 +98,10 @@ def _delay_samples(before: acoustics.Samples, after: acoustics.Samples) -> int:
     correlation = np.fft.irfft(np.fft.rfft(after, size) * np.conj(np.fft.rfft(before, size)), size)
     delay = int(correlation.argmax())
     return delay if delay < size // 2 else delay - size
+
+
+@pytest.mark.parametrize("num_samples", [0, 1, 7, 24_001])
+def test_resampling_any_length(num_samples: int) -> None:
+    out = acoustics.resample(np.zeros(num_samples, np.float32), 24_000, IN_HZ)
+    assert out.shape == (round(num_samples * 2 / 3),)
+    assert out.dtype == np.float32
