@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -19,9 +19,13 @@ from openai.types.live import OutputAudioDeltaEvent
 
 from microturn.client import connect, samples_of
 from microturn.client.live_client import WIRE_HZ, LiveClient
+from microturn.clock import SystemClock
 from microturn.errors import CapacityError, MicroturnError
 from microturn.network_bench.microphone import Earphone, Microphone
 from microturn.testing.impairment import Impairment, Link, impaired_tcp, impaired_udp
+
+if TYPE_CHECKING:
+    from microturn.server.webrtc.listening import OpusListener
 
 _CHUNK_S = 0.04
 _TRACK_HZ = 16_000
@@ -73,19 +77,22 @@ async def _receive(session: LiveClient, earphone: Earphone) -> None:
 async def webrtc_line(url: str, key: str | None) -> AsyncGenerator[Line]:
     """A session by aiortc. Its media have one way to go, through the relay: both sides know no other address.
 
+    It hears packets as they come: aiortc's own jitter buffer would add what it has grown to, which no browser's does.
+
     Raises:
         MicroturnError: the server takes no such call.
     """
     from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+    from microturn.server.webrtc.listening import OpusListener, tap
+
     microphone, earphone = Microphone(_TRACK_HZ), Earphone()
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    listening: asyncio.Queue[Any] = asyncio.Queue()
-    peer.on("track", listening.put_nowait)
     channel = peer.createDataChannel("oai-events")
     started = asyncio.Event()
     channel.on("message", lambda text: _take_event(text, earphone, started))
     peer.addTrack(_track(microphone))
+    listener = OpusListener(tap(peer.getTransceivers()[0].receiver), SystemClock())
     try:
         await peer.setLocalDescription(await peer.createOffer())
         answer = await _called(url, key, _CANDIDATE.sub(_NOWHERE, peer.localDescription.sdp))
@@ -97,7 +104,7 @@ async def webrtc_line(url: str, key: str | None) -> AsyncGenerator[Line]:
             await peer.setRemoteDescription(RTCSessionDescription(sdp=only, type="answer"))
             async with asyncio.timeout(20):
                 await started.wait()
-            async with _going_on(_listen(await listening.get(), earphone)):
+            async with _going_on(_listen(listener, earphone)):
                 yield Line(microphone=microphone, earphone=earphone, link=link)
     finally:
         await peer.close()
@@ -124,10 +131,9 @@ def _take_event(text: str, earphone: Earphone, started: asyncio.Event) -> None:
         earphone.read(event["delta"])
 
 
-async def _listen(track: Any, earphone: Earphone) -> None:
+async def _listen(listener: "OpusListener", earphone: Earphone) -> None:
     while True:
-        frame = await track.recv()
-        earphone.hear(frame.to_ndarray().astype(np.float32).reshape(-1) / 32_768)
+        earphone.hear(await listener.next_sound())
 
 
 def _track(microphone: Microphone) -> Any:
