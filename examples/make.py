@@ -1,4 +1,4 @@
-"""Writes the example recordings and their README: one of each behaviour, spoken by a synthetic user.
+"""Writes the example recordings and their README: one a behaviour, spoken by a synthetic user.
 
     .venv/bin/python examples/make.py             all of them
     .venv/bin/python examples/make.py time cue    some of them; the README lists what is there
@@ -170,9 +170,15 @@ def read_index() -> dict[str, dict[str, str | bool]]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
+def typed_lines(name: str) -> list[str]:
+    """What reaches the model in writing: from the user, the application and the background."""
+    events = [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [f"{event['role']}: “{event['text']}”" for event in events]
+
+
 def write_readme() -> None:
     """The table of what is there."""
-    rows = ["| | the user says | a good reply | try it |", "|---|---|---|---|"]
+    rows = ["| | the user says | in writing | a good reply | try it |", "|---|---|---|---|---|"]
     index = read_index()
     for example in EXAMPLES:
         if example.name not in index:
@@ -180,14 +186,15 @@ def write_readme() -> None:
         entry = index[example.name]
         text = f" --text examples/{example.name}.jsonl" if entry["has_text"] else ""
         command = f"`.venv/bin/microturn run examples/{entry['file']}{text} --out out/{example.name}`"
-        heard = f"“{entry['heard']}”" if entry["heard"] else "nothing; see the texts"
+        heard = f"“{entry['heard']}”" if entry["heard"] else "nothing"
+        typed = "<br>".join(typed_lines(example.name)) if entry["has_text"] else ""
         reply = f"“{entry['reply']}”" if entry["reply"] else "silence"
-        rows.append(f"| {entry['behaviour']} | {heard} | {reply} | {command} |")
+        rows.append(f"| {entry['behaviour']} | {heard} | {typed} | {reply} | {command} |")
     head = (__doc__ or "").split("\n\n")
     (FOLDER / "README.md").write_text(
-        "# Examples\n\nOne recording of each behaviour, the user's side alone. `microturn run` plays it to nano and "
-        "draws what happens; an `ogg` holds sound, a `webm` pictures too, a `jsonl` texts with their times. The third "
-        "column is the scenario's own reply, without its times; what nano has not learnt yet it does not do.\n\n"
+        "# Examples\n\nRecordings of what an interaction model does, the user's side alone. `microturn run` plays one to nano "
+        "and draws what happens; an `ogg` holds sound, a `webm` pictures too, a `jsonl` texts with their times. A good reply "
+        "is the scenario's own, without its times; what nano has not learnt yet it does not do, and it cannot see yet.\n\n"
         + "\n".join(rows)
         + f"\n\n{head[2].strip()}\n\n    .venv/bin/python examples/make.py\n",
         encoding="utf-8",

@@ -19,7 +19,7 @@ app = typer.Typer(
     help="The open stack for interaction models.",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Scenarios, shards, a look inside.")
-bench_app = typer.Typer(no_args_is_help=True, help="Measure compute on this machine.")
+bench_app = typer.Typer(no_args_is_help=True, help="Measure compute on this machine, and a running server.")
 keys_app = typer.Typer(no_args_is_help=True, help="Keys that clients show to a server.")
 sessions_app = typer.Typer(no_args_is_help=True, help="What 'serve --record' has kept.")
 app.add_typer(data_app, name="data")
@@ -451,7 +451,7 @@ def bench_network(
 
 @app.command("plan")
 def plan(
-    geometry: Annotated[str, typer.Argument(help="nano or small.")],
+    geometry: Annotated[str, typer.Argument(help="nano, nano-sight or small.")],
     device: Annotated[str, typer.Option(help="Name of a device, such as cpu-2-cores, h100, h200.")],
     count: Annotated[int, typer.Option(help="How many of them hold the model together.")] = 1,
     sessions: Annotated[int, typer.Option(help="Sessions at once.")] = 1,

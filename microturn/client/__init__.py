@@ -14,7 +14,7 @@ Send sound all the time, silence included: media time counts samples. ``send_rec
 """
 
 from microturn.client.live_client import LiveClient, connect, samples_of
-from microturn.client.pacing import send_paced
+from microturn.client.pacing import send_paced, send_silence
 from microturn.client.recording import send_recording
 
-__all__ = ["LiveClient", "connect", "samples_of", "send_paced", "send_recording"]
+__all__ = ["LiveClient", "connect", "samples_of", "send_paced", "send_recording", "send_silence"]
