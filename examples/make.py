@@ -193,7 +193,7 @@ def write_readme() -> None:
     head = (__doc__ or "").split("\n\n")
     (FOLDER / "README.md").write_text(
         "# Examples\n\nRecordings of what an interaction model does, the user's side alone. `microturn run` plays one "
-        "to nano and draws what happens; an `ogg` holds sound, a `webm` pictures too, a `jsonl` texts with their times. "
+        "to nano and draws what happens; `ogg` holds sound, `webm` pictures too, `jsonl` texts with their times. "
         "A good reply is the scenario's own, without its times; what nano has not learnt yet it does not do, and it "
         "cannot see yet.\n\n" + "\n".join(rows) + f"\n\n{head[2].strip()}\n\n    .venv/bin/python examples/make.py\n",
         encoding="utf-8",

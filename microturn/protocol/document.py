@@ -174,7 +174,8 @@ def _extension_section(model: type[ExtensionEvent]) -> str:
 
 def _field_row(name: str, field: FieldInfo) -> str:
     required = "yes" if field.is_required() else ""
-    return f"| `{name}` | `{_type_name(field.annotation)}` | {required} | {_code_marks(' '.join((field.description or '').split()))} |\n"
+    meaning = _code_marks(" ".join((field.description or "").split()))
+    return f"| `{name}` | `{_type_name(field.annotation)}` | {required} | {meaning} |\n"
 
 
 def _type_name(annotation: object) -> str:
