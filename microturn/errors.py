@@ -14,6 +14,8 @@ Each message names the value that was wrong and the remedy. Wrong arguments rais
 are assertions.
 """
 
+from collections.abc import Collection
+
 
 class MicroturnError(Exception):
     """Base of every run-time condition."""
@@ -40,7 +42,11 @@ class CheckpointError(MicroturnError):
 
 
 class JournalError(MicroturnError):
-    """A journal that cannot be written, read or resumed."""
+    """A journal that cannot be written, read or resumed; ``session_ids`` where it is the fault of these alone."""
+
+    def __init__(self, message: str, *, session_ids: Collection[str] | None = None) -> None:
+        super().__init__(message)
+        self.session_ids = session_ids
 
 
 class CapacityError(MicroturnError):

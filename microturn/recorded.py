@@ -1,6 +1,7 @@
 """What a server has recorded, and forgetting it: by hand with `microturn sessions`, by itself with `--keep-days`."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
@@ -9,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from microturn.background.ledger import Ledger
+from microturn.background.ledger import Ledger, session_name
 from microturn.engine.journal import SessionRecord, SqliteJournal
-from microturn.errors import JournalError
+from microturn.errors import JournalError, MicroturnError
 from microturn.server.log import log_event
 from microturn.turns.timing import TURN_MS
 
@@ -91,7 +92,7 @@ async def keep_swept(
     while True:
         try:
             forgotten = await asyncio.to_thread(sweep, record, keep_days, await running())
-        except JournalError as error:  # What cannot be deleted now may be in an hour.
+        except (MicroturnError, sqlite3.Error) as error:  # What cannot be deleted now may be in an hour.
             log_event("recordings not swept", reason=str(error))
         else:
             if forgotten:
@@ -106,14 +107,14 @@ def _begun_before(journal: SqliteJournal, days: float) -> list[SessionRecord]:
 
 def _forget(record: Path, journal: SqliteJournal, sessions: Sequence[SessionRecord]) -> list[str]:
     """Drop sessions, and what the background kept of them."""
-    names = list(dict.fromkeys(session.session_id for session in sessions))
-    ledger = Ledger(record / LEDGER_NAME) if names and (record / LEDGER_NAME).exists() else None
+    chosen = {session.session_id: session for session in sessions}
+    ledger = Ledger(record / LEDGER_NAME) if chosen and (record / LEDGER_NAME).exists() else None
     try:
-        for name in names:
-            journal.delete_session(name)
+        for name, session in chosen.items():
             if ledger is not None:
-                ledger.forget(name)
+                ledger.forget(session_name(session.token_hash))
+            journal.delete_session(name)
     finally:
         if ledger is not None:
             ledger.close()
-    return names
+    return list(chosen)

@@ -35,6 +35,15 @@ MAX_NOTES = 200
 MAX_TIMERS = 50
 
 
+def session_name(token_hash: bytes) -> str:
+    """What the background calls a session: the same over connections and processes, and no secret.
+
+    Args:
+        token_hash: SHA-256 of its resume token.
+    """
+    return token_hash.hex()[:24]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredTimer:
     """A timer that has not fired."""

@@ -236,6 +236,8 @@ class LiveClient:
             except MicroturnError as error:
                 failure = error
             else:
+                if self._is_closed:  # Asked for while there was no connection.
+                    await self._send(SessionCloseEvent(type="session.close"))
                 return
         raise failure
 
@@ -244,8 +246,8 @@ async def _begin(socket: ClientConnection, opening: SessionStartEvent | ResumeEv
     """Ask for the session and wait until it has started.
 
     Raises:
-        SessionClosedError: refused.
-        MicroturnError: the connection went away.
+        SessionClosedError: refused; while resuming, only what trying again would not change.
+        MicroturnError: the connection went away, or there is no room to resume now.
     """
     try:
         await socket.send(_json(opening))
@@ -254,7 +256,8 @@ async def _begin(socket: ClientConnection, opening: SessionStartEvent | ResumeEv
             if isinstance(event, SessionStartedEvent):
                 return event
             if isinstance(event, ErrorEvent):
-                raise SessionClosedError(event.error.message)
+                is_final = isinstance(opening, SessionStartEvent) or event.error.code == "session_not_resumable"
+                raise (SessionClosedError if is_final else MicroturnError)(event.error.message)
     except ConnectionClosed:
         raise MicroturnError("the connection was lost before the session had started: connect again") from None
 

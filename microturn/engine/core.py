@@ -278,12 +278,13 @@ class EngineCore:
         return results
 
     def _record(self, rows: list[Session], records: list[TurnRecord]) -> None:
-        """Writes a batch. What cannot be written is not released: its sessions end with the reason."""
+        """Writes a batch. What cannot be written is not released: its sessions end with the reason, others do not."""
         try:
             self._journal.append(records)
         except JournalError as error:
-            _log.exception("%d turns could not be journaled", len(records))
-            self._fail(rows, error)
+            at_fault = [row for row in rows if error.session_ids is None or row.session_id in error.session_ids]
+            _log.exception("turns of %d sessions could not be journaled", len(at_fault))
+            self._fail(at_fault, error)
 
     def _trace(self, trace: TurnTrace, deadline_ns: int, end_ns: int) -> TurnTrace:
         due_ns = deadline_ns - ns_of_ms(self.settings.scheduler.deadline_ms)
@@ -335,10 +336,14 @@ class EngineCore:
             raise
 
     def _unpark(self, parked: Session, deliver: Deliver) -> Session:
-        """The same state for a new client. Its old client, if there still is one, is cut off."""
+        """The same state for a new client. Its old client, if there still is one, is cut off.
+
+        A session that is live has its place already. Texts that no turn has taken yet wait for the new client's turns.
+        """
+        is_live = parked.parked_ns is None
         self.park(parked)
         away_turns = int(ms_of_ns(self._clock.now_ns() - (parked.parked_ns or 0)) // TURN_MS)
-        self.scheduler.add(parked.session_id, self._clock.now_ns())
+        self.scheduler.add(parked.session_id, self._clock.now_ns(), has_place=is_live)
         session = replace(
             parked,
             deliver=deliver,
@@ -349,6 +354,10 @@ class EngineCore:
             parked_ns=None,
         )
         session.slicer.skip(away_turns)
+        with parked.lock:
+            waiting = parked.slicer.waiting_events
+        for event in waiting:
+            session.slicer.push_text(event)
         self.sessions[session.session_id] = session
         return session
 

@@ -13,6 +13,7 @@ megabytes never holds up a micro-turn, and so that a recording can be kept witho
 import hashlib
 import json
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -26,7 +27,7 @@ from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, TextEven
 from microturn.turns.trace import TurnTrace
 
 NUM_KEPT_SNAPSHOTS = 3
-_DELETED_AT_ONCE = 500
+_DELETED_AT_ONCE, _REST_S = 100, 0.05
 
 _SCHEMA = """
 CREATE TABLE sessions (
@@ -60,6 +61,8 @@ class SessionRecord:
     created_s: float = 0.0
     """Unix time; 0 lets the journal fill it in."""
     is_closed: bool = False
+    token_hash: bytes = b""
+    """Of its resume token, as it was recorded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,8 +179,18 @@ class SqliteJournal:
             )
             for turn in turns
         ]
+        refused: list[str] = []
         with self._turns.writing() as db:
-            db.executemany("INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?)", rows)
+            for row in rows:
+                try:
+                    db.execute("INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?)", row)
+                except sqlite3.IntegrityError:  # Its session has been deleted, or the turn is there already.
+                    refused.append(row[0])
+        if refused:
+            raise JournalError(
+                f"{self.path} no longer holds {', '.join(refused)}: its recording was deleted while it ran",
+                session_ids=refused,
+            )
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         values = (snapshot.session_id, snapshot.turn_index, _hash(snapshot.state), snapshot.state)
@@ -247,7 +260,7 @@ class SqliteJournal:
     def delete_session(self, session_id: str) -> None:
         """Forgets a session and all that was recorded of it, and overwrites it in the file.
 
-        Bit by bit, so that a server that writes to the same file never waits for long.
+        Bit by bit and with pauses, so that a server that writes to the same file never waits for long.
         """
         self._drop_snapshots(session_id)
         num_deleted = _DELETED_AT_ONCE
@@ -258,6 +271,8 @@ class SqliteJournal:
                     "(SELECT turn_index FROM turns WHERE session_id = ? LIMIT ?)",
                     (session_id, session_id, _DELETED_AT_ONCE),
                 ).rowcount
+            if num_deleted == _DELETED_AT_ONCE:
+                time.sleep(_REST_S)
         with self._turns.writing(is_secure=True) as db:
             db.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
 
@@ -304,11 +319,11 @@ class NullJournal:
         pass
 
 
-_SELECT_SESSION = "SELECT session_id, seed, model_hash, settings, created_s, closed_s FROM sessions"
+_SELECT_SESSION = "SELECT session_id, seed, model_hash, settings, created_s, closed_s, token_hash FROM sessions"
 
 
 def _session(row: tuple[Any, ...]) -> SessionRecord:
-    session_id, seed, model_hash, settings, created_s, closed_s = row
+    session_id, seed, model_hash, settings, created_s, closed_s, token_hash = row
     return SessionRecord(
         session_id=session_id,
         seed=seed,
@@ -316,6 +331,7 @@ def _session(row: tuple[Any, ...]) -> SessionRecord:
         settings=json.loads(settings),
         created_s=created_s,
         is_closed=closed_s is not None,
+        token_hash=token_hash,
     )
 
 

@@ -95,14 +95,17 @@ class Scheduler:
 
     # Membership
 
-    def add(self, session_id: str, complete_ns: int) -> int:
+    def add(self, session_id: str, complete_ns: int, *, has_place: bool = False) -> int:
         """Admits a session whose turns come in whole at ``complete_ns`` modulo 200 ms, and returns its group.
+
+        One that ``has_place`` was live until just now: it is not refused.
 
         Raises:
             CapacityError: no room, or the engine is overloaded.
         """
         assert session_id not in self._sessions, f"session {session_id} was added twice"
-        if len(self._sessions) >= self.settings.max_sessions or not self.ladder.is_admitting:
+        is_full = len(self._sessions) >= self.settings.max_sessions or not self.ladder.is_admitting
+        if is_full and not has_place:
             self.counts.num_refused_sessions += 1
             raise CapacityError(
                 f"{len(self._sessions)} of {self.settings.max_sessions} sessions are live (overload step "

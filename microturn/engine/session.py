@@ -80,7 +80,9 @@ class Session:
 
     @contextmanager
     def _open_slicer(self) -> Generator[Slicer, None, None]:
-        if self.has_ended:
-            raise SessionClosedError(f"session {self.session_id} has ended: open a new one, or resume it by its token")
         with self.lock:
+            if self.has_ended:
+                raise SessionClosedError(
+                    f"session {self.session_id} has ended: open a new one, or resume it by its token"
+                )
             yield self.slicer

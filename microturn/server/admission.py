@@ -36,6 +36,11 @@ class Admission:
                 if counter[name] <= 0:
                     del counter[name]
 
+    def is_blocked(self, address: str | None, now_ns: int) -> bool:
+        """Whether an address has shown too many wrong keys to be heard now."""
+        rate = None if address is None else self._failures.get(address)
+        return rate is not None and not rate.admits(now_ns, cost=0, at_least=1)
+
     def may_guess(self, address: str | None, now_ns: int) -> bool:
         """Take note of a wrong key; False once an address has shown too many."""
         if address is None:

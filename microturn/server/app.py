@@ -1,6 +1,8 @@
 """The web application: the live protocols, the page, secrets for clients, and what operators look at."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -91,17 +93,30 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
 
         await hold(websocket, go_on, Right.CONTROL)
 
+    async def counted(request: Request, holder: Holder, answer: Callable[[ExitStack], Awaitable[Response]]) -> Response:
+        """Answer an offer: it counts as a connection from its first byte until its call is over."""
+        stay = ExitStack()
+        stay.enter_context(gate.stay(request, holder))
+        try:
+            response = await answer(stay)
+        except BaseException:
+            stay.close()
+            raise
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            stay.close()
+        return response
+
     async def create_live(request: Request) -> Response:
         holder = gate.check_session(request)
         if isinstance(holder, Refusal):
             return _denial(holder)
-        return await answer_offer(live, request, gate.stay(request, holder), holder.name)
+        return await counted(request, holder, lambda stay: answer_offer(live, request, stay, holder.name))
 
     async def create_call(request: Request) -> Response:
         holder = gate.check_session(request)
         if isinstance(holder, Refusal):
             return _denial(holder)
-        return await answer_realtime_offer(live, request, gate.stay(request, holder), CALLS_PATH)
+        return await counted(request, holder, lambda stay: answer_realtime_offer(live, request, stay, CALLS_PATH))
 
     async def create_fork(request: Request) -> Response:
         holder = gate.check_session(request, Right.CONTROL)
@@ -110,7 +125,7 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
         origin = live.directory.find(request.path_params["session_id"], holder.name)
         if origin is None:
             return not_found()
-        return await answer_offer(live, request, gate.stay(request, holder), holder.name, origin)
+        return await counted(request, holder, lambda stay: answer_offer(live, request, stay, holder.name, origin))
 
     async def end_session(request: Request) -> Response:
         holder = gate.check(request, Right.CONTROL)

@@ -64,8 +64,8 @@ class Audience:
         return len(self._followers) >= MAX_FOLLOWERS
 
     def join(self, follower: Follower) -> None:
-        """Attach one; to a session that has just ended, it does not stay."""
-        if self._is_closed:
+        """Attach one; to a session that has just ended or is full, it does not stay."""
+        if self._is_closed or self.is_full:
             follower.leave()
         else:
             self._followers.append(follower)

@@ -11,10 +11,12 @@ import hashlib
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import count
+from typing import Protocol
 
 from microturn.background.conversation import Conversation
 from microturn.background.coordinator import Coordinator
 from microturn.background.jobs import Job
+from microturn.background.ledger import session_name
 from microturn.background.summaries import AGAIN_AFTER_TURNS, SUMMARISE_AT_SHARE, OldText, summary_event
 from microturn.errors import CapacityError, JournalError, SessionClosedError
 from microturn.server.engine_port import Engine, EngineSession
@@ -39,6 +41,8 @@ class BackgroundEngine:
         self._engine = engine
         self._coordinator = coordinator
         self._conversations: OrderedDict[str, Conversation] = OrderedDict()
+        self._holders: dict[str, BackgroundEngineSession] = {}
+        """Who speaks for a session: the latest that opened or resumed it."""
 
     async def open(self, instructions: str | None = None, seed: int | None = None) -> "BackgroundEngineSession":
         """Begin a conversation. Raises what the engine raises."""
@@ -67,20 +71,35 @@ class BackgroundEngine:
         self._conversations.move_to_end(session_id)
         while len(self._conversations) > MAX_CONVERSATIONS:
             self._conversations.popitem(last=False)
-        return BackgroundEngineSession(
-            session, self._coordinator, session_id, conversation, lambda: self._conversations.pop(session_id, None)
-        )
+        joined = BackgroundEngineSession(session, self._coordinator, session_id, conversation, self._let_go)
+        self._holders[session_id] = joined
+        return joined
+
+    def _let_go(self, session: "BackgroundEngineSession", *, is_over: bool) -> bool:
+        """A connection leaves its session. False where another one has taken the session over meanwhile."""
+        if self._holders.get(session.session_id) is not session:
+            return False
+        del self._holders[session.session_id]
+        if is_over:
+            self._conversations.pop(session.session_id, None)
+        return True
+
+
+class LetGo(Protocol):
+    """Called when a connection leaves a session. Returns whether the session was still its own."""
+
+    def __call__(self, session: "BackgroundEngineSession", *, is_over: bool) -> bool: ...
 
 
 def _id_of(resume_token: str) -> str:
-    return hashlib.sha256(resume_token.encode()).hexdigest()[:24]
+    return session_name(hashlib.sha256(resume_token.encode()).digest())
 
 
 class BackgroundEngineSession:
     """One conversation with a background model behind it.
 
     Args:
-        forget: Called when the session is over for good.
+        let_go: Called when it is parked or over.
     """
 
     def __init__(
@@ -89,13 +108,13 @@ class BackgroundEngineSession:
         coordinator: Coordinator,
         session_id: str,
         conversation: Conversation,
-        forget: Callable[[], object],
+        let_go: LetGo,
     ) -> None:
         self._session = session
         self._coordinator = coordinator
         self.session_id = session_id
         self._conversation = conversation
-        self._forget = forget
+        self._let_go = let_go
         self._reader = ActReader()
         self._waiting: deque[TextEvent] = deque()
         self._turn = session.next_sample // IN_SAMPLES_PER_TURN
@@ -157,14 +176,15 @@ class BackgroundEngineSession:
     async def park(self) -> None:
         """End the outputs, but keep the state; jobs go on for a while."""
         self._end_summary()
-        self._coordinator.park(self.session_id)
+        if self._let_go(self, is_over=False):
+            self._coordinator.park(self.session_id)
         await self._session.park()
 
     async def close(self) -> None:
-        """End the session and its jobs."""
+        """End the session and its jobs, unless another connection has taken it over."""
         self._end_summary()
-        self._coordinator.detach(self.session_id, is_over=True)
-        self._forget()
+        if self._let_go(self, is_over=True):
+            self._coordinator.detach(self.session_id, is_over=True)
         await self._session.close()
 
     # For those who delegate, and for the page

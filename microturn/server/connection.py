@@ -3,7 +3,6 @@
 import asyncio
 import time
 import uuid
-from dataclasses import replace
 from typing import Any
 
 from openai.types.live import ForkSessionStartEvent, SessionConfig, SessionStartedEvent, SessionStartEvent
@@ -21,7 +20,7 @@ from microturn.server.live_server import LiveServer
 from microturn.server.live_session import LiveSession
 from microturn.server.log import log_event
 from microturn.server.media import Media
-from microturn.server.session_setup import SessionSetup, resolve_setup
+from microturn.server.session_setup import SessionSetup, resolve_setup, resumed_setup
 from microturn.server.wire import (
     GOING_AWAY,
     LIVE,
@@ -75,9 +74,10 @@ class Connection:
 
     async def _begin(self) -> tuple[Opening, SessionSetup, EngineSession]:
         """Read messages until one opens a session; the others are refused."""
+        deadline_s = asyncio.get_running_loop().time() + self._limits.start_within_ms / 1000
         while True:
             try:
-                async with asyncio.timeout(self._limits.start_within_ms / 1000):
+                async with asyncio.timeout_at(deadline_s):
                     event = await self.wire.receive()
             except TimeoutError:
                 self.wire.fail(
@@ -128,9 +128,10 @@ class Connection:
             own_id, before = self._session_id, self._live.directory.entry_of(event.resume_token)
             self._session_id = before.session_id if before else own_id
             try:
-                setup = self.resolve(event.session)
-                if before is not None:
-                    setup = replace(setup, delegations=before.setup.delegations)
+                if before is None:
+                    setup = self.resolve(event.session)
+                else:
+                    setup = resumed_setup(before.setup, event.session, expires_at_s=self.expires_at_s)
                 return event, setup, await self._resume(event)
             except ProtocolError:
                 self._session_id = own_id  # The next attempt may be a new session.

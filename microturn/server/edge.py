@@ -37,15 +37,11 @@ async def hold_websocket(
     live: LiveServer, websocket: WebSocket, new_connection: Callable[[Channel], Conversing]
 ) -> None:
     """Accept a WebSocket, converse, and send the last events before it is closed."""
-    live.connect()
-    try:
-        await websocket.accept(subprotocol=chosen_subprotocol(websocket))
-        connection = new_connection(WebSocketChannel(websocket))
-        status = await converse_and_flush(connection)
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # It may have closed already.
-            await websocket.close(status)
-    finally:
-        live.disconnect()
+    await websocket.accept(subprotocol=chosen_subprotocol(websocket))
+    connection = new_connection(WebSocketChannel(websocket))
+    status = await converse_and_flush(connection)
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # It may have closed already.
+        await websocket.close(status)
 
 
 async def converse_and_flush(connection: Conversing) -> int:

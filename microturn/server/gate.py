@@ -21,12 +21,13 @@ class Gate:
         self._admission = Admission(live.limits)
 
     def check(self, connection: HTTPConnection, right: Right) -> Holder | Refusal:
-        """Whose connection it is, or why it is refused."""
+        """Whose connection it is, or why it is refused. From where too many guesses came, a right one is not heard."""
+        address, now_ns = _address_of(connection), self._live.clock.now_ns()
+        if self._admission.is_blocked(address, now_ns):
+            return self._refused(_TOO_MANY_GUESSES)
         admitted = self._access.admit(connection, right)
         if isinstance(admitted, Refusal):
-            may_go_on = admitted.status != 401 or self._admission.may_guess(
-                _address_of(connection), self._live.clock.now_ns()
-            )
+            may_go_on = admitted.status != 401 or self._admission.may_guess(address, now_ns)
             return self._refused(admitted if may_go_on else _TOO_MANY_GUESSES)
         return admitted
 
@@ -47,10 +48,12 @@ class Gate:
         """Count a connection for as long as it lasts."""
         address = _address_of(connection)
         self._admission.enter(address, holder.name)
+        self._live.connect()
         try:
             yield
         finally:
             self._admission.leave(address, holder.name)
+            self._live.disconnect()
 
     def _refused(self, refusal: Refusal) -> Refusal:
         log_event("connection refused", code=refusal.code)

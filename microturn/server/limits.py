@@ -37,10 +37,12 @@ class Limits:
     """Length of a session by the clock."""
     max_context_chars: int = 4_000
     """Length of appended instructions, thinking or commentary."""
-    max_instructions_chars: int = 32_000
-    """Length of the initial instructions."""
-    max_history_items: int = 128
-    """Messages of history in ``session.start``."""
+    max_instructions_chars: int = 16_000
+    """Length of the initial instructions: one text event."""
+    max_history_items: int = 60
+    """Messages of history in ``session.start``; with instructions and a disclosure the engine holds them all."""
+    max_history_chars: int = 40_000
+    """Length of the whole history."""
     max_outbox_events: int = 256
     """Events waiting for a slow client; when full, the client is taken as gone."""
     max_waiting_turns: int = 64
@@ -63,13 +65,13 @@ class MessageRate:
         self._tokens = float(burst)
         self._seen_ns: int | None = None
 
-    def admits(self, now_ns: int, cost: int = 1) -> bool:
-        """Take tokens for a message that came now; False when there are too few."""
+    def admits(self, now_ns: int, cost: int = 1, at_least: int = 0) -> bool:
+        """Take tokens for a message that came now; False when there are too few, or fewer than ``at_least``."""
         if self._seen_ns is not None:
             refill = ms_of_ns(now_ns - self._seen_ns) / 1000 * self._per_s
             self._tokens = min(float(self._burst), self._tokens + refill)
         self._seen_ns = now_ns
-        if self._tokens < cost:
+        if self._tokens < max(cost, at_least):
             return False
         self._tokens -= cost
         return True

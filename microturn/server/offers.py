@@ -16,14 +16,14 @@ from microturn.server.responses import error_response, read_body
 async def answer_offer(
     live: LiveServer,
     request: Request,
-    stay: AbstractContextManager[None],
+    stay: AbstractContextManager[object],
     owner: str,
     origin: Entry | None = None,
 ) -> Response:
     """Open a session over WebRTC.
 
     Args:
-        stay: Counts the connection; entered for as long as the session lasts.
+        stay: Counts the connection; left when the session is over. The caller leaves it where none begins.
         owner: Name of the key's holder.
         origin: The session to fork; None for a new one.
     """
@@ -48,7 +48,7 @@ async def answer_offer(
 
 
 async def answer_realtime_offer(
-    live: LiveServer, request: Request, stay: AbstractContextManager[None], calls_path: str
+    live: LiveServer, request: Request, stay: AbstractContextManager[object], calls_path: str
 ) -> Response:
     """Open a Realtime session over WebRTC: the answer is SDP, and the session's name stands in ``Location``."""
     if (missing := _missing()) is not None:

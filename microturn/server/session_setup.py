@@ -92,6 +92,20 @@ def resolve_setup(
     )
 
 
+def resumed_setup(before: SessionSetup, config: SessionConfig, *, expires_at_s: int) -> SessionSetup:
+    """The settings of a session whose client comes back: as they were, but for the format of the sound.
+
+    Raises:
+        ProtocolError: a format that is not served.
+    """
+    codec = codec_of(config.audio.format if config.audio else None)
+    resource = before.resource.model_copy(deep=True)
+    resource.expires_at = expires_at_s
+    assert resource.audio is not None, "a session has audio settings"
+    resource.audio.format = _format_of(codec)
+    return replace(before, codec=codec, resource=resource, replaced=(), history=())
+
+
 def fork_setup(origin: SessionSetup, config: ForkSessionConfig, *, session_id: str, expires_at_s: int) -> SessionSetup:
     """Settle the settings of a fork: those of the session that it leaves, with a format and functions of its own.
 
@@ -172,6 +186,13 @@ def _history(items: list[InitialItem], limits: Limits) -> tuple[TextEvent, ...]:
     if len(items) > limits.max_history_items:
         raise ProtocolError(
             f"{len(items)} messages of history exceed {limits.max_history_items}: keep the last ones",
+            code="invalid_value",
+            param="session.input",
+        )
+    num_chars = sum(len(part.text) for item in items for part in item.content)
+    if num_chars > limits.max_history_chars:
+        raise ProtocolError(
+            f"a history of {num_chars} characters exceeds {limits.max_history_chars}: keep the last messages",
             code="invalid_value",
             param="session.input",
         )

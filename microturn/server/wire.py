@@ -94,6 +94,7 @@ class Wire(Generic[Event]):
         self._rate = MessageRate(limits.max_messages_per_s, limits.max_message_burst)
         self._char_rate = MessageRate(limits.max_chars_per_s, limits.max_char_burst)
         self._num_bad_in_a_row = 0
+        self._is_last_bad = False
         # Full: telemetry is dropped at half, and at the brim the client is taken as gone. None ends the sender.
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue(limits.max_outbox_events)
         self.num_dropped_turn_events = 0
@@ -107,6 +108,8 @@ class Wire(Generic[Event]):
             ClientMisbehavesError: too many messages, or too many bad ones.
         """
         while True:
+            if not self._is_last_bad:  # Also not by whoever was given it.
+                self._num_bad_in_a_row = 0
             text = await self._channel.receive()
             if not self._rate.admits(self._clock.now_ns()):
                 self._expel(
@@ -123,7 +126,7 @@ class Wire(Generic[Event]):
             except ProtocolError as error:
                 self.refuse(error)
                 continue
-            self._num_bad_in_a_row = 0
+            self._is_last_bad = False
             return event
 
     def send(self, event: BaseModel) -> None:
@@ -143,9 +146,14 @@ class Wire(Generic[Event]):
             raise ClientGoneError from None
 
     def refuse(self, error: ProtocolError) -> None:
-        """Tell the client what was wrong with its message; too often in a row ends the connection."""
+        """Tell the client what was wrong with its message; too often in a row ends the connection.
+
+        Sound that comes too fast does not count for that: after a stall it may come in hundreds of messages.
+        """
         self.num_refused_messages += 1
-        self._num_bad_in_a_row += 1
+        if error.code != "audio_too_fast":
+            self._num_bad_in_a_row += 1
+            self._is_last_bad = True
         self._send_error(error)
         if self._num_bad_in_a_row >= self._limits.max_bad_messages:
             self._expel(

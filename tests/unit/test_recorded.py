@@ -1,16 +1,17 @@
 """Recorded sessions are listed and forgotten, and nothing that may still be running is lost by accident."""
 
 import asyncio
+import hashlib
 import time
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from microturn.background.ledger import Ledger
+from microturn.background.ledger import Ledger, session_name
 from microturn.cli import app
 from microturn.engine.journal import SessionRecord, SqliteJournal
-from microturn.errors import JournalError
+from microturn.errors import CapacityError, JournalError
 from microturn.recorded import JOURNAL_NAME, LEDGER_NAME, delete_sessions, keep_swept, sweep
 
 DAY_S = 86_400
@@ -67,11 +68,12 @@ def test_the_commands_list_and_delete(record: Path) -> None:
 
 def test_a_sweep_forgets_what_is_old_whether_it_ended_or_not_but_nothing_that_runs(record: Path) -> None:
     ledger = Ledger(record / LEDGER_NAME)
-    ledger.add_note("old", "buy milk")
-    ledger.add_note("new", "buy bread")
+    old, new = (session_name(hashlib.sha256(f"token {name}".encode()).digest()) for name in ("old", "new"))
+    ledger.add_note(old, "buy milk")
+    ledger.add_note(new, "buy bread")
     assert sweep(record, 30, running={"running"}) == ["old"]
     assert names(record) == {"new", "running"}
-    assert (ledger.notes("old"), ledger.notes("new")) == ([], ["buy bread"])
+    assert (ledger.notes(old), ledger.notes(new)) == ([], ["buy bread"])
     assert sweep(record, 30) == ["running"]
     ledger.close()
 
@@ -85,7 +87,9 @@ async def test_a_server_goes_on_sweeping_and_survives_a_bad_moment(record: Path)
         asked += 1
         if asked == 1:
             raise JournalError("the disk is busy")
-        if asked == 3:
+        if asked == 2:
+            raise CapacityError("the engine is busy")
+        if asked == 4:
             swept.set()
         return {"running"}
 

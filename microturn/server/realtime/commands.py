@@ -176,10 +176,10 @@ class Commands:
         self._audio_came.set()
 
     def _update(self, event: SessionUpdateEvent) -> None:
-        before = self._settings
-        self._settings = before.updated(event, self._limits)
-        if self._settings.instructions and self._settings.instructions != before.instructions:
-            self._push_text(Role.SYSTEM, self._settings.instructions)
+        updated = self._settings.updated(event, self._limits)
+        if updated.instructions and updated.instructions != self._settings.instructions:
+            self._push_text(Role.SYSTEM, updated.instructions)  # Refused, it leaves the settings as they are.
+        self._settings = updated
         if not self._has_track:
             self.audio.change_codec(self._settings.input_codec)
         self._responses.change_settings(self._settings)

@@ -68,6 +68,11 @@ class Response:
         """Whether anything was said in it."""
         return self._message_id is not None
 
+    @property
+    def has_output(self) -> bool:
+        """Whether it holds anything yet: speech, or a function call."""
+        return self.has_begun or bool(self._outputs)
+
     def add_sound(self, encoded: bytes | None) -> None:
         """Send a stretch of speech; nothing in a response of text. None stands for what a track carries."""
         if self._modality != "audio":

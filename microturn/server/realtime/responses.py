@@ -91,7 +91,7 @@ class Responses:
         """The client does not want the rest."""
         if self._current is not None:
             self._finish("client_cancelled")
-            self._is_dropping = True
+            self._is_dropping, self._num_quiet_turns = True, 0
 
     def interrupted(self) -> None:
         """The model broke off by itself."""
@@ -106,8 +106,9 @@ class Responses:
         if self._sink is not None:
             is_heard = not self._is_dropping and self._settings.modality == "audio"
             self._sink.play(turn.audio if is_heard else None)
-        if self._is_dropping:
-            self._is_dropping = not is_quiet
+        if self._is_dropping:  # A pause within the utterance is not its end.
+            self._num_quiet_turns = self._num_quiet_turns + 1 if is_quiet else 0
+            self._is_dropping = self._num_quiet_turns < END_AFTER_TURNS
         elif is_quiet:
             self._rest()
         else:
@@ -151,7 +152,7 @@ class Responses:
         self._num_quiet_turns += 1
         if self._current is None:
             return
-        patience = END_AFTER_TURNS if self._current.has_begun else GIVE_UP_AFTER_TURNS
+        patience = END_AFTER_TURNS if self._current.has_output else GIVE_UP_AFTER_TURNS
         if self._num_quiet_turns >= patience:
             self._finish()
 

@@ -5,20 +5,21 @@ from contextlib import AbstractContextManager
 
 from microturn.server.edge import Conversing, converse_and_flush
 from microturn.server.engine_port import EngineSession
-from microturn.server.live_server import LiveServer
 from microturn.server.webrtc.peer import Peer
 from microturn.server.wire import ClientMisbehavesError
 
 
-async def hold_call(live: LiveServer, peer: Peer, connection: Conversing, stay: AbstractContextManager[None]) -> None:
-    """Converse, and hang up."""
-    live.connect()
-    try:
-        with stay:
+async def hold_call(peer: Peer, connection: Conversing, stay: AbstractContextManager[object]) -> None:
+    """Converse, and hang up.
+
+    Args:
+        stay: Counts the call; left when it is over.
+    """
+    with stay:
+        try:
             await converse_and_flush(connection)
-    finally:
-        await peer.close()
-        live.disconnect()
+        finally:
+            await peer.close()
 
 
 async def channel_opened(peer: Peer, engine_session: EngineSession, within_ms: float) -> None:

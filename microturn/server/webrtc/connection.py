@@ -46,7 +46,7 @@ class ForkRequest(BaseModel):
 
 
 async def create_session(
-    live: LiveServer, request: CreateRequest, stay: AbstractContextManager[None], owner: str
+    live: LiveServer, request: CreateRequest, stay: AbstractContextManager[object], owner: str
 ) -> LiveCreateResponse:
     """Answer an offer; the session goes on in a task of the server's.
 
@@ -67,7 +67,7 @@ async def create_session(
 
 
 async def create_fork(
-    live: LiveServer, request: ForkRequest, stay: AbstractContextManager[None], origin: Entry
+    live: LiveServer, request: ForkRequest, stay: AbstractContextManager[object], origin: Entry
 ) -> LiveCreateResponse:
     """Answer an offer with a session that goes on from where another one stands. Raises as ``create_session``."""
     config = request.session
@@ -127,7 +127,7 @@ OpenSession = Callable[[PeerConnection], Awaitable[tuple[SessionSetup, EngineSes
 async def _answer(
     live: LiveServer,
     transport: OfferedTransport,
-    stay: AbstractContextManager[None],
+    stay: AbstractContextManager[object],
     owner: str,
     opening: Opening,
     client: ClientConfig | None,
@@ -141,7 +141,7 @@ async def _answer(
     except BaseException:
         await peer.close()
         raise
-    live.spawn(hold_call(live, peer, connection, stay))
+    live.spawn(hold_call(peer, connection, stay))
     return LiveCreateResponse(session=Session(id=connection.session_id), transport=Transport(type="webrtc", sdp=sdp))
 
 

@@ -95,6 +95,8 @@ class OpusListener:
     def _decode(self, packets: list[RtpPacket]) -> list[tuple[int, NDArray[np.float32]]]:
         sounds: list[tuple[int, NDArray[np.float32]]] = []
         for packet in packets:
+            if not packet.payload:
+                continue  # Padding alone; to the decoder it would mean the end.
             try:
                 frames = self._decoder.decode(av.Packet(packet.payload))
             except FFmpegError:
@@ -115,13 +117,36 @@ def _new_decoder() -> av.AudioCodecContext:
     return decoder
 
 
-async def next_picture(track: MediaStreamTrack) -> av.VideoFrame | None:
-    """The next picture of a track; None at its end."""
-    try:
-        frame = await track.recv()
-    except MediaStreamError:
-        return None
-    return frame if isinstance(frame, av.VideoFrame) else None
+class Camera:
+    """The newest picture of a track. It is read from the start: what nobody looks at must not pile up."""
+
+    def __init__(self, track: MediaStreamTrack) -> None:
+        self._newest: av.VideoFrame | None = None
+        self._has_changed = asyncio.Event()
+        self._watching = asyncio.create_task(self._watch(track))
+
+    async def next_picture(self) -> av.VideoFrame | None:
+        """A picture that has not been looked at yet; None once the track is over."""
+        await self._has_changed.wait()
+        if self._newest is not None:
+            self._has_changed.clear()
+        picture, self._newest = self._newest, None
+        return picture
+
+    def close(self) -> None:
+        """Look no more."""
+        self._watching.cancel()
+
+    async def _watch(self, track: MediaStreamTrack) -> None:
+        try:
+            while True:
+                frame = await track.recv()
+                if isinstance(frame, av.VideoFrame):
+                    self._newest = frame
+                    self._has_changed.set()
+        except MediaStreamError:
+            self._newest = None
+            self._has_changed.set()
 
 
 def to_video_frame(frame: av.VideoFrame, time_ms: float) -> VideoFrame:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 
 from aiortc import (
@@ -18,7 +19,7 @@ from microturn.clock import Clock
 from microturn.errors import ProtocolError
 from microturn.server.media import Senses
 from microturn.server.webrtc.data_channel import DataChannel
-from microturn.server.webrtc.listening import OpusListener, next_picture, tap, to_video_frame
+from microturn.server.webrtc.listening import Camera, OpusListener, tap, to_video_frame
 from microturn.server.webrtc.playing import VoiceTrack
 
 MAX_SDP_CHARS = 64_000
@@ -39,7 +40,9 @@ class Peer:
         self.channel = DataChannel()
         self.voice = VoiceTrack(clock)
         self.listener: OpusListener | None = None
-        self._camera: MediaStreamTrack | None = None
+        self._camera: Camera | None = None
+        self._num_tracks: Counter[str] = Counter()
+        """Of each kind in the offer."""
         self._connection.on("datachannel", self.channel.attach)
         self._connection.on("track", self._take_track)
         self._connection.on("connectionstatechange", self._watch)
@@ -57,6 +60,8 @@ class Peer:
                 await self._connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
                 if self.listener is None:
                     raise _bad_offer("the offer sends no sound")
+                if (most := max(self._num_tracks.values())) > 1:
+                    raise _bad_offer(f"the offer has {most} tracks of one kind")
                 self._connection.addTrack(self.voice)
                 for transceiver in self._connection.getTransceivers():
                     _prefer_opus(transceiver)
@@ -71,6 +76,8 @@ class Peer:
         """Hang up."""
         self.channel.close()
         self.voice.stop()
+        if self._camera is not None:
+            self._camera.close()
         with contextlib.suppress(Exception):  # Nothing is left to save.
             await self._connection.close()
 
@@ -85,14 +92,15 @@ class Peer:
 
     async def look(self, senses: Senses) -> None:
         """Hand pictures on, no more than the model takes, for ever."""
-        while self._camera is not None and (frame := await next_picture(self._camera)) is not None:
+        while self._camera is not None and (frame := await self._camera.next_picture()) is not None:
             if senses.frames.admits(self._clock.now_ns()):
                 senses.see(await asyncio.to_thread(to_video_frame, frame, senses.audio.media_ms))
         await asyncio.Event().wait()  # No camera, or its end: not the end of the session.
 
     def _take_track(self, track: MediaStreamTrack) -> None:
+        self._num_tracks[track.kind] += 1
         if track.kind == "video" and self._camera is None:
-            self._camera = track
+            self._camera = Camera(track)
         elif track.kind == "audio" and self.listener is None:
             receivers = [each.receiver for each in self._connection.getTransceivers()]
             receiver = next(each for each in receivers if each.track is track)
@@ -120,5 +128,7 @@ def _prefer_opus(transceiver: RTCRtpTransceiver) -> None:
 
 def _bad_offer(what: str) -> ProtocolError:
     return ProtocolError(
-        f"{what}: offer one audio track both ways and a data channel", code="invalid_sdp", param="transport.sdp"
+        f"{what}: offer one audio track both ways, a data channel, and at most one video track",
+        code="invalid_sdp",
+        param="transport.sdp",
     )

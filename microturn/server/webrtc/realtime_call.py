@@ -59,7 +59,7 @@ def _form_fields(content_type: str, body: bytes) -> dict[str, bytes]:
 
 
 async def answer_call(
-    live: LiveServer, sdp: str, session: RealtimeSessionCreateRequest | None, stay: AbstractContextManager[None]
+    live: LiveServer, sdp: str, session: RealtimeSessionCreateRequest | None, stay: AbstractContextManager[object]
 ) -> tuple[str, str]:
     """Answer an offer; the session goes on in a task of the server's. Returns its id and the SDP answer.
 
@@ -75,7 +75,7 @@ async def answer_call(
     except BaseException:
         await peer.close()
         raise
-    live.spawn(hold_call(live, peer, call, stay))
+    live.spawn(hold_call(peer, call, stay))
     return call.session_id, answer
 
 

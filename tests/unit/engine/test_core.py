@@ -302,6 +302,45 @@ def test_a_second_client_takes_a_session_over_and_the_first_one_ends():
     assert studio.said["again"] == ["3"]
 
 
+def test_a_session_that_is_taken_over_keeps_its_place_whatever_the_load():
+    studio = Studio()
+    session = studio.open()
+    studio.talk(session, 2)
+    studio.core.scheduler.ladder.rung = Rung.NO_NEW_SESSIONS
+    again = studio.core.resume(session.resume_token, studio.deliver_to("again"))
+    studio.core.close(session)
+    studio.talk(again, 1)
+    assert studio.said["again"] == ["3"]
+
+
+def test_text_that_no_turn_has_taken_waits_for_the_client_that_comes_back():
+    studio = Studio()
+    session = studio.open()
+    studio.talk(session, 2)
+    session.push_text(TextEvent(role=Role.TOOL, text="1 done: it rains"))
+    studio.core.park(session)
+    studio.run(1_000)
+    again = studio.core.resume(session.resume_token, studio.deliver_to("again"))
+    studio.talk(again, 2)
+    texts = [event.text for batch in studio.runner.batches[2:] for event in batch[0].input.events]
+    assert texts == ["1 done: it rains"]
+
+
+def test_a_recording_that_is_deleted_while_it_runs_ends_that_session_alone():
+    studio = Studio()
+    first, second = studio.open("a"), studio.open("b")
+    for _ in range(2):
+        studio.push(first)
+        studio.push(second)
+        studio.run(200)
+    studio.journal.delete_session(first.session_id)
+    studio.push(first)
+    studio.push(second)
+    studio.run(200)
+    assert [name for name, _ in studio.endings] == ["a"]
+    assert studio.said["b"] == ["1", "2", "3"]
+
+
 def test_a_parked_session_makes_room_for_a_new_one_and_comes_back_from_the_journal():
     studio = Studio(runner=CountingRunner(num_slots=1))
     session = studio.open()

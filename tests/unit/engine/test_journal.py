@@ -206,16 +206,18 @@ def test_a_corrupt_snapshot_gives_way_to_the_one_before(tmp_path):
     assert [s.turn_index for s in journal.snapshots("s")] == [50]
 
 
-def test_a_batch_is_written_whole_or_not_at_all(journal):
+def test_a_turn_that_cannot_be_written_is_named_and_its_neighbours_are_kept(journal):
     journal.append([record(0)])
-    with pytest.raises(JournalError, match="cannot be written"):
-        journal.append([record(1), record(0)])
-    assert [turn.input.index for turn in journal.turns("s")] == [0]
-    journal.append([record(1)])
+    with pytest.raises(JournalError, match="no longer holds stranger") as caught:
+        journal.append([record(1), record(0, session_id="stranger"), record(2)])
+    assert caught.value.session_ids == ["stranger"]
+    assert [turn.input.index for turn in journal.turns("s")] == [0, 1, 2]
+    with pytest.raises(JournalError):
+        journal.append([record(2)])  # a turn is written once
 
 
 def test_a_turn_of_a_session_that_was_never_opened_is_refused(journal):
-    with pytest.raises(JournalError, match="FOREIGN KEY"):
+    with pytest.raises(JournalError, match="deleted while it ran"):
         journal.append([record(0, session_id="stranger")])
 
 
