@@ -87,10 +87,22 @@ class ScriptedSession:
         """Ends the outputs, but the session can be resumed."""
         self._answers.put_nowait(None)
 
-    def reopen(self) -> None:
-        """Begins the outputs anew, after ``park``."""
-        self._answers = asyncio.Queue()
-        self._slicer = Slicer(first_index=len(self.inputs))
+    def successor(self) -> "ScriptedSession":
+        """The same conversation for another client; this one's outputs end, and closing it ends nothing more."""
+        self._answers.put_nowait(None)
+        after = ScriptedSession(
+            self._answer, session_id=self.session_id, resume_token=self.resume_token, trace=self._trace
+        )
+        after.inputs = self.inputs
+        after._slicer = Slicer(first_index=len(self.inputs))
+        for event in self._slicer.waiting_events:
+            after._slicer.push_text(event)
+        return after
+
+    def begin_after(self, inputs: list[MicroTurnInput]) -> None:
+        """Goes on after another session's inputs."""
+        self.inputs = inputs
+        self._slicer = Slicer(first_index=len(inputs))
 
     def _check_open(self) -> None:
         if self.is_closed:
@@ -119,11 +131,11 @@ class ScriptedEngine:
         return session
 
     async def resume(self, resume_token: str) -> ScriptedSession:
-        """Goes on with a parked session. Raises SessionClosedError for an unknown token."""
-        for session in self.sessions:
+        """Goes on with a session, in its place in ``sessions``. Raises SessionClosedError for an unknown token."""
+        for number, session in enumerate(self.sessions):
             if session.resume_token == resume_token and not session.is_closed:
-                session.reopen()
-                return session
+                self.sessions[number] = session.successor()
+                return self.sessions[number]
         raise SessionClosedError("no session has this resume token: open a new one")
 
     async def fork(self, resume_token: str) -> ScriptedSession:
@@ -131,8 +143,7 @@ class ScriptedEngine:
         for source in self.sessions:
             if source.resume_token == resume_token and not source.is_closed:
                 session = await self.open()
-                session.inputs = list(source.inputs)
-                session.reopen()
+                session.begin_after(list(source.inputs))
                 return session
         raise SessionClosedError("no session has this resume token: open a new one")
 

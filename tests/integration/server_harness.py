@@ -34,7 +34,12 @@ class WatchedEngine(ScriptedEngine):
         self.parked: asyncio.Queue[ScriptedSession] = asyncio.Queue()
 
     async def open(self, instructions: str | None = None, seed: int | None = None) -> ScriptedSession:
-        session = await super().open(instructions, seed)
+        return self._watched(await super().open(instructions, seed))
+
+    async def resume(self, resume_token: str) -> ScriptedSession:
+        return self._watched(await super().resume(resume_token))
+
+    def _watched(self, session: ScriptedSession) -> ScriptedSession:
         close = session.close
 
         async def close_and_tell() -> None:

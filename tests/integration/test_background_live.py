@@ -121,6 +121,24 @@ async def test_a_job_goes_on_while_the_client_is_away():
     assert len(endpoint.requests) == 1
 
 
+async def test_a_client_that_is_back_before_its_old_connection_is_gone_keeps_its_job():
+    pytest.importorskip("pydantic_ai")
+    async with scripted_endpoint([EndpointReply(text="Oslo.", pause_ms=20)]) as endpoint:
+        agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"))
+        answer = script([act(0, "ask 1: x"), act(4, "cancel 1")])
+        async with Server(answer, Coordinator(agent)) as server, server.connect() as old:
+            token = await start(old)
+            await send_turns(old, 1)
+            await endpoint.asked.wait()
+            async with server.connect() as new:
+                await new.send(message("microturn.session.resume", resume_token=token, session={"model": "nano"}))
+                await receive_until(new, "session.started")
+                await receive_until(old, "session.closed")
+                assert await talk_until_told(server, new) == "1 done: Oslo."
+                await send_turns(new, 5)  # what the model asks for later is still taken up
+                assert (await receive_until(new, "session.output_audio.delta"))["delta"]
+
+
 async def test_a_server_that_dies_in_mid_job_tells_so_after_its_restart(tmp_path: Path):
     pytest.importorskip("pydantic_ai")
     async with scripted_endpoint([EndpointReply(text="a b c", stalls_after=2)]) as endpoint:

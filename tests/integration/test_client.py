@@ -120,6 +120,25 @@ async def _send_until_heard(session, server: RunningServer) -> None:
         await asyncio.sleep(0.01)
 
 
+async def test_closed_while_the_connection_is_away_it_ends_once_it_is_back() -> None:
+    async with (
+        running_server(WatchedEngine(echo)) as server,
+        relay_to(server) as (relay, url),
+        connect(url, retry_after_ms=(300, 300)) as session,
+    ):
+        await session.send_audio(SILENT_TURN)
+        kinds: list[str] = []
+        async for event in session:
+            kinds.append(event.type)
+            if event.type == "microturn.turn":
+                relay.cut()
+                await server.engine.parked.get()
+                closing = asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(session.close()))
+        closing.cancel()
+        assert kinds[-1] == "session.closed"
+        assert relay.num_connections == 2
+
+
 async def test_without_retries_a_lost_connection_is_an_error() -> None:
     async with (
         running_server() as server,

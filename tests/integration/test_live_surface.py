@@ -315,6 +315,23 @@ async def test_a_delegation_can_be_answered_after_a_lost_connection() -> None:
             await receive_until(socket, "session.commentary.appended")
 
 
+async def test_a_session_that_is_resumed_keeps_its_settings_but_for_the_format() -> None:
+    async with running_server(WatchedEngine(asks("ask 1: Oslo"))) as server:
+        async with raw_session(server, delegation=BY_FUNCTION, instructions="Be brief.") as socket:
+            await socket.send(message("microturn.extensions.enable", turns=False))
+            token = (await receive_until(socket, "microturn.extensions.enabled"))["resume_token"]
+        await server.engine.parked.get()
+        async with connect(server.live_url) as socket:
+            again = {"model": "nano", "audio": {"format": {"type": "audio/pcmu", "rate": 8_000}}}
+            await socket.send(message("microturn.session.resume", resume_token=token, session=again))
+            resource = (await receive(socket))["session"]
+            assert resource["instructions"] == "Be brief."
+            assert resource["audio"]["format"]["type"] == "audio/pcmu"
+            for _ in range(3):
+                await socket.send(message("session.input_audio.append", audio=base64.b64encode(bytes(1_600)).decode()))
+            assert (await receive_until(socket, "session.delegation.created"))["delegation"]["target"] == "responses"
+
+
 async def test_a_function_of_the_client_is_called_through_responses() -> None:
     async with (
         running_server(WatchedEngine(asks("ask 1: Oslo"))) as server,

@@ -1,5 +1,6 @@
 """The official openai package's Realtime client, unmodified, holds spoken and typed exchanges with our server."""
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -125,6 +126,28 @@ async def test_a_client_that_cancels_hears_no_more_of_it() -> None:
         assert kinds_of(await answers_until(connection, "conversation.item.truncated")) == [
             "conversation.item.truncated"
         ]
+
+
+async def test_a_pause_does_not_end_what_was_cancelled() -> None:
+    outputs = [says(turn, f" {turn}") for turn in range(1, 12, 2)]
+    async with running_server(WatchedEngine(script(outputs))) as server, connect(server) as connection:
+        await answers_until(connection, "response.output_audio.delta")
+        await connection.response.cancel()
+        await answers_until(connection, "response.done")
+        while len(server.engine.sessions[0].inputs) < 14:  # noqa: ASYNC110 - the server lets time pass by itself
+            await asyncio.sleep(0.02)
+        await connection.input_audio_buffer.commit()
+        assert "response.created" not in kinds_of(await answers_until(connection, "input_audio_buffer.committed"))
+
+
+async def test_a_function_call_after_words_ends_the_response_soon() -> None:
+    piece = Piece(kind=PieceKind.ACT, text="ask 1: Oslo")
+    outputs = [says(1, " one moment"), MicroTurnOutput(index=2, pieces=(piece,))]
+    async with running_server(WatchedEngine(script(outputs))) as server, connect(server) as connection:
+        await connection.session.update(session={"type": "realtime", "tools": [TOOL]})
+        events = await answers_until(connection, "response.done")
+        assert [item.type for item in events[-1].response.output] == ["message", "function_call"]
+        assert len(server.engine.sessions[0].inputs) < 15
 
 
 TOOL = {

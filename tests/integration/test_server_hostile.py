@@ -1,5 +1,6 @@
 """Garbage, floods, giants, strangers and the dead: a clear error each, and nobody else notices."""
 
+import asyncio
 import base64
 import contextlib
 import io
@@ -86,8 +87,9 @@ async def test_a_bad_message_is_answered_and_the_session_goes_on(
         ({"model": "x", "audio": {"format": {"type": "audio/pcmu", "rate": 16_000}}}, "session.audio.format.rate"),
         ({"model": "x", "audio": {"format": {"type": "audio/opus", "rate": 48_000}}}, "session.audio.format.type"),
         ({"model": "x", "delegation": {"type": "responses", "responses": {"model": "y"}}}, "session.delegation.type"),
-        ({"model": "x", "instructions": "x" * 40_000}, "session.instructions"),
-        ({"model": "x", "input": [{"role": "user", "content": [{"text": "x"}]}] * 200}, "session.input"),
+        ({"model": "x", "instructions": "x" * 16_001}, "session.instructions"),
+        ({"model": "x", "input": [{"role": "user", "content": [{"text": "x"}]}] * 61}, "session.input"),
+        ({"model": "x", "input": [{"role": "user", "content": [{"text": "x" * 4_000}]}] * 11}, "session.input"),
     ],
 )
 async def test_a_bad_start_is_refused_and_may_be_tried_again(session: dict[str, Any], param: str) -> None:
@@ -107,6 +109,37 @@ async def test_a_client_that_never_starts_is_sent_away() -> None:
             await socket.recv()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1008
+
+
+async def test_as_much_as_a_start_may_hold_reaches_the_model() -> None:
+    history = [{"role": "user", "content": [{"text": f"message {i}"}]} for i in range(60)]
+    async with (
+        running_server() as server,
+        raw_session(server, instructions="x" * 16_000, input=history) as socket,
+    ):
+        await send_turns(socket, 1)
+        await receive_until(socket, "session.output_audio.delta")
+        events = server.engine.sessions[0].inputs[0].events
+    assert [event.text for event in events[-60:]] == [f"message {i}" for i in range(60)]
+
+
+async def test_refused_openings_do_not_hold_the_place_of_a_session() -> None:
+    async with running_server(limits=Limits(start_within_ms=400)) as server, connect(server.live_url) as socket:
+        codes: list[str] = []
+        while "session_start_timeout" not in codes:
+            with contextlib.suppress(ConnectionClosed):
+                await socket.send(message("session.close"))
+            codes.append((await receive(socket))["error"]["code"])
+            await asyncio.sleep(0.1)
+        assert set(codes) == {"session_not_started", "session_start_timeout"}
+
+
+async def test_messages_that_parse_but_are_refused_count_as_bad() -> None:
+    async with running_server(limits=Limits(max_bad_messages=5)) as server, raw_session(server) as socket:
+        for _ in range(5):
+            await socket.send(message(APPEND, audio="!"))
+        codes = [(await receive(socket))["error"]["code"] for _ in range(6)]
+        assert codes == ["invalid_base64"] * 5 + ["too_many_errors"]
 
 
 async def flood(socket: ClientConnection) -> None:
@@ -162,7 +195,7 @@ async def test_a_client_that_does_not_read_is_taken_as_gone() -> None:
     limits = Limits(max_outbox_events=8, max_messages_per_s=1e6, max_message_burst=1_000_000)
     async with running_server(limits=limits) as server, connect(server.live_url, max_queue=1) as socket:
         # Every answer repeats the instructions, so that a few hundred fill what the network holds.
-        await socket.send(message("session.start", session={"model": "nano", "instructions": "x" * 30_000}))
+        await socket.send(message("session.start", session={"model": "nano", "instructions": "x" * 15_000}))
         update = message("session.update", session={"delegation": {"type": "client"}})
         with contextlib.suppress(ConnectionClosed):
             for _ in range(2_000):

@@ -3,12 +3,14 @@
 import httpx
 import numpy as np
 import pytest
+from openai import APIStatusError, BadRequestError
 from server_harness import WatchedEngine, message, running_server, says
 
+from microturn.server.limits import Limits
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 
 pytest.importorskip("aiortc")
-from webrtc_harness import Red, Tone, call
+from webrtc_harness import Caller, Red, Tone, call
 
 
 def hears_and_sees(turn: MicroTurnInput) -> MicroTurnOutput:
@@ -78,6 +80,20 @@ async def test_a_peer_that_hangs_up_frees_its_slot() -> None:
         await caller.until("session.started")
         await caller.connection.close()
         assert await server.engine.closed.get() is server.engine.sessions[0]
+
+
+async def test_a_second_picture_track_is_refused_and_leaves_no_count() -> None:
+    async with running_server(limits=Limits(max_connections=1)) as server:
+        greedy = Caller([Tone(), Red(), Red()])
+        with pytest.raises(BadRequestError, match="2 tracks of one kind"):
+            await greedy.call(server)
+        await greedy.connection.close()
+        async with call(server, Tone()) as caller:
+            await caller.call(server)
+            await caller.until("session.started")
+            with pytest.raises(APIStatusError) as full:
+                await Caller([Tone()]).call(server)
+            assert full.value.status_code == 503
 
 
 @pytest.mark.parametrize(

@@ -59,4 +59,8 @@ def test_an_address_may_guess_so_often() -> None:
     admission = Admission(Limits(max_wrong_keys_per_minute=3))
     assert [admission.may_guess("192.0.2.7", 0) for _ in range(4)] == [True, True, True, False]
     assert admission.may_guess("192.0.2.8", 0)
+    assert admission.is_blocked("192.0.2.7", 0)
+    assert not admission.is_blocked("192.0.2.8", 0)
+    assert not admission.is_blocked(None, 0)
+    assert not admission.is_blocked("192.0.2.7", ns_of_ms(20_000))
     assert admission.may_guess("192.0.2.7", ns_of_ms(20_000))
