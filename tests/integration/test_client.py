@@ -1,6 +1,7 @@
 """The Python client against a real server: it holds a session, comes back to it, and says what went wrong."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -214,13 +215,17 @@ async def test_silence_lets_time_pass() -> None:
     assert session.num_dropped_events == 0
 
 
-async def test_the_example_in_the_documentation_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
+@pytest.mark.parametrize("page", ["README.md", "docs/clients.md"])
+async def test_the_example_in_the_documentation_runs(
+    page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).parents[2] / page).read_text()
     example = text.partition("```python\n")[2].partition("```")[0]
     question = tmp_path / "question.mkv"
     write_recording(question)
     spoken = WatchedEngine(lambda turn: says(turn.index, " hello" if turn.index == 1 else ""))
     async with running_server(spoken) as server:
-        program = example.replace("http://127.0.0.1:8710", server.url).replace("question.wav", str(question))
-        await asyncio.to_thread(exec, compile(program, "docs/clients.md", "exec"), {})
+        program = re.sub(r"examples/interruption\.ogg|question\.wav", str(question), example)
+        program = program.replace("http://127.0.0.1:8710", server.url)
+        await asyncio.to_thread(exec, compile(program, page, "exec"), {})
     assert "said:  hello" in capsys.readouterr().out
