@@ -172,6 +172,7 @@ def serve(
         str, typer.Option(help="Said word for word as every session begins: 'You are talking to an artificial voice.'")
     ] = "",
     threads: Annotated[int | None, typer.Option(help="Threads of the model; all cores unless given.")] = None,
+    max_sessions: Annotated[int, typer.Option(min=1, help="Sessions at once; more are refused.")] = 16,
     background: Annotated[
         str, typer.Option(help="Who thinks behind the conversation: embedded, tools, client, or an endpoint's address.")
     ] = "embedded",
@@ -225,6 +226,7 @@ def serve(
         keep_days=keep_days,
         disclosure=disclosure,
         num_threads=threads,
+        max_sessions=max_sessions,
         background=BackgroundConfig(
             mode=background,
             model=background_model,

@@ -14,7 +14,8 @@ from microturn.engine.core import EngineSettings
 from microturn.engine.engine import Engine
 from microturn.engine.journal import Journal, NullJournal, SqliteJournal
 from microturn.engine.loading import load_checkpoint
-from microturn.engine.runner import ModelRunner
+from microturn.engine.runner import ModelRunner, RunnerSettings
+from microturn.engine.scheduler import SchedulerSettings
 from microturn.errors import JournalError
 from microturn.recorded import JOURNAL_NAME, LEDGER_NAME, keep_swept
 from microturn.server.log import log_event, log_to_stderr
@@ -30,6 +31,7 @@ def run_server(
     keep_days: float | None = None,
     disclosure: str = "",
     num_threads: int | None = None,
+    max_sessions: int = 16,
     background: BackgroundConfig | None = None,
     is_self_signed: bool = False,
 ) -> None:
@@ -42,6 +44,7 @@ def run_server(
         keep_days: forget recorded sessions that began longer ago than this; None keeps them until they are deleted.
         disclosure: what every session begins with, said in these words.
         num_threads: threads of the model; all cores unless given.
+        max_sessions: sessions at once, those included whose client is away for a moment.
         background: who does the background's work; the client unless given.
         is_self_signed: https with a certificate of our own, kept in the cache.
 
@@ -60,7 +63,8 @@ def run_server(
         listening = replace(listening, certificate=self_signed(cache("tls"), listening.host))
     checkpoint = load_checkpoint(model)
     name = model.name if model else "nano"
-    settings = EngineSettings(disclosure=disclosure)
+    settings = EngineSettings(scheduler=SchedulerSettings(max_sessions=max_sessions), disclosure=disclosure)
+    runner = ModelRunner(checkpoint, RunnerSettings(num_slots=max_sessions))
     console = Console(stderr=True)
     log_to_stderr()
     with contextlib.suppress(ImportError):
@@ -73,7 +77,7 @@ def run_server(
 
     async def run() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            engine = await stack.enter_async_context(Engine(ModelRunner(checkpoint), journal, settings=settings))
+            engine = await stack.enter_async_context(Engine(runner, journal, settings=settings))
             if coordinator is not None:
                 await stack.enter_async_context(coordinator)
                 log_event("background ready", backend=coordinator.backend.name, tools=len(coordinator.tools))

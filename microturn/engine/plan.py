@@ -267,8 +267,10 @@ def _cost(counted: _Geometry, load: Load, device: Device, num_devices: int, num_
     if load.num_image_tokens:
         add(2.0 * num_sessions * load.num_image_tokens * counted.inputs, counted.inputs, device.layer_overhead_us)
     if load.is_speaking:
+        speech = counted.config.speech
+        num_ways = 2 if speech is not None and speech.guidance != 1 else 1
         for _ in range(PATCHES_PER_TURN * load.num_flow_steps):
-            add(2.0 * num_sessions * counted.flow_head, counted.flow_head, device.layer_overhead_us)
+            add(2.0 * num_ways * num_sessions * counted.flow_head, counted.flow_head, device.layer_overhead_us)
     return Cost(tera_operations=tera_operations, traffic_gb=traffic_gb, time_ms=time_ms)
 
 
