@@ -13,7 +13,7 @@ import { Captions } from "./view/captions";
 import { find } from "./view/elements";
 import { Jobs } from "./view/jobs";
 import { type Settings, SettingsDialog } from "./view/settings";
-import { showLevel, showNotice, showPhase, showProblem, showQuality, showRecording } from "./view/status";
+import { showLevel, showNotice, showPhase, showQuality, showRecording } from "./view/status";
 import { Timeline } from "./view/timeline";
 import { showTries, type Try } from "./view/tries";
 
@@ -32,6 +32,8 @@ class Page {
   private readonly settings = new SettingsDialog((changed) => void this.applySetting(changed));
   private call: Call | null = null;
   private sight: Sight | null = null;
+  private isOpeningSight = false;
+  private opening: SoundDesk | null = null; // before there is a session
   private phase: Phase = "idle";
   private isMuted = false;
   private mediaMs = 0;
@@ -49,6 +51,10 @@ class Page {
     addEventListener("keydown", (event) => this.onKey(event));
     addEventListener("online", () => this.call?.session.retryNow());
     addEventListener("pagehide", () => this.call?.session.stop());
+    // A phone call or the lock screen takes the sound away; coming back, or a tap, gives it back.
+    for (const name of ["pointerdown", "visibilitychange"]) {
+      document.addEventListener(name, () => this.call?.sound.wake());
+    }
     this.show("idle", "");
     void health().then((found) => showRecording(found?.recording ?? false));
   }
@@ -76,6 +82,7 @@ class Page {
       sound = await SoundDesk.open(this.settings.values, {
         onLevel: showLevel,
         onLost: () => void this.regainMicrophone(),
+        onHeld: (isHeld) => this.showHeld(isHeld),
       });
     } catch (error) {
       const reason = error instanceof DeviceError ? error.message : `Sound cannot be started: ${String(error)}`;
@@ -83,8 +90,10 @@ class Page {
       return;
     }
     if (this.phase !== "connecting") return sound.close(); // stopped while the browser was asking
+    this.opening = sound;
     const kinds = await this.transportKinds();
-    if (this.phase !== "connecting") return sound.close();
+    if (this.phase !== "connecting") return; // put away
+    this.opening = null;
     const session: Session = new Session({
       kinds,
       connect: (kind, reactions) => connect(kind, sound, reactions),
@@ -116,9 +125,10 @@ class Page {
     this.phase = phase;
     showPhase(phase, problem);
     const isLive = phase === "live";
+    const isOn = isLive || phase === "reconnecting"; // disabled, a control would lose the focus to the page
     const isOver = phase === "idle" || phase === "stopped" || phase === "failed";
-    for (const id of ["mute", "camera", "screen"]) find<HTMLButtonElement>(id).disabled = !isLive;
-    for (const control of find<HTMLFormElement>("typed").elements) (control as HTMLInputElement).disabled = !isLive;
+    for (const id of ["mute", "camera", "screen"]) find<HTMLButtonElement>(id).disabled = !isOn;
+    for (const control of find<HTMLFormElement>("typed").elements) (control as HTMLInputElement).disabled = !isOn;
     if (phase === "reconnecting") this.call?.sound.clear();
     if (isLive) for (const resolve of this.whenLive.splice(0)) resolve();
     if (isOver) this.putAway();
@@ -127,7 +137,8 @@ class Page {
   /** Gives microphone, camera and speaker back. */
   private putAway(): void {
     void this.call?.sound.close();
-    this.call = null;
+    void this.opening?.close();
+    this.call = this.opening = null;
     this.jobs.stop();
     this.closeSight();
     this.isMuted = false;
@@ -181,6 +192,11 @@ class Page {
     document.body.dataset.muted = String(this.isMuted);
   }
 
+  private showHeld(isHeld: boolean): void {
+    if (this.call) this.call.session.isHeld = isHeld;
+    showNotice(isHeld ? "The sound was interrupted. Tap the page to go on." : "", true);
+  }
+
   private async regainMicrophone(): Promise<void> {
     try {
       await this.call?.sound.setMicrophone({ ...this.settings.values, microphoneId: "" });
@@ -203,6 +219,7 @@ class Page {
   }
 
   private async toggleSight(kind: SightKind): Promise<void> {
+    if (this.isOpeningSight) return; // a second click while the browser asks
     const wasOn = this.sight?.kind === kind;
     this.closeSight();
     if (!wasOn) await this.openSight(kind);
@@ -211,6 +228,8 @@ class Page {
   private async openSight(kind: SightKind): Promise<void> {
     this.closeSight();
     showNotice("");
+    const { call } = this;
+    this.isOpeningSight = true;
     try {
       const sight = await Sight.open(kind, this.settings.values.cameraId, find<HTMLVideoElement>("video"), {
         onFrame: (image, picture) => {
@@ -222,10 +241,12 @@ class Page {
           showNotice(kind === "camera" ? "The camera was disconnected." : "The screen is no longer shared.");
         },
       });
-      if (!this.call) return sight.close();
+      if (!call || this.call !== call) return sight.close(); // stopped meanwhile
       this.sight = sight;
     } catch (error) {
       showNotice(error instanceof Error ? error.message : String(error));
+    } finally {
+      this.isOpeningSight = false;
     }
     this.showSight();
   }
@@ -249,10 +270,12 @@ class Page {
     if (this.isIdle) await this.start();
     if (this.phase === "connecting") await new Promise<void>((resolve) => this.whenLive.push(resolve));
     if (this.phase !== "live" || !this.call) return;
-    if (this.isMuted) this.setMuted(false);
-    await this.call.sound
+    const { session, sound } = this.call;
+    if (this.isMuted) session.setMuted(false); // the server listens to the phrase; the microphone stays shut
+    await sound
       .say(new URL(`clips/${example.clip}`, document.baseURI).href)
       .catch(() => showNotice("The recorded phrase did not load. Say it yourself."));
+    if (this.isMuted) session.setMuted(true);
   }
 
   private sendTyped(event: SubmitEvent): void {
@@ -267,9 +290,10 @@ class Page {
 
   private onKey(event: KeyboardEvent): void {
     const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat || this.phase !== "live") return;
-    if (event.key === "m") this.setMuted(!this.isMuted);
-    if (event.key === "Escape") showProblem("");
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (event.key === "Escape") showNotice("");
+    const isOn = this.phase === "live" || this.phase === "reconnecting";
+    if (event.key === "m" && isOn) this.setMuted(!this.isMuted);
   }
 }
 

@@ -10,6 +10,8 @@ interface Health {
   recording?: boolean;
 }
 
+const ANSWER_WITHIN_MS = 4000;
+
 /** The key stands after the '#', which browsers do not send. */
 export function server(): Server {
   const base = new URL(document.baseURI);
@@ -19,7 +21,8 @@ export function server(): Server {
 
 export async function health(): Promise<Health | null> {
   try {
-    return (await (await fetch("healthz", { cache: "no-store" })).json()) as Health;
+    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+    return (await (await fetch("healthz", { cache: "no-store", signal })).json()) as Health;
   } catch {
     return null;
   }
@@ -34,7 +37,9 @@ export async function reasonForLoss(wasStarted: boolean): Promise<string> {
       : "This device is offline. Connect it to a network, then press Start.";
   }
   if (wasStarted) return "The connection was lost. Press Start to begin again.";
-  if (found.key_required)
+  if (found.key_required && !server().key)
     return "This server needs its key. Open the whole address that it printed, with #key= at the end.";
+  if (found.key_required)
+    return "The server did not accept the connection: the key may be wrong, or the server is full. Its log says which.";
   return "The server did not accept the connection. Its log says why.";
 }

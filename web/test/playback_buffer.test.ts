@@ -28,6 +28,15 @@ test("clear fades what sounds and forgets what waits", () => {
   expect(buffer.bufferedMs).toBe(0);
 });
 
+test("what is said right after clear is heard", () => {
+  const buffer = new PlaybackBuffer(HZ);
+  buffer.push(ones(400));
+  played(buffer, 100);
+  buffer.clear();
+  buffer.push(ones(50));
+  expect(played(buffer, 200).filter((value) => value === 1).length).toBeGreaterThanOrEqual(50);
+});
+
 test("clear before the first sound leaves nothing", () => {
   const buffer = new PlaybackBuffer(HZ);
   buffer.push(ones(400));

@@ -104,3 +104,43 @@ test("stopping tells the server, and what comes later changes nothing", () => {
   vi.runAllTimers();
   expect(transport.isDropped).toBe(true);
 });
+
+const turn = { type: "microturn.turn", index: 0 } as unknown as ServerEvent;
+
+test("a connection that looks open but brings no micro-turns is taken up anew", async () => {
+  const { latest, phases, transports } = opened(["websocket"]);
+  latest().begin();
+  latest().reactions.onEvent(turn);
+  await vi.advanceTimersByTimeAsync(13_000);
+  expect(transports[0]?.isDropped).toBe(true);
+  expect(latest().opening).toEqual({ kind: "resume", token: "t" });
+  expect(phases.map(([phase]) => phase)).toContain("reconnecting");
+});
+
+test("while the system holds the sound, no micro-turns are no loss", async () => {
+  const { session, latest, transports } = opened(["websocket"]);
+  latest().begin();
+  latest().reactions.onEvent(turn);
+  session.isHeld = true;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(transports.length).toBe(1);
+});
+
+test("when the network is back, a try that hangs is given up for a new one", () => {
+  const { session, latest, transports } = opened(["websocket"]);
+  latest().begin();
+  latest().reactions.onClosed(lost);
+  vi.advanceTimersByTime(0);
+  const hanging = latest();
+  session.retryNow();
+  expect(hanging.isDropped).toBe(true);
+  expect(transports.length).toBe(3);
+});
+
+test("the reason of the better transport is told when the other fails too", async () => {
+  const { latest, phases } = opened(["webrtc", "websocket"]);
+  latest().reactions.onClosed({ isRegular: false, reason: "the server is full" });
+  latest().reactions.onClosed(lost);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(phases.at(-1)).toEqual(["failed", "The server is full."]);
+});

@@ -1,7 +1,7 @@
 // The sound desk of one session: the microphone and spoken examples in, the model's voice out, a meter for each side.
 
 import type { SoundPort } from "../session/transport";
-import { explained, requireDevices } from "./devices";
+import { explained, isGone, requireDevices } from "./devices";
 import type { CaptureReport, PlaybackOrder, PlaybackReport } from "./worklets";
 
 export interface SoundSettings {
@@ -15,6 +15,8 @@ export interface SoundView {
   onLevel(side: "you" | "model", rms: number): void;
   /** The microphone went away. */
   onLost(): void;
+  /** The system took the sound away, or gave it back: a phone call, the lock screen. */
+  onHeld(isHeld: boolean): void;
 }
 
 const METER_MS = 40;
@@ -23,11 +25,17 @@ export class SoundDesk implements SoundPort {
   private microphone: MediaStreamAudioSourceNode | null = null;
   private remote: { source: MediaStreamAudioSourceNode; pump: HTMLAudioElement } | null = null;
   private onPcm: ((pcm: Int16Array) => void) | null = null;
-  private readonly gate: GainNode;
+  private readonly gate: GainNode; // the microphone's
+  private readonly bus: GainNode; // what goes out: the microphone and recorded phrases
   private readonly sent: MediaStreamAudioDestinationNode;
   private readonly capturing: AudioWorkletNode;
   private readonly playback: AudioWorkletNode;
   private isMuted = false;
+  private isClosed = false;
+  private whenClosed: () => void = () => undefined;
+  private readonly closing = new Promise<void>((resolve) => {
+    this.whenClosed = resolve;
+  });
 
   /** Asks for the microphone and starts both directions. Call it from a click. */
   static async open(settings: SoundSettings, view: SoundView): Promise<SoundDesk> {
@@ -53,12 +61,18 @@ export class SoundDesk implements SoundPort {
     private readonly view: SoundView,
   ) {
     this.gate = context.createGain();
+    this.bus = context.createGain();
     this.sent = context.createMediaStreamDestination();
     this.capturing = new AudioWorkletNode(context, "capture", { numberOfOutputs: 1 });
     this.playback = new AudioWorkletNode(context, "playback", { outputChannelCount: [1] });
-    this.gate.connect(this.sent);
+    this.gate.connect(this.bus).connect(this.sent);
     // The capturing node is silent; being connected is what keeps it running.
-    this.gate.connect(this.capturing).connect(context.destination);
+    this.bus.connect(this.capturing).connect(context.destination);
+    context.onstatechange = () => {
+      if (this.isClosed) return;
+      if (context.state === "suspended") this.wake();
+      view.onHeld(context.state !== "running");
+    };
     this.playback.connect(context.destination);
     this.capturing.port.onmessage = ({ data }: MessageEvent<CaptureReport>) => {
       view.onLevel("you", data.level);
@@ -98,6 +112,11 @@ export class SoundDesk implements SoundPort {
     this.remote = { source, pump };
   }
 
+  /** Goes on after the system has taken the sound away. From a tap it may, by itself not always. */
+  wake(): void {
+    if (!this.isClosed && this.context.state !== "running") void this.context.resume().catch(() => undefined);
+  }
+
   /** Stops what is being said at once. */
   clear(): void {
     const order: PlaybackOrder = { clear: true };
@@ -110,12 +129,13 @@ export class SoundDesk implements SoundPort {
     if (!response.ok) throw new Error(`${url}: ${response.status}`);
     const source = this.context.createBufferSource();
     source.buffer = await this.context.decodeAudioData(await response.arrayBuffer());
-    source.connect(this.gate);
+    source.connect(this.bus);
     source.connect(this.context.destination);
-    await new Promise((resolve) => {
+    const said = new Promise((resolve) => {
       source.onended = resolve;
-      source.start();
     });
+    source.start();
+    await Promise.race([said, this.closing]);
   }
 
   setMuted(isMuted: boolean): void {
@@ -125,7 +145,9 @@ export class SoundDesk implements SoundPort {
   }
 
   async setMicrophone(settings: SoundSettings): Promise<void> {
-    this.connect(await askForMicrophone(settings));
+    const stream = await askForMicrophone(settings);
+    if (this.isClosed) stopTracks(stream);
+    else this.connect(stream);
   }
 
   /** Chooses the speaker where the browser can; elsewhere the system's own choice stands. */
@@ -135,6 +157,8 @@ export class SoundDesk implements SoundPort {
   }
 
   async close(): Promise<void> {
+    this.isClosed = true;
+    this.whenClosed();
     this.capture(null);
     this.playTrack(null);
     this.disconnect();
@@ -158,7 +182,9 @@ export class SoundDesk implements SoundPort {
   }
 }
 
-async function askForMicrophone({ microphoneId, isCleaned }: SoundSettings): Promise<MediaStream> {
+/** The chosen microphone, or the system's own where that one is gone. */
+async function askForMicrophone(settings: SoundSettings): Promise<MediaStream> {
+  const { microphoneId, isCleaned } = settings;
   try {
     return await navigator.mediaDevices.getUserMedia({
       audio: {
@@ -170,6 +196,7 @@ async function askForMicrophone({ microphoneId, isCleaned }: SoundSettings): Pro
       },
     });
   } catch (error) {
+    if (microphoneId && isGone(error)) return askForMicrophone({ ...settings, microphoneId: "" });
     throw explained(error, "microphone");
   }
 }

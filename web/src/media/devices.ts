@@ -27,8 +27,18 @@ const REMEDIES: Record<DeviceKind, Record<string, string>> = {
 
 export function explained(error: unknown, kind: DeviceKind): DeviceError {
   if (error instanceof DeviceError) return error;
-  const name = error instanceof Error ? error.name : "unknown";
+  const name = nameOf(error);
   return new DeviceError(REMEDIES[kind][name] ?? `The ${kind} cannot be used (${name}).`);
+}
+
+/** Whether a device that was asked for by its id is no longer there. */
+export function isGone(error: unknown): boolean {
+  return nameOf(error) === "OverconstrainedError";
+}
+
+/** In some browsers not every error of a device is an Error. */
+function nameOf(error: unknown): string {
+  return (error as { name?: string } | null)?.name ?? "unknown";
 }
 
 /** Throws where browsers withhold devices, with the way out. */

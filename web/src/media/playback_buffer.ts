@@ -10,7 +10,6 @@ export class PlaybackBuffer {
   private offset = 0; // into the first piece
   private numBuffered = 0;
   private numPriming = 0; // samples of silence still to come before the speech
-  private numFading = 0; // samples left of a fade-out
 
   constructor(private readonly rateHz: number) {}
 
@@ -28,8 +27,12 @@ export class PlaybackBuffer {
 
   /** Forgets what waits; what already sounds fades out instead of clicking. */
   clear(): void {
-    this.numFading = this.numPriming ? 0 : Math.min(this.numBuffered, this.samplesOf(FADE_MS));
-    if (!this.numFading) this.empty();
+    const numFading = this.numPriming ? 0 : Math.min(this.numBuffered, this.samplesOf(FADE_MS));
+    const fading = this.taken(numFading).map((sample, i) => sample * (1 - i / numFading));
+    this.empty();
+    if (!numFading) return;
+    this.pieces.push(fading);
+    this.numBuffered = numFading;
   }
 
   fill(out: Float32Array): void {
@@ -43,17 +46,20 @@ export class PlaybackBuffer {
     }
     const [first] = this.pieces;
     if (!first) return 0;
-    let sample = first[this.offset++] ?? 0;
+    const sample = first[this.offset++] ?? 0;
     this.numBuffered--;
     if (this.offset === first.length) {
       this.pieces.shift();
       this.offset = 0;
     }
-    if (this.numFading) {
-      sample *= this.numFading / this.samplesOf(FADE_MS);
-      if (--this.numFading === 0) this.empty();
-    }
     return sample;
+  }
+
+  /** The next samples, taken out. */
+  private taken(num: number): Float32Array {
+    const samples = new Float32Array(num);
+    this.fill(samples);
+    return samples;
   }
 
   private dropFirst(): void {
@@ -63,7 +69,7 @@ export class PlaybackBuffer {
 
   private empty(): void {
     this.pieces = [];
-    this.offset = this.numBuffered = this.numPriming = this.numFading = 0;
+    this.offset = this.numBuffered = this.numPriming = 0;
   }
 
   private samplesOf(ms: number): number {

@@ -1,6 +1,6 @@
 // The camera or the screen as a series of small JPEGs, and a small preview of what is sent.
 
-import { explained, requireDevices } from "./devices";
+import { explained, isGone, requireDevices } from "./devices";
 
 export type SightKind = "camera" | "screen";
 
@@ -22,22 +22,18 @@ export class Sight {
     requireDevices();
     let stream: MediaStream;
     try {
-      stream = await (kind === "camera"
-        ? navigator.mediaDevices.getUserMedia({
-            video: {
-              deviceId: cameraId ? { exact: cameraId } : undefined,
-              facingMode: cameraId ? undefined : "user",
-              width: { ideal: 640 },
-              height: { ideal: 480 },
-              frameRate: { ideal: 15 },
-            },
-          })
-        : navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: 5 } } }));
+      stream = await (kind === "camera" ? askForCamera(cameraId) : askForScreen());
     } catch (error) {
       throw explained(error, kind);
     }
     video.srcObject = stream;
-    await video.play();
+    try {
+      await video.play();
+    } catch (error) {
+      for (const track of stream.getTracks()) track.stop();
+      video.srcObject = null;
+      throw explained(error, kind);
+    }
     return new Sight(kind, stream, video, view);
   }
 
@@ -70,5 +66,27 @@ export class Sight {
     this.canvas.getContext("2d")?.drawImage(this.video, 0, 0, this.canvas.width, this.canvas.height);
     const url = this.canvas.toDataURL("image/jpeg", quality);
     this.view.onFrame(url.slice(url.indexOf(",") + 1), this.canvas);
+  }
+}
+
+function askForScreen(): Promise<MediaStream> {
+  return navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: 5 } } });
+}
+
+/** The chosen camera, or the system's own where that one is gone. */
+async function askForCamera(cameraId: string): Promise<MediaStream> {
+  try {
+    return await navigator.mediaDevices.getUserMedia({
+      video: {
+        deviceId: cameraId ? { exact: cameraId } : undefined,
+        facingMode: cameraId ? undefined : "user",
+        width: { ideal: 640 },
+        height: { ideal: 480 },
+        frameRate: { ideal: 15 },
+      },
+    });
+  } catch (error) {
+    if (cameraId && isGone(error)) return askForCamera("");
+    throw error;
   }
 }

@@ -22,7 +22,9 @@ export interface SessionOptions {
   view: SessionView;
 }
 
-export const RETRY_AFTER_MS = [0, 500, 1000, 2000, 4000, 8000, 8000];
+/** Longer than a server takes to see that a connection is dead, and keeps the conversation of one who is away. */
+export const RETRY_AFTER_MS = [0, 500, 1000, 2000, 4000, ...Array<number>(11).fill(8000)];
+const SILENT_FOR_MS = 8000; // so long without a micro-turn, and a connection that looks open is dead
 const MEASURE_EVERY_MS = 3000;
 const CLOSE_WITHIN_MS = 1500;
 
@@ -34,6 +36,10 @@ export class Session {
   private numRetries = 0;
   private wasStarted = false;
   private isMuted = false;
+  /** No sound goes out, because the system holds it: no micro-turns are no sign of a dead connection. */
+  isHeld = false;
+  private turnAtMs: number | null = null; // when the last one came over this connection
+  private firstReason = ""; // why the better transport failed
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private measureTimer: ReturnType<typeof setInterval> | undefined;
   private readonly arrivals = new ArrivalWatch();
@@ -76,7 +82,9 @@ export class Session {
 
   /** The network is back: no need to wait for the next try. */
   retryNow(): void {
-    if (this.phase !== "reconnecting" || this.transport) return;
+    if (this.phase !== "reconnecting") return;
+    this.transport?.drop();
+    this.transport = null;
     clearTimeout(this.retryTimer);
     this.resume();
   }
@@ -90,6 +98,7 @@ export class Session {
     });
     this.transport = transport;
     this.arrivals.reset();
+    this.turnAtMs = null;
     transport.open(opening);
   }
 
@@ -104,7 +113,8 @@ export class Session {
     } else if (event.type === "microturn.extensions.enabled") {
       this.resumeToken = event.resume_token;
     } else if (event.type === "microturn.turn") {
-      this.arrivals.note(performance.now());
+      this.turnAtMs = performance.now();
+      this.arrivals.note(this.turnAtMs);
     } else if (event.type === "error" && event.error.code === "session_not_resumable") {
       this.stop("The conversation was lost. Press Start to begin again.");
       return;
@@ -118,6 +128,7 @@ export class Session {
     if (isRegular) return this.end("stopped", "");
     if (!this.wasStarted && this.kinds.length > 1) {
       this.kinds.shift();
+      this.firstReason ||= reason;
       return this.connect({ kind: "start" });
     }
     if (this.resumeToken && this.numRetries < RETRY_AFTER_MS.length) {
@@ -127,7 +138,8 @@ export class Session {
       return;
     }
     const phase = this.phase;
-    const problem = reason ? sentence(reason) : await this.options.explain(this.wasStarted);
+    const words = reason || (this.wasStarted ? "" : this.firstReason);
+    const problem = words ? sentence(words) : await this.options.explain(this.wasStarted);
     if (this.phase === phase && !this.transport && transport) this.end("failed", problem);
   }
 
@@ -137,6 +149,11 @@ export class Session {
 
   private async measure(): Promise<void> {
     if (this.phase !== "live" || !this.transport) return;
+    if (this.isHeld) this.turnAtMs = null;
+    if (this.turnAtMs !== null && performance.now() - this.turnAtMs > SILENT_FOR_MS) {
+      this.transport.drop();
+      return this.lost({ isRegular: false, reason: "" });
+    }
     const nothing = { roundTripMs: null, loss: null };
     const figures = await this.transport.figures().catch(() => nothing);
     if (this.phase === "live") {

@@ -16,6 +16,7 @@ export class WebRtcTransport implements Transport {
   private channel: RTCDataChannel | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private refusal = "";
+  private isServerStopping = false;
   private lastReceived = 0;
   private lastLost = 0;
 
@@ -99,7 +100,10 @@ export class WebRtcTransport implements Transport {
   private receive(event: ServerEvent): void {
     if (event.type === "error") this.refusal = event.error.message;
     this.reactions.onEvent(event);
-    if (event.type === "session.closed") this.close(true, "");
+    if (event.type === "info" && event.code === "server_stopping") this.isServerStopping = true;
+    if (event.type !== "session.closed") return;
+    const isRegular = event.reason !== "connection_lost" && !this.isServerStopping;
+    this.close(isRegular, isRegular ? "" : this.refusal);
   }
 
   private watch(): void {

@@ -4,7 +4,9 @@ import type { ClientEvent, ServerEvent } from "../protocol";
 import { samplesOf, toBase64 } from "./base64";
 import type { LinkFigures, Opening, Reactions, Server, SoundPort, Transport } from "./transport";
 
-const MAX_UNSENT_BYTES = 600_000; // about eight seconds of sound: beyond it the network is gone, not slow
+const MAX_UNSENT_BYTES = 200_000; // three seconds of sound: no more than the server lets pass at once after a stall
+const OPEN_WITHIN_MS = 8000;
+const ANSWER_WITHIN_MS = 2500;
 const SESSION = { model: "nano", audio: { format: { type: "audio/pcm", rate: 24000 } } } as const;
 const REGULAR = 1000;
 
@@ -12,6 +14,7 @@ export class WebSocketTransport implements Transport {
   readonly kind = "websocket";
   private socket: WebSocket | null = null;
   private refusal = "";
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly server: Server,
@@ -27,6 +30,10 @@ export class WebSocketTransport implements Transport {
     if (this.server.key) protocols.push(`openai-insecure-api-key.${this.server.key}`);
     const socket = new WebSocket(url, protocols);
     this.socket = socket;
+    this.timer = setTimeout(() => {
+      this.drop();
+      this.reactions.onClosed({ isRegular: false, reason: "" });
+    }, OPEN_WITHIN_MS);
     socket.onopen = () =>
       this.send(
         opening.kind === "resume"
@@ -35,12 +42,14 @@ export class WebSocketTransport implements Transport {
       );
     socket.onmessage = ({ data }) => this.receive(JSON.parse(data as string) as ServerEvent);
     socket.onclose = ({ code }) => {
+      clearTimeout(this.timer);
       this.sound.capture(null);
       this.reactions.onClosed({ isRegular: code === REGULAR, reason: this.refusal });
     };
   }
 
   start(): void {
+    clearTimeout(this.timer);
     this.sound.capture((pcm) => {
       if (this.socket && this.socket.bufferedAmount < MAX_UNSENT_BYTES) {
         this.send({ type: "session.input_audio.append", audio: toBase64(pcm) });
@@ -55,11 +64,13 @@ export class WebSocketTransport implements Transport {
   /** A WebSocket cannot be asked for its round trip: a small request beside it stands for it. */
   async figures(): Promise<LinkFigures> {
     const startMs = performance.now();
-    await fetch(new URL("healthz", this.server.base), { cache: "no-store" });
+    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+    await fetch(new URL("healthz", this.server.base), { cache: "no-store", signal });
     return { roundTripMs: performance.now() - startMs, loss: null };
   }
 
   drop(): void {
+    clearTimeout(this.timer);
     this.sound.capture(null);
     if (!this.socket) return;
     this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;

@@ -29,10 +29,15 @@ export function showProblem(problem: string): void {
   find("problem").hidden = !problem;
 }
 
-/** Something that went wrong beside the conversation, which goes on. */
-export function showNotice(notice: string): void {
+const NOTICE_MS = 20_000;
+let noticeTimer: ReturnType<typeof setTimeout> | undefined;
+
+/** Something that went wrong beside the conversation, which goes on. It leaves by itself unless it is to stay. */
+export function showNotice(notice: string, stays = false): void {
+  clearTimeout(noticeTimer);
   find("notice").textContent = notice;
   find("notice").hidden = !notice;
+  if (notice && !stays) noticeTimer = setTimeout(() => showNotice(""), NOTICE_MS);
 }
 
 export function showLevel(side: "you" | "model", rms: number): void {

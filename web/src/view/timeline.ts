@@ -31,7 +31,7 @@ export class Timeline {
     scroller.onscroll = () => (this.isAtEnd() === this.isFollowing ? this.redraw() : this.setFollowing(this.isAtEnd()));
     scroller.onpointermove = (event) => this.choose(this.positionAt(event));
     scroller.onpointerdown = (event) => this.choose(this.positionAt(event));
-    scroller.onpointerleave = () => this.choose(null);
+    scroller.onpointerleave = ({ pointerType }) => pointerType === "mouse" && this.choose(null);
     scroller.onkeydown = (event) => this.walk(event);
     new ResizeObserver(() => this.redraw()).observe(scroller);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
@@ -59,10 +59,17 @@ export class Timeline {
     const { num, picture } = this.waitingFrames;
     this.waitingFrames = { num: 0, picture: null };
     this.columns.push({ turn, numFrames: num, thumbnail: picture && this.thumbnail(picture, turn.index) });
-    if (this.columns.length > MAX_TURNS) this.columns.shift();
+    if (this.columns.length > MAX_TURNS) this.forgetOldest();
     this.scroller.dataset.turns = String(this.columns.length);
     if (this.columns.length % 5 === 0) this.showFigures();
     this.redraw();
+  }
+
+  /** What is looked at stays where it is. */
+  private forgetOldest(): void {
+    this.columns.shift();
+    if (this.chosen !== null) this.chosen = Math.max(0, this.chosen - 1);
+    if (!this.isFollowing) this.scroller.scrollLeft -= CELL;
   }
 
   redraw(): void {
