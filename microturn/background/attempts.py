@@ -64,6 +64,7 @@ class Attempts:
                     # What has changed something in the world is not done twice.
                     if not error.is_transient or job.has_acted or job.num_attempts >= self._limits.max_attempts:
                         raise
+                session.budget.require_tokens()
                 await asyncio.sleep(self._limits.first_backoff_ms * 2 ** (job.num_attempts - 1) / 1000)
         finally:
             progress.cancel()
@@ -73,6 +74,8 @@ class Attempts:
         package = build_package(
             job.request,
             question=job.question,
+            deeds=job.deeds,
+            earlier_answer=job.earlier_answer,
             results=session.results(before=job),
             surroundings=surroundings,
             policy=self._backend.package_policy,
@@ -81,10 +84,7 @@ class Attempts:
         async with asyncio.timeout(self._limits.attempt_within_ms / 1000) as deadline:
             bench = self._bench(session, job, surroundings, deadline)
             answer = await self._backend.answer(package, bench)
-        job.num_tokens += answer.num_tokens
-        if answer.cost_usd is not None:
-            job.cost_usd = (job.cost_usd or 0.0) + answer.cost_usd
-        session.budget.spend_tokens(answer.num_tokens)
+        bench.settle(answer)
         return self._redactor.clean(answer.text)
 
     def _bench(

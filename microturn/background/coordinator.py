@@ -8,7 +8,7 @@ but counted. See docs/background.md.
 import asyncio
 import datetime
 import logging
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -33,6 +33,9 @@ from microturn.turns.background import ActKind, BackgroundRequest
 
 HELD_FOR_MS = 15 * 60_000
 """How long the jobs of a session whose client is away go on, and their reports are held."""
+
+MAX_BUDGETS = 4_096
+"""Of sessions that were let go and may come back; the oldest is forgotten."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,6 +76,8 @@ class Coordinator:
         self._clock = clock or SystemClock()
         self._places = Places(self._limits.max_running, self._limits.max_running_per_session)
         self._sessions: dict[str, BackgroundSession] = {}
+        self._budgets: OrderedDict[str, Budget] = OrderedDict()
+        """What sessions that were let go have spent."""
         self._departures: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="microturn-ledger")
@@ -121,10 +126,12 @@ class Coordinator:
                 session_id=session_id,
                 locale=locale,
                 grants=Grants(self._permissions),
-                budget=Budget(self._budget_limits),
+                budget=self._budgets.pop(session_id, None) or Budget(self._budget_limits),
             )
-            session.timers = Timers(session_id, self._ledger, session.tell, on_cancelled=session.withdraw_timer)
+            session.timers = self._timers(session)
             self._spawn(self._take_up(session))
+        else:
+            self._spawn(session.timers.start())
         session.listen(deliver, observe)
 
     def park(self, session_id: str) -> None:
@@ -137,6 +144,8 @@ class Coordinator:
 
     def detach(self, session_id: str, *, is_over: bool = False) -> None:
         """Nobody listens any more: the session's jobs end, and nobody is told.
+
+        Answers that were still held count as interrupted, and timers wait, should it be attached again.
 
         Args:
             is_over: It will not come back: its timers and notes go as well.
@@ -152,6 +161,11 @@ class Coordinator:
                 self._stop(session, job, DropReason.SESSION_ENDED)
         if is_over:
             self._write(self._ledger.forget, session_id)
+            return
+        self._write(self._ledger.give_up, session_id)
+        self._budgets[session_id] = session.budget
+        if len(self._budgets) > MAX_BUDGETS:
+            self._budgets.popitem(last=False)
 
     def jobs(self, session_id: str) -> list[Job]:
         """The jobs of a session that are still known, oldest first."""
@@ -255,9 +269,12 @@ class Coordinator:
         if job is None:
             session.tell(weaving.failure(number, "I do not know any more which question that was. Ask it again."))
             return
-        decision = spoken_decision(words) if session.grants.is_pending(number) else None
-        if decision is not None:
+        decision = spoken_decision(words)
+        if decision is not None and session.grants.is_pending(number):
             session.grants.decide(number, is_allowed=decision)
+            return
+        if decision is not None and not job.asks_back:
+            session.tell(weaving.note(number, "nothing waits for a yes or no"))
             return
         if not job.state.is_over:
             self._stop(session, job, DropReason.AMENDED)
@@ -272,6 +289,8 @@ class Coordinator:
                 traceparent=request.traceparent,
             ),
             amendments=[*job.amendments, words],
+            deeds=job.deeds,
+            earlier_answer=job.text if job.state is JobState.DONE else job.earlier_answer,
         )
         del session.jobs[number]
         self._begin(session, amended)
@@ -296,7 +315,7 @@ class Coordinator:
 
     async def _work(self, session: BackgroundSession, job: Job) -> None:
         """A job from its claim to its end. Nothing that goes wrong here leaves it."""
-        state, text = JobState.FAILED, ""
+        state = JobState.FAILED
         try:
             if not await self._written(
                 self._ledger.claim, job.session_id, job.request.time_ms, job.number, job.act_key
@@ -309,11 +328,14 @@ class Coordinator:
                 job.state = JobState.RUNNING
                 session.show(job)
                 text = await self._attempts.run(session, job)
+            report = weaving.result(job.number, text)
             state = JobState.DONE
         except CapacityError as error:
             text = f"I cannot do that: {error}."
+            report = weaving.failure(job.number, text)
         except Exception as error:  # The job's edge: whatever broke, the others go on.
             text = told_reason(error)
+            report = weaving.failure(job.number, text)
             _log.warning(
                 "job failed",
                 extra={"fields": {"session": job.session_id, "job": job.number, "error": type(error).__name__}},
@@ -321,9 +343,10 @@ class Coordinator:
         if session.jobs.get(job.number) is not job or job.state.is_over:
             return  # Its backend did not let itself be cancelled; that was counted when it was stopped.
         self._end(session, job, state, text)
-        is_done = state is JobState.DONE
-        session.tell((weaving.result if is_done else weaving.failure)(job.number, text))
-        await self._written(self._ledger.end, job.session_id, job.request.time_ms, job.act_key, state)
+        session.tell(report, lambda: self._write_end(job, state))
+
+    def _write_end(self, job: Job, state: JobState | DropReason) -> None:
+        self._write(self._ledger.end, job.session_id, job.request.time_ms, job.act_key, state)
 
     def _end(self, session: BackgroundSession, job: Job, state: JobState, text: str) -> None:
         job.state, job.text = state, text
@@ -339,7 +362,16 @@ class Coordinator:
         if task is not None:
             task.cancel()
         self._drop(session, reason)
-        self._write(self._ledger.end, job.session_id, job.request.time_ms, job.act_key, reason)
+        self._write_end(job, reason)
+
+    def _timers(self, session: BackgroundSession) -> Timers:
+        return Timers(
+            session.session_id,
+            self._ledger,
+            session.tell,
+            on_cancelled=session.withdraw_timer,
+            is_heard=lambda: session.is_heard,
+        )
 
     async def _take_up(self, session: BackgroundSession) -> None:
         """Tell of what an earlier process left behind, and set its timers again."""

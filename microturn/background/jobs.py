@@ -40,7 +40,8 @@ class Answer:
     text: str
     """The whole answer, plain or Markdown."""
     num_tokens: int = 0
-    """What it took, prompt and completion together; 0 where nobody counts."""
+    """What it took, prompt and completion together; 0 where nobody counts. Not counted again if it was charged to the
+    workbench."""
     cost_usd: float | None = None
     """What that costs; None where the prices are not known."""
 
@@ -89,6 +90,10 @@ class Job:
     """Set for it and not cancelled since."""
     has_acted: bool = False
     """A tool that changes something has run: the job is not tried again."""
+    deeds: list[str] = field(default_factory=list[str])
+    """What tools have changed for the question, a line each, also before it was corrected: its jobs share the list."""
+    earlier_answer: str = ""
+    """What was answered before the last correction."""
 
     @property
     def number(self) -> int:
@@ -99,6 +104,11 @@ class Job:
     def session_id(self) -> str:
         """Whose job it is."""
         return self.request.session_id
+
+    @property
+    def asks_back(self) -> bool:
+        """Whether its answer is a question, to which a yes or a no is an answer."""
+        return self.state is JobState.DONE and self.text.rstrip().endswith("?")
 
     @property
     def act_key(self) -> str:

@@ -88,7 +88,7 @@ class Ledger:
             return taken.rowcount == 1
 
     def end(self, session_id: str, time_ms: int, act: str, state: str) -> None:
-        """Note that what an act began is over."""
+        """Note that what an act began is over, and told where it was to be told."""
         with self._writing() as db:
             db.execute(
                 "UPDATE acts SET ended = ? WHERE session_id = ? AND digest = ?",
@@ -104,6 +104,11 @@ class Ledger:
                 (session_id, self._process),
             ).fetchall()
             return sorted({row[0] for row in rows})
+
+    def give_up(self, session_id: str) -> None:
+        """What a session has not been told the end of counts as left unfinished, as if the process had died."""
+        with self._writing() as db:
+            db.execute("UPDATE acts SET process = '' WHERE session_id = ? AND ended IS NULL", (session_id,))
 
     def add_timer(self, session_id: str, job: int, label: str, due_s: float) -> StoredTimer:
         """Keep a timer. Raises ValueError when the session has too many."""
@@ -131,6 +136,14 @@ class Ledger:
         with self._writing() as db:
             return db.execute("DELETE FROM timers WHERE timer_id = ?", (timer_id,)).rowcount == 1
 
+    def put_back(self, session_id: str, timer: StoredTimer) -> None:
+        """Keep a timer that was taken after all: nobody has heard it."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO timers (timer_id, session_id, job, label, due_s) VALUES (?, ?, ?, ?, ?)",
+                (timer.timer_id, session_id, timer.job, timer.label, timer.due_s),
+            )
+
     def add_note(self, session_id: str, text: str) -> None:
         """Keep a note. Raises ValueError when the session has too many."""
         with self._writing() as db:
@@ -153,8 +166,9 @@ class Ledger:
             return db.execute("DELETE FROM notes WHERE session_id = ?", (session_id,)).rowcount
 
     def forget(self, session_id: str) -> None:
-        """Drop the timers and notes of a session that will not come back."""
+        """Drop the timers and notes of a session that will not come back; nothing is left to be told."""
         with self._writing() as db:
+            db.execute("UPDATE acts SET ended = 'forgotten' WHERE session_id = ? AND ended IS NULL", (session_id,))
             db.execute("DELETE FROM timers WHERE session_id = ?", (session_id,))
             db.execute("DELETE FROM notes WHERE session_id = ?", (session_id,))
 

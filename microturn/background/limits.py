@@ -51,7 +51,7 @@ class Budget:
     def spend_job(self) -> None:
         """Count a job. Raises CapacityError when none is left."""
         _check("questions", self.num_jobs, self._limits.max_jobs)
-        _check("tokens", self.num_tokens, self._limits.max_tokens)
+        self.require_tokens()
         self.num_jobs += 1
 
     def spend_tool_call(self) -> None:
@@ -62,6 +62,10 @@ class Budget:
     def spend_tokens(self, count: int) -> None:
         """Count tokens of a language model, after they were used."""
         self.num_tokens += count
+
+    def require_tokens(self) -> None:
+        """Raises CapacityError when no token is left."""
+        _check("tokens", self.num_tokens, self._limits.max_tokens)
 
     @property
     def tokens_left(self) -> int:

@@ -10,15 +10,20 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 10 * (i + 2) for i, word in enumerate(_TENS)}
 _DIGITS = {**{word: str(value) for value, word in enumerate(_SMALL[:10])}, "oh": "0"}
-_LARGEST = 10**15
+_MOST_DIGITS = 15
+_THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?!\w|,\d)")
 _NUMBER = re.compile(r"(?<![\w.,])([-−]?)(\d[\d,]*)(?:\.(\d+))?(?![\w]|[.,]\d)")
 _CLOCK = re.compile(r"(?<![\w:.])(\d{1,2}):([0-5]\d)(?![\w:])")
-_WORD = re.compile(r"[a-z]+|\d[\d,]*(?:\.\d+)?|[^\sa-z\d]", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+|\d+(?:,\d+)*(?:\.\d+)?|[^\sa-z\d]", re.IGNORECASE)
 
 
 def digits_of(text: str) -> str:
-    """The text in lower case with every spoken number as digits: "half of twenty two" to "half of 22"."""
-    words = _WORD.findall(re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text.lower()))
+    """The text in lower case with every spoken number as digits: "half of twenty two" to "half of 22".
+
+    Commas between thousands are left out; others stay.
+    """
+    text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), text.lower())
+    words = _WORD.findall(re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text))
     out: list[str] = []
     at = 0
     while at < len(words):
@@ -59,12 +64,12 @@ def _spell_clock(match: re.Match[str]) -> str:
 
 def _spell(match: re.Match[str]) -> str:
     sign, whole, fraction = match.groups()
-    value = int(whole.replace(",", ""))
+    digits = whole.replace(",", "")
     leads_with_zero = len(whole) > 1 and whole.startswith("0")
-    if value >= _LARGEST or leads_with_zero:  # a code or an identifier: digit by digit
-        words = " ".join(_SMALL[int(digit)] for digit in whole if digit.isdigit())
+    if len(digits) > _MOST_DIGITS or leads_with_zero:  # a code or an identifier: digit by digit
+        words = " ".join(_SMALL[int(digit)] for digit in digits)
     else:
-        words = spell(value)
+        words = spell(int(digits))
     if fraction:
         words += " point " + " ".join(_SMALL[int(digit)] for digit in fraction)
     return ("minus " if sign else "") + words

@@ -2,8 +2,8 @@
 
 **Trimming policy**, in this order, until the text fits: (1) the oldest earlier results go, (2) the oldest texts that
 were typed or given go, (3) the oldest utterances go, down to the last few, (4) what is left of utterances is shortened,
-each at its end. The ask with its corrections, the time and the place always stay whole. Whatever goes is counted in a
-line that stands in its place, so that a backend knows what it does not see.
+each at its end. The ask with its corrections and what was done for it, the time and the place always stay. Whatever
+goes is counted in a line that stands in its place, so that a backend knows what it does not see.
 """
 
 import datetime
@@ -19,6 +19,9 @@ from microturn.turns.video import VideoFrame
 CHARS_PER_TOKEN = 3
 """Low for English, where a token holds four: an estimate that errs towards fitting."""
 MIN_KEPT_UTTERANCES = 4
+MAX_DEEDS = 16
+"""Of what was done for a question before it was corrected, the latest are told."""
+MAX_DEED_CHARS = 200
 _SHORTENED_CHARS = 160
 _NAMES = {Speaker.USER: "User", Speaker.MODEL: "Assistant"}
 _EVENT_NAMES = {Role.USER: "User typed", Role.SYSTEM: "Note", Role.TOOL: "Tool reported"}
@@ -82,6 +85,8 @@ def build_package(
     request: BackgroundRequest,
     *,
     question: str,
+    deeds: Sequence[str] = (),
+    earlier_answer: str = "",
     results: Sequence[EarlierResult] = (),
     surroundings: Surroundings,
     policy: PackagePolicy | None = None,
@@ -92,6 +97,8 @@ def build_package(
     Args:
         request: Holds the conversation.
         question: The ask with its amendments.
+        deeds: What was changed for it before, oldest first, so that it is not done twice.
+        earlier_answer: What was answered before the last amendment.
         results: Of earlier jobs, oldest first.
         redactor: Removes secrets from every text.
     """
@@ -99,7 +106,7 @@ def build_package(
     clean = (redactor or Redactor()).clean
     question = clean(question)
     parts = _Parts(
-        head=_head(question, surroundings),
+        head=_head(question, clean(_done_so_far(deeds, earlier_answer, policy.max_result_chars)), surroundings),
         results=[clean(_result_line(result, policy.max_result_chars)) for result in results],
         events=[clean(f"{_EVENT_NAMES[event.role]}: {event.text}") for event in _told_apart(request.events)],
         utterances=[clean(line) for line in _utterance_lines(request.conversation)],
@@ -136,7 +143,7 @@ class _Parts:
                 self._drop_oldest(name, min(len(lines) - num_kept, _num_covering(lines, excess)))
         if not self._fits(max_tokens):
             lines = self._sections["Conversation so far"]
-            lines[:] = [line if len(line) <= _SHORTENED_CHARS else line[: _SHORTENED_CHARS - 1] + "…" for line in lines]
+            lines[:] = [_shortened(line, _SHORTENED_CHARS) for line in lines]
         while self._sections["Conversation so far"] and not self._fits(max_tokens):
             self._drop_oldest("Conversation so far", 1)
 
@@ -167,14 +174,30 @@ def _num_covering(lines: Sequence[str], tokens: int) -> int:
     return max(1, len(lines))
 
 
-def _head(question: str, surroundings: Surroundings) -> str:
+def _head(question: str, done: str, surroundings: Surroundings) -> str:
     now = surroundings.now.strftime("%A %d %B %Y, %H:%M %Z").strip()
-    return f"## Question\n{question}\n\nIt is {now}. The user's locale is {surroundings.locale}."
+    where = f"It is {now}. The user's locale is {surroundings.locale}."
+    return "\n\n".join(block for block in (f"## Question\n{question}", done, where) if block)
+
+
+def _done_so_far(deeds: Sequence[str], earlier_answer: str, max_answer_chars: int) -> str:
+    """What a corrected question has led to already; empty for a new one."""
+    lines = [f"- {_shortened(deed, MAX_DEED_CHARS)}" for deed in deeds[-MAX_DEEDS:]]
+    if lines:
+        lines.insert(0, "Already done for this question; do not do it again unless the correction asks for it:")
+    if len(deeds) > MAX_DEEDS:
+        lines.insert(1, f"[{len(deeds) - MAX_DEEDS} earlier left out]")
+    if earlier_answer:
+        lines.append(f"Already answered before the correction: {_shortened(earlier_answer, max_answer_chars)}")
+    return "\n".join(lines)
 
 
 def _result_line(result: EarlierResult, max_chars: int) -> str:
-    text = result.text if len(result.text) <= max_chars else result.text[: max_chars - 1] + "…"
-    return f"{result.job}. {result.question} -> {text}"
+    return f"{result.job}. {result.question} -> {_shortened(result.text, max_chars)}"
+
+
+def _shortened(text: str, max_chars: int) -> str:
+    return text if len(text) <= max_chars else text[: max_chars - 1] + "…"
 
 
 def _told_apart(events: Sequence[TextEvent]) -> list[TextEvent]:

@@ -89,15 +89,25 @@ class Grants:
         return True
 
 
-_YES = re.compile(
-    r"(?:yes|yeah|yep|sure|ok|okay|allow(?: it)?|go ahead|do it|please do|of course|you may)\b", re.IGNORECASE
+MAX_DECISION_CHARS = 60
+"""Who says more says more than yes or no."""
+_NO = r"no|nope|nah|don'?t|do not|not|not now|never|never ?mind|deny|stop"
+_YES = (
+    r"yes|yeah|yep|yup|sure|ok|okay|allow|allowed|go ahead|go on|do|do it|do that|of course|certainly|absolutely|"
+    r"you may|you can|(?:that's|that is|it's|it is) (?:fine|okay|ok|all right|alright)|fine|all right|alright"
 )
-_NO = re.compile(r"(?:no|nope|don't|do not|never|deny|not now|stop)\b", re.IGNORECASE)
+_FILLER = r"please|thanks|thank you|it|that|this|now|then|well|oh|uh|um|wait|just|by all means"
+_DECISION = re.compile(rf"(?:(?:(?P<no>{_NO})|(?:{_YES})|(?:{_FILLER}))(?: |$))+")
+_ONLY_FILLERS = re.compile(rf"(?:(?:{_FILLER})(?: |$))+")
 
 
 def spoken_decision(text: str) -> bool | None:
-    """Whether words are a yes or a no; None when they are neither."""
-    words = text.strip()
-    if _NO.match(words):
-        return False
-    return True if _YES.match(words) else None
+    """Whether words are a yes or a no and nothing else; None when they say more, or neither.
+
+    A no anywhere outweighs every yes: "okay, never mind" allows nothing.
+    """
+    words = " ".join(re.sub(r"[^\w']+", " ", text.lower().replace("’", "'")).split())
+    match = _DECISION.fullmatch(words) if len(words) <= MAX_DECISION_CHARS else None
+    if match is None or _ONLY_FILLERS.fullmatch(words):
+        return None
+    return match["no"] is None

@@ -18,6 +18,7 @@ MAX_HELD_REPORTS = 64
 
 Deliver = Callable[[Report], None]
 Observe = Callable[[Job], None]
+OnTold = Callable[[], None]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -36,24 +37,34 @@ class BackgroundSession:
     timers: Timers = field(init=False)
     _deliver: Deliver | None = None
     _observe: Observe | None = None
-    _held: deque[Report] = field(default_factory=lambda: deque[Report](maxlen=MAX_HELD_REPORTS))
+    _held: deque[tuple[Report, OnTold]] = field(
+        default_factory=lambda: deque[tuple[Report, OnTold]](maxlen=MAX_HELD_REPORTS)
+    )
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody listens."""
+        return self._deliver is not None
 
     def listen(self, deliver: Deliver, observe: Observe | None) -> None:
         """Somebody is there: hand over what was held, and everything from now on."""
         self._deliver, self._observe = deliver, observe
         while self._held:
-            deliver(self._held.popleft())
+            report, on_told = self._held.popleft()
+            deliver(report)
+            on_told()
 
     def hold(self) -> None:
         """Nobody is there for a while: hold reports back."""
         self._deliver = self._observe = None
 
-    def tell(self, report: Report) -> None:
-        """Hand a report to the interaction model, now or when it is back."""
+    def tell(self, report: Report, on_told: OnTold = lambda: None) -> None:
+        """Hand a report to the interaction model, now or when it is back; ``on_told`` is called once that is done."""
         if self._deliver is None:
-            self._held.append(report)
+            self._held.append((report, on_told))
         else:
             self._deliver(report)
+            on_told()
 
     def show(self, job: Job) -> None:
         """Let the page know of a change."""

@@ -15,6 +15,7 @@ class Timers:
     Args:
         deliver: Takes what is to be said when one is due.
         on_cancelled: Told of each timer that the user has dropped.
+        is_heard: Whether somebody listens. If not, a timer that is due stays in the ledger until ``start``.
         now_s: Unix time.
     """
 
@@ -25,17 +26,19 @@ class Timers:
         deliver: Callable[[Report], None],
         *,
         on_cancelled: Callable[[StoredTimer], None] = lambda timer: None,
+        is_heard: Callable[[], bool] = lambda: True,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._session_id = session_id
         self._ledger = ledger
         self._deliver = deliver
         self._on_cancelled = on_cancelled
+        self._is_heard = is_heard
         self._now_s = now_s
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        """Take up the timers of an earlier process; those that are overdue fire now."""
+        """Take up the timers that wait in the ledger, of an earlier process too; those that are overdue fire now."""
         for timer in await asyncio.to_thread(self._ledger.timers, self._session_id):
             self._arm(timer)
 
@@ -76,6 +79,11 @@ class Timers:
 
     async def _run(self, timer: StoredTimer) -> None:
         await asyncio.sleep(max(0.0, timer.due_s - self._now_s()))
-        if await asyncio.to_thread(self._ledger.take_timer, timer.timer_id):
+        try:
+            while self._is_heard() and await asyncio.to_thread(self._ledger.take_timer, timer.timer_id):
+                if self._is_heard():
+                    self._deliver(weaving.say(timer.job, f"Time is up: {timer.label}."))
+                    return
+                await asyncio.to_thread(self._ledger.put_back, self._session_id, timer)  # the client has just gone
+        finally:
             self._tasks.pop(timer.timer_id, None)
-            self._deliver(weaving.say(timer.job, f"Time is up: {timer.label}."))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from microturn.background.jobs import Job, Step
+from microturn.background.jobs import Answer, Job, Step
 from microturn.background.limits import Budget
 from microturn.background.permissions import Grants, Permission
 from microturn.background.secrets import Redactor
@@ -19,8 +19,11 @@ from microturn.background.weaving import plain
 TOOL_WITHIN_MS = 30_000
 MAX_OUTPUT_CHARS = 12_000
 """Of one tool's output; the rest is cut off."""
+MAX_ERROR_CHARS = 1_000
+"""Of what a tool says about its failure, which may be a server's own words."""
 MAX_ASKED_CHARS = 400
 """Of what a tool would be given, when the user is asked."""
+_BROKEN_OFF = "broken off, perhaps done"
 _log = logging.getLogger(__name__)
 
 
@@ -55,13 +58,27 @@ class Workbench:
         self._budget = budget
         self._redactor = redactor
         self._tracing = tracing
-        self._announce = announce
+        self._tell_begin = announce
         self._ask_user = ask_user
+        self._is_charged = False
 
     @property
     def tokens_left(self) -> int:
         """What is left of the session's budget."""
         return self._budget.tokens_left
+
+    def charge(self, num_tokens: int, cost_usd: float | None = None) -> None:
+        """Count what a language model took, also where no answer came of it."""
+        self._is_charged = True
+        self._job.num_tokens += num_tokens
+        if cost_usd is not None:
+            self._job.cost_usd = (self._job.cost_usd or 0.0) + cost_usd
+        self._budget.spend_tokens(num_tokens)
+
+    def settle(self, answer: Answer) -> None:
+        """Count what an answer took, unless that was charged as it came about."""
+        if not self._is_charged:
+            self.charge(answer.num_tokens, answer.cost_usd)
 
     async def call(self, name: str, arguments: dict[str, Any]) -> str:
         """Use a built-in tool.
@@ -73,7 +90,7 @@ class Workbench:
         tool = self.tools.get(name)
         if tool is None:
             raise ToolError(f"there is no tool {name[:60]!r}: use one of {', '.join(self.tools)}")
-        return await self.guard(name, arguments, lambda: tool.call(arguments, self._scope), is_acting=tool.is_acting)
+        return await self.guard(name, arguments, lambda: self._run(tool, arguments), is_acting=tool.is_acting)
 
     async def guard(
         self, name: str, arguments: Mapping[str, Any], use: Callable[[], Awaitable[str]], *, is_acting: bool
@@ -96,8 +113,8 @@ class Workbench:
                     output = await use()
             except TimeoutError:
                 raise ToolError(f"{name} did not answer within {TOOL_WITHIN_MS // 1000} seconds") from None
-            except ToolError:
-                raise
+            except ToolError as error:
+                raise ToolError(self._redactor.clean(str(error))[:MAX_ERROR_CHARS]) from error
             except Exception as error:  # A tool's edge: whatever breaks in it, the job goes on.
                 _log.warning("tool failed", extra={"fields": {"tool": name, "error": type(error).__name__}})
                 raise ToolError(f"{name} failed ({type(error).__name__})") from error
@@ -105,6 +122,28 @@ class Workbench:
         if len(output) > MAX_OUTPUT_CHARS:
             output = f"{output[:MAX_OUTPUT_CHARS]}\n[{len(output) - MAX_OUTPUT_CHARS} characters more]"
         return output
+
+    async def _run(self, tool: AnyTool, arguments: dict[str, Any]) -> str:
+        """Run a built-in tool. One that changes something is written down before it begins: it may be broken off."""
+        if tool.is_repeatable:
+            return await tool.call(arguments, self._scope)
+        self._job.has_acted = True
+        deeds, deed = self._job.deeds, f"{tool.name} {self._shown(arguments)}".rstrip()
+        place = len(deeds)
+        deeds.append(f"{deed}: {_BROKEN_OFF}")
+        try:
+            output = await tool.call(arguments, self._scope)
+        except ToolError as error:
+            deeds[place] = f"{deed}: failed: {plain(self._redactor.clean(str(error)))}"
+            raise
+        deeds[place] = f"{deed}: {plain(self._redactor.clean(output))}"
+        return output
+
+    def _announce(self, name: str) -> None:
+        """A tool begins. One of somebody else counts as a change, whatever it says of itself."""
+        if name not in self.tools:
+            self._job.deeds.append(f"{name}: {_BROKEN_OFF}")
+        self._tell_begin(name)
 
     def miss(self, server: str, why: str) -> None:
         """Note that a server of tools is not there."""
@@ -150,3 +189,5 @@ def _recorded(job: Job, name: str) -> Generator[Callable[[str], None], None, Non
         duration_ms = (time.monotonic_ns() - began_ns) // 1_000_000
         outcome = outcomes[0] if outcomes else "failed"
         job.steps.append(Step(tool=name, outcome=outcome, duration_ms=duration_ms))
+        if outcome not in ("denied", "cancelled") and (begun := f"{name}: {_BROKEN_OFF}") in job.deeds:
+            job.deeds[job.deeds.index(begun)] = f"{name}: {outcome}"

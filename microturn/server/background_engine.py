@@ -10,6 +10,7 @@ import copy
 import hashlib
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol
 
@@ -29,9 +30,29 @@ from microturn.turns.trace import TurnTrace
 from microturn.turns.video import VideoFrame
 
 MAX_CONVERSATIONS = 256
-"""Records kept for clients that may come back; the oldest is forgotten."""
+"""Kept for clients that may come back; the oldest is forgotten."""
+FIRST_CLIENT_JOB = 900_000
+"""Jobs that a client asks for are numbered from here on: far from the numbers that the interaction model gives."""
 MAX_WAITING_REPORTS = 64
 """Reports that the engine has no room for yet; the oldest is dropped and counted."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Record:
+    """What is kept of a session over its connections."""
+
+    conversation: Conversation = field(default_factory=Conversation)
+    reader: ActReader = field(default_factory=ActReader)
+    """An act may have begun on one connection and end on the next."""
+    next_turn: int = 0
+    """The micro-turn whose output is read next."""
+
+    def read(self, output: MicroTurnOutput) -> list[Act]:
+        """The acts that an output completes. What began before a gap in the outputs is not joined to what follows."""
+        if output.index != self.next_turn:
+            self.reader = ActReader()
+        self.next_turn = output.index + 1
+        return self.reader.read(output.pieces)
 
 
 class BackgroundEngine:
@@ -40,7 +61,7 @@ class BackgroundEngine:
     def __init__(self, engine: Engine, coordinator: Coordinator) -> None:
         self._engine = engine
         self._coordinator = coordinator
-        self._conversations: OrderedDict[str, Conversation] = OrderedDict()
+        self._records: OrderedDict[str, Record] = OrderedDict()
         self._holders: dict[str, BackgroundEngineSession] = {}
         """Who speaks for a session: the latest that opened or resumed it."""
 
@@ -54,24 +75,25 @@ class BackgroundEngine:
     async def resume(self, resume_token: str) -> "BackgroundEngineSession":
         """Go on with a conversation, and hear of what came of its jobs meanwhile. Raises what the engine raises."""
         session = await self._engine.resume(resume_token)
-        if (session_id := _id_of(resume_token)) not in self._conversations:  # another process held it
-            self._conversations[session_id] = await _remembered(session)
+        if (session_id := _id_of(resume_token)) not in self._records:  # another process held it
+            self._records[session_id] = await _remembered(session)
         return self._joined(session)
 
     async def fork(self, resume_token: str) -> "BackgroundEngineSession":
         """Begin a conversation where another one stands, without that one's jobs. Raises what the engine raises."""
         session = await self._engine.fork(resume_token)
-        if (origin := self._conversations.get(_id_of(resume_token))) is not None:
-            self._conversations[_id_of(session.resume_token)] = copy.deepcopy(origin)
+        origin = self._records.get(_id_of(resume_token))
+        record = copy.deepcopy(origin) if origin is not None else await _remembered(session)
+        self._records[_id_of(session.resume_token)] = record
         return self._joined(session)
 
     def _joined(self, session: EngineSession) -> "BackgroundEngineSession":
         session_id = _id_of(session.resume_token)
-        conversation = self._conversations.setdefault(session_id, Conversation())
-        self._conversations.move_to_end(session_id)
-        while len(self._conversations) > MAX_CONVERSATIONS:
-            self._conversations.popitem(last=False)
-        joined = BackgroundEngineSession(session, self._coordinator, session_id, conversation, self._let_go)
+        record = self._records.setdefault(session_id, Record())
+        self._records.move_to_end(session_id)
+        while len(self._records) > MAX_CONVERSATIONS:
+            self._records.popitem(last=False)
+        joined = BackgroundEngineSession(session, self._coordinator, session_id, record, self._let_go)
         self._holders[session_id] = joined
         return joined
 
@@ -81,7 +103,7 @@ class BackgroundEngine:
             return False
         del self._holders[session.session_id]
         if is_over:
-            self._conversations.pop(session.session_id, None)
+            self._records.pop(session.session_id, None)
         return True
 
 
@@ -107,15 +129,15 @@ class BackgroundEngineSession:
         session: EngineSession,
         coordinator: Coordinator,
         session_id: str,
-        conversation: Conversation,
+        record: Record,
         let_go: LetGo,
     ) -> None:
         self._session = session
         self._coordinator = coordinator
         self.session_id = session_id
-        self._conversation = conversation
+        self._conversation = record.conversation
         self._let_go = let_go
-        self._reader = ActReader()
+        self._record = record
         self._waiting: deque[TextEvent] = deque()
         self._turn = session.next_sample // IN_SAMPLES_PER_TURN
         self._summing: asyncio.Task[None] | None = None
@@ -160,11 +182,11 @@ class BackgroundEngineSession:
             self._conversation.add_output(output)
             if trace.kept_text_share >= SUMMARISE_AT_SHARE:
                 self._begin_summary()
-            num_malformed = self._reader.num_malformed
-            for act in self._reader.read(output.pieces):
+            num_malformed = self._record.reader.num_malformed
+            for act in self._record.read(output):
                 if not self._is_for_others(act):
                     self._submit(act, trace.traceparent)
-            if self._reader.num_malformed > num_malformed:
+            if self._record.reader.num_malformed > num_malformed:
                 log_event("act not understood", session=self.session_id, turn=output.index)
             self._push_waiting()
             yield output, trace
@@ -196,7 +218,7 @@ class BackgroundEngineSession:
     def ask(self, text: str) -> int:
         """Ask something that the interaction model has not asked; returns the number of the job."""
         taken = {job.number for job in self._coordinator.jobs(self.session_id)}
-        number = next(each for each in count(1) if each not in taken)
+        number = next(each for each in count(FIRST_CLIENT_JOB) if each not in taken)
         self._submit(Act(kind=ActKind.ASK, job=number, text=text))
         return number
 
@@ -265,16 +287,20 @@ class BackgroundEngineSession:
             self._summing = None
 
 
-async def _remembered(session: EngineSession) -> Conversation:
-    """The conversation so far, from the engine's journal; an empty one where that cannot be read."""
+async def _remembered(session: EngineSession) -> Record:
+    """The conversation so far, from the engine's journal; an empty one where that cannot be read.
+
+    Acts that were whole were taken up when they were written; one that is not yet goes on.
+    """
     try:
         past = await session.past()
     except JournalError as error:
         log_event("conversation not remembered", error=type(error).__name__)
         past = ()
-    conversation = Conversation(is_whole=bool(past) or session.next_sample == 0)
+    record = Record(conversation=Conversation(is_whole=bool(past) or session.next_sample == 0))
     for events, output in past:
         for event in events:
-            conversation.add_event(event, turn=output.index)
-        conversation.add_output(output)
-    return conversation
+            record.conversation.add_event(event, turn=output.index)
+        record.conversation.add_output(output)
+        record.read(output)
+    return record

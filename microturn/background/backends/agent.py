@@ -146,12 +146,16 @@ class AgentBackend:
         prompt: list[str | BinaryContent] = [package.text, *(_picture(frame) for frame in package.images)]
         limits = UsageLimits(request_limit=self._config.max_requests, total_tokens_limit=bench.tokens_left or 1)
         toolsets = self._guarded(bench) if self._config.can_call_tools else []
-        return await self._asked(self._agent, prompt, toolsets, limits)
+        usage = RunUsage()
+        try:
+            return await self._asked(self._agent, prompt, toolsets, limits, usage)
+        finally:
+            bench.charge(usage.total_tokens, self._cost_usd(usage))
 
     async def summarise(self, text: str) -> Answer:
         """Tell a text shorter, without tools. Raises BackendError when it cannot."""
         room = self.package_policy.max_tokens * CHARS_PER_TOKEN
-        return await self._asked(self._summariser, [text[-room:]], [], UsageLimits(request_limit=1))
+        return await self._asked(self._summariser, [text[-room:]], [], UsageLimits(request_limit=1), RunUsage())
 
     async def _asked(
         self,
@@ -159,9 +163,10 @@ class AgentBackend:
         prompt: list[str | BinaryContent],
         toolsets: list[AbstractToolset[Any]],
         limits: UsageLimits,
+        usage: RunUsage,
     ) -> Answer:
         try:
-            text, usage = await self._stream(agent, prompt, toolsets, limits)
+            text = await self._stream(agent, prompt, toolsets, limits, usage)
         except (ModelAPIError, UnexpectedModelBehavior, UsageLimitExceeded, UserError, AgentRunError) as error:
             raise _explained(error) from error
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
@@ -189,7 +194,9 @@ class AgentBackend:
         prompt: list[str | BinaryContent],
         toolsets: list[AbstractToolset[Any]],
         limits: UsageLimits,
-    ) -> tuple[str, RunUsage]:
+        usage: RunUsage,
+    ) -> str:
+        """The answer. What it takes is counted in ``usage`` as it goes, so that nothing is lost where it breaks off."""
         settings: dict[str, Any] = {"max_tokens": self._config.max_answer_tokens, "extra_body": self._config.extra_body}
         if self._config.temperature is not None:
             settings["temperature"] = self._config.temperature
@@ -198,13 +205,14 @@ class AgentBackend:
             prompt,
             toolsets=toolsets,
             usage_limits=limits,
+            usage=usage,
             model_settings=settings,  # pyright: ignore[reportArgumentType]
         ) as events:
             text = ""
             async for event in events:
                 match event:
                     case AgentRunResultEvent(result=result):
-                        return result.output[:MAX_ANSWER_CHARS], result.usage
+                        return result.output[:MAX_ANSWER_CHARS]
                     case PartStartEvent(part=TextPart(content=text)):
                         pass
                     case PartDeltaEvent(delta=TextPartDelta(content_delta=delta)):
@@ -213,7 +221,8 @@ class AgentBackend:
                         pass
                 if len(text) > MAX_ANSWER_CHARS:
                     # The endpoint counts at the end, which is not waited for.
-                    return text[:MAX_ANSWER_CHARS], events.usage + RunUsage(output_tokens=estimated_tokens(text))
+                    usage.incr(RunUsage(output_tokens=estimated_tokens(text)))
+                    return text[:MAX_ANSWER_CHARS]
         raise BackendError("The language model broke off.", is_transient=True)
 
     def _guarded(self, bench: Workbench) -> list[AbstractToolset[Any]]:

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,10 @@ from pydantic_ai.mcp import MCPToolset, load_mcp_toolsets
 from pydantic_ai.toolsets import AbstractToolset, PrefixedToolset
 
 START_WITHIN_S = 30.0
+_VARIABLE = re.compile(r"\$\{(?P<name>[^}:]+)(?P<or>:-(?P<default>[^}]*))?\}")
+"""As ``load_mcp_toolsets`` reads it."""
+_AFTER_SCHEME = re.compile(r"(?:basic|bearer|token|api-?key)\s+(?P<secret>\S.*)", re.IGNORECASE | re.DOTALL)
+"""A header's value that names its scheme first."""
 
 
 def mcp_toolsets(config: Path) -> list[AbstractToolset[Any]]:
@@ -41,12 +47,26 @@ async def close_toolsets(toolsets: Sequence[AbstractToolset[Any]]) -> None:
 
 
 def secrets_of(config: Path) -> list[str]:
-    """Values of ``env`` and ``headers`` in a configuration: what must never reach a model."""
+    """Values of ``env`` and ``headers`` in a configuration: what must never reach a model.
+
+    They are filled in from the environment as ``mcp_toolsets`` does it; of "Bearer KEY", the key alone counts too.
+    """
     servers = json.loads(config.read_bytes()).get("mcpServers", {})
-    found: list[str] = []
-    for server in servers.values():
-        found += [str(value) for part in ("env", "headers") for value in (server.get(part) or {}).values()]
-    return found
+    return [secret for server in servers.values() for secret in _secrets_of_server(server)]
+
+
+def _secrets_of_server(server: Mapping[str, Any]) -> Iterator[str]:
+    for part in ("env", "headers"):
+        for value in (server.get(part) or {}).values():
+            secret = _VARIABLE.sub(_filled_in, str(value)).strip()
+            yield secret
+            if match := _AFTER_SCHEME.fullmatch(secret):
+                yield match["secret"]
+
+
+def _filled_in(variable: re.Match[str]) -> str:
+    """A variable's value, its default, or the reference itself where it has neither."""
+    return os.environ.get(variable["name"], variable[0] if variable["or"] is None else variable["default"])
 
 
 def _patient(toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:

@@ -7,6 +7,8 @@ from microturn.background.summaries import Summariser
 from microturn.background.tools.tool import AnyTool, Arguments, ToolError
 from microturn.background.workbench import Workbench
 
+_CORRECTION = "; correction: "
+
 
 class ToolsBackend:
     """Understands plain questions to the tools.
@@ -34,7 +36,7 @@ class ToolsBackend:
         if understood is None:
             if self._otherwise is not None:
                 return await self._otherwise.answer(package, bench)
-            raise BackendError(_apology(bench))
+            raise BackendError(_apology(package.question, bench))
         tool, arguments = understood
         try:
             return Answer(text=await bench.call(tool.name, arguments.model_dump()))
@@ -54,16 +56,30 @@ class ToolsBackend:
 
 
 def _understood(question: str, bench: Workbench) -> tuple[AnyTool, Arguments] | None:
-    """The tool for a question. Of a corrected one, the last correction that makes a question by itself counts."""
-    for part in reversed(question.split("; correction: ")):
-        for tool in bench.tools.values():
-            arguments: Arguments | None = tool.understand(part)
-            if arguments is not None:
-                return tool, arguments
+    """The tool for a question. Of a corrected one, the last correction that makes a question by itself counts.
+
+    What was corrected since is no reason to change something: that may have been done before, and was not meant so.
+    """
+    latest, *earlier = reversed(question.split(_CORRECTION))
+    if (understood := _understood_part(latest, bench)) is not None:
+        return understood
+    for part in earlier:
+        if (understood := _understood_part(part, bench)) is not None:
+            return understood if understood[0].is_repeatable else None
     return None
 
 
-def _apology(bench: Workbench) -> str:
+def _understood_part(part: str, bench: Workbench) -> tuple[AnyTool, Arguments] | None:
+    for tool in bench.tools.values():
+        arguments: Arguments | None = tool.understand(part)
+        if arguments is not None:
+            return tool, arguments
+    return None
+
+
+def _apology(question: str, bench: Workbench) -> str:
+    if _CORRECTION in question:
+        return "I cannot correct that without a language model. Ask for the whole of it again."
     abilities = [tool.ability for tool in bench.tools.values()]
     can = f"I can {', '.join(abilities)}." if abilities else "No tool is set up."
     return f"I cannot answer that without a language model. {can}"

@@ -41,22 +41,30 @@ _SPOKEN = (
         r"\bhow much is\b|\bwhat(?: is|'s| are| does)?\b|\bcalculate\b|\bcompute\b|\bwork out\b|\bplease\b|\bequals?\b",
         " ",
     ),
+    (r"(?<![\w.])(\d+) and a half\b(?! of)", r" \1.5 "),
     (r"\bthe square root of\b|\bsquare root of\b", " sqrt "),
     (r"\bto the power of\b|\bto the power\b|\braised to\b|\^", " ** "),
     (r"\bsquared\b", " ** 2 "),
     (r"\bcubed\b", " ** 3 "),
-    (r"\bdivided by\b|\bover\b|÷|:", " / "),
+    (r"\bdivided by\b|\bover\b|÷", " / "),
     (r"\bmultiplied by\b|\btimes\b|\bx\b|×|·", " * "),
     (r"\bplus\b|\badded to\b|\band\b", " + "),
     (r"\bminus\b|\bless\b|−", " - "),
-    (r"\bpercent of\b|% of\b|% of", " / 100 * "),
-    (r"\bpercent\b|%", " / 100 "),
-    (r"\bhalf of\b|\bhalf\b", " 0.5 * "),
-    (r"\ba third of\b", " 1 / 3 * "),
-    (r"\ba quarter of\b", " 0.25 * "),
-    (r"\bmod(?:ulo)?\b", " % "),
+    (r"\bmod(?:ulo)?\b", " mod "),
     (r"[?!,]|\.(?!\d)", " "),
 )
+_NUMBER = r"\d+(?:\.\d+)?"
+_GROUP = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_OPERAND = rf"(?:- )?(?:{_NUMBER}|(?:sqrt ?)?{_GROUP})(?: \*\* (?:- )?{_NUMBER})?"
+_ROOT = re.compile(rf"\bsqrt ({_NUMBER})")
+_PERCENT = re.compile(rf"(?<![\w.])({_NUMBER}) (?:percent\b|%)")
+_PART_OF = re.compile(
+    rf"(?:(?P<percent>\( {_NUMBER} / 100 \)) of|\b(?:(?P<count>an?|\d+) )?(?P<name>half|third|quarter)s? of|\bhalf) "
+    rf"(?P<whole>{_OPERAND})(?![\w.]| (?:of|half|third|quarter))"
+)
+_BELOW = {"half": 2, "third": 3, "quarter": 4}
+_UNCLEAR = re.compile(r"[+\-] \( [\d.]+ / 100 \)(?! \*)|[\d)] \(")
+"""More or less by some percent, of which it is not said; a product without a sign."""
 _SAFE_EXPRESSION = re.compile(r"[\d\s.+\-*/()%a-z]+")
 
 
@@ -106,7 +114,9 @@ def understand(question: str) -> Sum | None:
     text = f" {digits_of(question)} "
     for pattern, symbol in _SPOKEN:
         text = re.sub(pattern, symbol, text, flags=re.IGNORECASE)
-    text = re.sub(r"\bsqrt\s+(\d+(?:\.\d+)?)", r"sqrt(\1)", text).strip()
+    text = _with_parts(" ".join(text.split()))
+    if _UNCLEAR.search(text):
+        return None
     has_work = re.search(r"[+\-*/%]|sqrt", text.lstrip("- "))
     if not has_work or not re.search(r"\d", text) or not _SAFE_EXPRESSION.fullmatch(text):
         return None
@@ -117,6 +127,24 @@ def understand(question: str) -> Sum | None:
     except (SyntaxError, MemoryError, RecursionError, ValueError):
         return None
     return Sum(expression=" ".join(text.split()))
+
+
+def _with_parts(text: str) -> str:
+    """Percentages, halves and roots in parentheses, the last first: each is of what follows it."""
+    text = _PERCENT.sub(r"( \1 / 100 )", _ROOT.sub(r"sqrt(\1)", text))
+    while parts := [*_PART_OF.finditer(text)]:
+        part = parts[-1]
+        text = f"{text[: part.start()]}( {_share(part)} * {part['whole']} ){text[part.end() :]}"
+    return re.sub(r"\bmod\b", "%", re.sub(r"\b(?:an? )?half\b", "0.5", text))
+
+
+def _share(part: re.Match[str]) -> str:
+    if part["percent"]:
+        return part["percent"].strip("() ")
+    if not part["name"]:
+        return "0.5"
+    count = part["count"] if part["count"] and part["count"].isdigit() else "1"
+    return f"{count} / {_BELOW[part['name']]}"
 
 
 def _value(node: ast.expr) -> Number:

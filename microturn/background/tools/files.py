@@ -3,6 +3,8 @@
 import asyncio
 import os
 import re
+import stat
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -69,13 +71,17 @@ async def _search(root: Path, arguments: Query, scope: ToolScope) -> str:
     words = [w for w in re.findall(r"\w+", arguments.query.lower()) if w not in _STOP_WORDS]
     if not words:
         raise ToolError("there is no word to search for: name what the file is about")
-    hits = await asyncio.to_thread(lambda: sorted(_hits(root, words), reverse=True)[:MAX_HITS])
+    stop = threading.Event()
+    try:
+        hits = await asyncio.to_thread(lambda: sorted(_hits(root, words, stop), reverse=True)[:MAX_HITS])
+    finally:
+        stop.set()  # a thread is not cancelled with the one who waits for it
     return "\n".join(f"{name}: {extract}" for _, name, extract in hits) or f"No file holds {arguments.query}."
 
 
 async def _read(root: Path, arguments: FileName, scope: ToolScope) -> str:
-    path = (root / arguments.name).resolve()
-    if not path.is_relative_to(root) or not path.is_file():
+    path = _path_of(root, arguments.name)
+    if path is None:
         raise ToolError(f"there is no file {arguments.name[:80]!r} in the folder: search for its name first")
     text = await asyncio.to_thread(_text_of, path)
     if text is None:
@@ -83,9 +89,19 @@ async def _read(root: Path, arguments: FileName, scope: ToolScope) -> str:
     return text if len(text) <= MAX_READ_CHARS else f"{text[:MAX_READ_CHARS]}\n[{len(text) - MAX_READ_CHARS} more]"
 
 
-def _hits(root: Path, words: list[str]) -> Iterator[tuple[int, str, str]]:
+def _path_of(root: Path, name: str) -> Path | None:
+    """A file that the search would show; None for one that is absent, outside of the folder, or hidden."""
+    try:
+        path = (root / name).resolve()
+        is_shown = path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    except (OSError, ValueError, RuntimeError):  # no path at all, one outside, links in a ring
+        return None
+    return path if is_shown else None
+
+
+def _hits(root: Path, words: list[str], stop: threading.Event) -> Iterator[tuple[int, str, str]]:
     """Files that hold any of the words: how many of them, the name, an extract."""
-    for path in _files(root):
+    for path in _files(root, stop):
         text = _text_of(path)
         if text is None:
             continue
@@ -97,11 +113,16 @@ def _hits(root: Path, words: list[str]) -> Iterator[tuple[int, str, str]]:
             yield len(found), name, " ".join(text[at : at + _CONTEXT_CHARS].split())
 
 
-def _files(root: Path) -> Iterator[Path]:
+def _files(root: Path, stop: threading.Event) -> Iterator[Path]:
+    """Every file that is neither hidden nor a link, until it is told to stop."""
     count = 0
     for folder, folders, names in os.walk(root):
+        if stop.is_set():
+            return
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for name in sorted(names):
+            if stop.is_set():
+                return
             path = Path(folder) / name
             if name.startswith(".") or path.is_symlink():
                 continue
@@ -112,9 +133,13 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _text_of(path: Path) -> str | None:
-    """The text of a file; None for one that is none, or too large, or cannot be read."""
+    """The text of a file; None for one that is none, or too large, or cannot be read.
+
+    Pipes and devices are not opened: they may keep a reader waiting for ever.
+    """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
             return None
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError):

@@ -60,6 +60,7 @@ WRITE_NOTE = Tool(
     arguments=Note,
     run=_write,
     understand=_understand_write,
+    changes_something=True,
 )
 READ_NOTES = Tool(
     name="read_notes",
@@ -77,4 +78,5 @@ FORGET_NOTES = Tool(
     run=_forget,
     understand=lambda question: Nothing() if _FORGET.fullmatch(question.strip()) else None,
     is_acting=True,
+    changes_something=True,
 )

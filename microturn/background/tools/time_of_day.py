@@ -1,17 +1,21 @@
 """The time and the date, here and in other time zones."""
 
+import datetime
 import re
 import zoneinfo
 from functools import cache
 
+from microturn.background.numerals import digits_of
 from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
 
 _QUESTION = re.compile(
     r"(?:tell me |do you know )?(?:what(?:'s| is)?|which)?\s*(?:the )?(?P<what>time|date|day)(?: of the week)?"
     r"(?: is it| it is| is today| today)?(?: now| right now| today)?"
-    r"(?: in (?P<place>[a-z .'-]+?))?(?: now| right now)?[?. ]*",
+    r"(?: in (?P<place>(?:gmt|utc) ?[+−-] ?\d[\d:]*|[a-z .'-]+?))?(?: now| right now)?[?. ]*",
     re.IGNORECASE,
 )
+_OFFSET = re.compile(r"(?:gmt|utc) (?P<sign>\+|plus|-|−|minus) (?P<hours>\d{1,2})(?:(?: : )?(?P<minutes>[0-5]\d))?")
+_LARGEST_OFFSET_HOURS = 14
 
 
 class Place(Arguments):
@@ -21,17 +25,29 @@ class Place(Arguments):
     """A large city or an IANA time zone, such as ``Tokyo`` or ``Europe/Oslo``; empty for where the user is."""
 
 
-def zone_of(place: str) -> zoneinfo.ZoneInfo:
-    """The time zone of a city that gives one its name, or a zone by its own name.
+def zone_of(place: str) -> datetime.tzinfo:
+    """The time zone of a city that gives one its name, a zone by its own name, or an offset such as ``GMT+5``.
+
+    An offset alone means what people mean by it: five hours ahead. ``Etc/GMT+5`` is the zone of that name, behind.
 
     Raises:
         ToolError: unknown.
     """
+    if offset := _offset_of(place):
+        return offset
     name = place.strip().lower().replace(" ", "_")
     zone = _zones().get(name) or _zones().get(name.rsplit("/", 1)[-1])
     if zone is None:
         raise ToolError(f"I do not know the time zone of {place[:40]}: name a large city near it")
     return zoneinfo.ZoneInfo(zone)
+
+
+def _offset_of(place: str) -> datetime.tzinfo | None:
+    match = _OFFSET.fullmatch(digits_of(place))
+    if not match or int(match["hours"]) > _LARGEST_OFFSET_HOURS:
+        return None
+    span = datetime.timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))
+    return datetime.timezone(span if match["sign"] in ("+", "plus") else -span)
 
 
 @cache

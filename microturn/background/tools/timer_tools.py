@@ -1,6 +1,8 @@
 """Timers and reminders as tools. They need no permission: they are the user's own and change nothing else."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -10,7 +12,30 @@ from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScop
 
 MAX_S = 7 * 24 * 3_600
 _SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
-_SPAN = re.compile(r"(?P<count>\d+(?:\.\d+)?|an?|half an) (?P<unit>second|minute|hour|day)s?(?P<half> and a half)?")
+_SHARES = {"half": 0.5, "third": 1 / 3, "quarter": 0.25}
+_SHARE = rf"(?:an? |\d+ )?(?:{'|'.join(_SHARES)})s?"
+_UNIT = rf"(?:{'|'.join(_SECONDS)})s?"
+_SPAN = re.compile(
+    rf"(?<![\w.,])(?:"
+    rf"(?P<count>\d+(?:\.\d+)?|an?(?! second (?:timer|alarm|reminder)))(?: and (?P<more>{_SHARE})(?: of)?(?: an?)?)?"
+    rf"|(?P<share>{_SHARE})(?: of)?(?: an?)?"
+    rf"|(?:(?P<whole>\d+) )?(?P<above>\d+) / (?P<below>[1-9]\d*)(?: of an?)?"
+    rf") (?P<unit>{_UNIT})(?: and (?P<rest>{_SHARE})(?! (?:of|an?|{_UNIT})\b))?(?!\w)"
+)
+"""After ``digits_of``: "20 minutes", "an hour and a half", "2 and a half hours", "a quarter of an hour"."""
+_JOINT = re.compile(r"(?: ,)?(?: and)? ")
+_BEFORE_NO_SPAN = re.compile(
+    r"(?:\d(?: ,| \.| :)?(?: and| or| to| -| /| x| times)?|\b(?:every|each|minus|last|past)) $"
+)
+_AFTER_NO_SPAN = re.compile(
+    r"(?: ,| \.)?(?: and| or| to| -)? \d| or (?:an? )?(?:half|third|quarter|couple)\b"
+    r"| (?:before|after|past|ago|earlier|prior)\b"
+)
+"""Words that make a number or a span mean something else: "5 or 10 minutes", "1 hour 20", "a day before"."""
+_WHEN = r"(?: (?:about|around|exactly|another|roughly|the next))? $"
+_WHEN_REMINDED = re.compile(rf"\b(?:in|after){_WHEN}")
+_WHEN_TIMED = re.compile(rf"\b(?:in|after|for){_WHEN}")
+_FROM_NOW = re.compile(r" from now\b")
 _REMINDER = re.compile(r"remind me (?:in )?.*?(?:to|about|that) (?P<what>.+)")
 _TIMER_FOR = re.compile(r"timer .*?\b(?:called|named|for (?:the |my ))\s*(?P<what>[a-z][a-z ]*)")
 
@@ -36,12 +61,61 @@ class WhichTimers(Arguments):
 
 
 def span_s(text: str) -> float | None:
-    """The span of time in a text, such as "1 hour and 20 minutes", in seconds; None when there is none."""
-    total = 0.0
-    for match in _SPAN.finditer(text):
-        count = {"a": 1.0, "an": 1.0, "half an": 0.5}.get(match["count"]) or float(match["count"])
-        total += (count + (0.5 if match["half"] else 0)) * _SECONDS[match["unit"]]
-    return total or None
+    """The one span of time in a text, such as "1 hour and 20 minutes", in seconds; None when it is not plain."""
+    runs = [*_runs(text)]
+    return runs[0].seconds if len(runs) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Spans that make one: "1 hour, 20 minutes and 5 seconds"."""
+
+    start: int
+    end: int
+    seconds: float | None
+    """None where it is not plain what is meant."""
+
+
+def _runs(text: str) -> Iterator[_Run]:
+    run: list[re.Match[str]] = []
+    for span in _SPAN.finditer(text):
+        if run and not _JOINT.fullmatch(text, run[-1].end(), span.start()):
+            yield _run_of(text, run)
+            run = []
+        run.append(span)
+    if run:
+        yield _run_of(text, run)
+
+
+def _run_of(text: str, spans: list[re.Match[str]]) -> _Run:
+    start, end = spans[0].start(), spans[-1].end()
+    sizes = [_unit_s(span) for span in spans]
+    is_plain = (
+        sizes == sorted(set(sizes), reverse=True)  # "5 minutes and 10 minutes" are two timers
+        and not _BEFORE_NO_SPAN.search(text[:start])
+        and not _AFTER_NO_SPAN.match(text, end)
+    )
+    return _Run(start, end, sum(map(_seconds_of, spans)) or None if is_plain else None)
+
+
+def _seconds_of(span: re.Match[str]) -> float:
+    if span["above"]:
+        count = float(span["whole"] or 0) + float(span["above"]) / float(span["below"])
+    elif span["share"]:
+        count = _share(span["share"])
+    else:
+        count = (1.0 if span["count"] in ("a", "an") else float(span["count"])) + _share(span["more"])
+    return (count + _share(span["rest"])) * _unit_s(span)
+
+
+def _unit_s(span: re.Match[str]) -> int:
+    return _SECONDS[span["unit"].removesuffix("s")]
+
+
+def _share(words: str | None) -> float:
+    """What "a half" or "3 quarters" is; nothing is zero."""
+    count, _, name = (words or "").rpartition(" ")
+    return (float(count) if count.isdigit() else 1.0) * _SHARES.get(name.removesuffix("s"), 0.0)
 
 
 def spoken_span(seconds: float) -> str:
@@ -81,12 +155,24 @@ async def _cancel(arguments: WhichTimers, scope: ToolScope) -> str:
 def _understand_set(question: str) -> Timer | None:
     text = digits_of(question)
     is_asked = re.search(r"\b(?:timer|remind me|wake me|alarm|tell me in|let me know in)\b", text)
-    seconds = span_s(text) if is_asked else None
-    if seconds is None or seconds > MAX_S or re.search(r"\b(?:cancel|how much|how long|left)\b", text):
+    if not is_asked or re.search(r"\b(?:cancel|how much|how long|left)\b", text):
         return None
-    what = _REMINDER.search(text) or _TIMER_FOR.search(text)
-    label = _SPAN.sub("", what["what"]).strip(" ?.") if what else ""
-    return Timer(seconds=seconds, label=re.sub(r"\s+(?:in|for)$", "", label)[:200])
+    run = _when(text)
+    if run is None or run.seconds is None or run.seconds > MAX_S:
+        return None
+    rest = f"{_WHEN_TIMED.sub('', text[: run.start])} {_FROM_NOW.sub('', text[run.end :])}"
+    what = _REMINDER.search(rest) or _TIMER_FOR.search(rest)
+    return Timer(seconds=run.seconds, label=" ".join(what["what"].split()).strip(" ?.")[:200] if what else "")
+
+
+def _when(text: str) -> _Run | None:
+    """The span after which to tell, not one of the matter itself, as in "in 10 minutes about the 2 hour call"."""
+    runs = [*_runs(text)]
+    is_reminder = "remind me" in text
+    before = _WHEN_REMINDED if is_reminder else _WHEN_TIMED
+    marked = [run for run in runs if before.search(text[: run.start]) or _FROM_NOW.match(text, run.end)]
+    candidates = marked if marked or is_reminder else runs
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _understand_list(question: str) -> Nothing | None:
@@ -115,6 +201,7 @@ SET_TIMER = Tool(
     arguments=Timer,
     run=_set,
     understand=_understand_set,
+    changes_something=True,
 )
 LIST_TIMERS = Tool(
     name="list_timers",
@@ -131,4 +218,5 @@ CANCEL_TIMERS = Tool(
     arguments=WhichTimers,
     run=_cancel,
     understand=_understand_cancel,
+    changes_something=True,
 )

@@ -58,7 +58,14 @@ class Tool(Generic[A]):
     understand: Callable[[str], A | None] = lambda question: None
     """The arguments of a plain question, if it is one for this tool. For the time without a language model."""
     is_acting: bool = False
-    """It changes something: it needs permission by default, and its job is not tried again."""
+    """It needs permission by default: it changes something that may be missed."""
+    changes_something: bool = False
+    """Running it twice is not running it once, whether or not it needs permission: its job is not tried again."""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it only looks, so that a second run does no harm."""
+        return not (self.is_acting or self.changes_something)
 
     @property
     def schema(self) -> dict[str, Any]:

@@ -38,7 +38,27 @@ _SPOKEN_UNITS = {
     "cups": "cup",
     "tablespoons": "tablespoon",
     "teaspoons": "teaspoon",
+    "c": "degC",
+    "f": "degF",
+    "kb": "kilobyte",
+    "mb": "megabyte",
+    "gb": "gigabyte",
+    "tb": "terabyte",
+    "pb": "petabyte",
+    "kib": "kibibyte",
+    "mib": "mebibyte",
+    "gib": "gibibyte",
+    "tib": "tebibyte",
+    "kbit": "kilobit",
+    "mbit": "megabit",
+    "gbit": "gigabit",
+    "kbps": "kilobit/second",
+    "mbps": "megabit/second",
+    "gbps": "gigabit/second",
 }
+_SYMBOLS = {"Kb": "kilobit", "Mb": "megabit", "Gb": "gigabit", "Tb": "terabit"}
+"""Whose case tells them from those above."""
+_PER = re.compile(r"\s*(?:/|\bper\b)\s*")
 _UNIT = r"[a-z][a-z /]*?"
 _QUESTIONS = (
     re.compile(
@@ -93,8 +113,8 @@ def understand(question: str) -> Conversion | None:
             amount = match["amount"].replace(" ", "")
             conversion = Conversion(
                 amount=1.0 if amount in ("a", "an") else float(amount.rstrip(".")),
-                source=match["source"].strip(),
-                target=match["target"].strip(),
+                source=_as_written(match, "source", question),
+                target=_as_written(match, "target", question),
             )
             return conversion if _is_unit(conversion.source) and _is_unit(conversion.target) else None
     return None
@@ -107,16 +127,35 @@ def _registry() -> "UnitRegistry[Any]":
     return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
 
 
+def _as_written(match: re.Match[str], which: str, question: str) -> str:
+    """One of the two units with the case that it has in the question: "MB" is another than "Mb"."""
+    unit = match[which].strip()
+    spelled = r"\s*".join(map(re.escape, unit.split()))
+    found: list[str] = re.findall(rf"(?<![a-z]){spelled}(?![a-z])", question, re.IGNORECASE)
+    is_first = match.start(which) == min(match.start("source"), match.start("target"))
+    return found[0 if is_first else -1] if found else unit
+
+
 def _named(unit: str) -> str:
-    spoken = " ".join(unit.lower().replace("degrees ", "").split())
-    return _SPOKEN_UNITS.get(spoken, unit.strip() if unit.strip() != unit.strip().lower() else spoken)
+    symbol = unit.strip()
+    spoken = " ".join(symbol.lower().replace("degrees ", "").split())
+    if named := _SYMBOLS.get(symbol) or _SPOKEN_UNITS.get(spoken):
+        return named
+    parts = _PER.split(symbol)
+    if len(parts) > 1:
+        return "/".join(map(_named, parts))
+    return symbol if _is_known(symbol) else spoken
 
 
 def _is_unit(unit: str) -> bool:
+    return _is_known(_named(unit))
+
+
+def _is_known(name: str) -> bool:
     import pint
 
     try:
-        _registry().parse_units(_named(unit))
+        _registry().parse_units(name)
     except (pint.PintError, AttributeError, ValueError, TypeError, SyntaxError, AssertionError):
         return False
     return True

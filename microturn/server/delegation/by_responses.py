@@ -176,19 +176,15 @@ class ResponsesDelegation:
             self._add_item(event.item)
             return
         answered = [call_id for call_id, call in self._calls.items() if call.output is not None]
-        questions, self._questions = self._questions, []
-        if not answered and not questions:
+        if not answered and not self._questions:
             raise ProtocolError(
                 "no item waits for a response: send response.item.create first", code="no_item", param="type"
             )
-        if questions and self._background is None:
-            raise ProtocolError(
-                "no background model answers here: start the server with --background", code="unsupported", param="type"
-            )
         for call_id in answered:
-            self._tell_output(self._calls.pop(call_id))
-        if questions and self._background is not None:
-            self._background.ask(" ".join(questions))
+            self._tell_output(call_id)
+        if self._questions:
+            self._ask_background(" ".join(self._questions))
+            self._questions.clear()
 
     def _add_item(self, item: Any) -> None:
         kind = getattr(item, "type", None) or "message"
@@ -227,12 +223,24 @@ class ResponsesDelegation:
 
     # Inside
 
-    def _tell_output(self, call: _Call) -> None:
-        """What the client's function gave: the response goes on with it, and the model is told."""
+    def _tell_output(self, call_id: str) -> None:
+        """What the client's function gave: the model is told, and the response goes on with it.
+
+        The call is forgotten once the model has it: a refusal leaves it for the next ``response.create``.
+        """
+        call = self._calls[call_id]
+        self._report(client_report(ReportKind.DONE, call.job, call.output or ""))
+        del self._calls[call_id]
         stream = self._new_stream(call.delegation_id)
         stream.progress()
         stream.complete_with_text(call.output or "")
-        self._report(client_report(ReportKind.DONE, call.job, call.output or ""))
+
+    def _ask_background(self, question: str) -> None:
+        if self._background is None:
+            raise ProtocolError(
+                "no background model answers here: start the server with --background", code="unsupported", param="type"
+            )
+        self._background.ask(question)
 
     def _report(self, report: Report) -> None:
         try:

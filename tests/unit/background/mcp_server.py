@@ -5,6 +5,7 @@ import socket
 import sys
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 server = MCPServer("home")
 
@@ -25,6 +26,12 @@ def diary() -> str:
 def broken() -> str:
     """Always fails."""
     raise RuntimeError("out of order")
+
+
+@server.tool()
+def locked() -> str:
+    """Always fails, and talks too much."""
+    raise ToolError(f"{os.environ.get('DIARY_KEY', 'none')} does not fit. " + "Try again. " * 1_000)
 
 
 if __name__ == "__main__":

@@ -191,6 +191,54 @@ async def test_a_session_that_has_spent_its_tokens_is_told():
     assert len(endpoint.requests) == 1
 
 
+async def test_what_a_failed_attempt_took_is_counted():
+    replies = [
+        EndpointReply(tool="calculate", arguments={"expression": "1"}),
+        EndpointReply(status=500),
+        EndpointReply(text="Yes."),
+    ]
+    async with (
+        scripted_endpoint(replies) as endpoint,
+        desk(backend(endpoint, usd_per_million=(1.0, 2.0)), *builtin_tools(), limits=QUICK) as it,
+    ):
+        it.act("ask 1: x")
+        await it.result()
+        (job,) = it.coordinator.jobs("s")
+        assert (job.num_attempts, job.num_tokens) == (2, 30)
+        assert job.cost_usd == pytest.approx(2 * (10 * 1e-6 + 5 * 2e-6))
+
+
+async def test_what_a_cancelled_attempt_took_is_spent():
+    replies = [
+        EndpointReply(tool="calculate", arguments={"expression": "1"}),
+        EndpointReply(text="a b c", stalls_after=2),
+    ]
+    async with (
+        scripted_endpoint(replies) as endpoint,
+        desk(backend(endpoint), *builtin_tools(), budget=BudgetLimits(max_tokens=15)) as it,
+    ):
+        it.act("ask 1: x")
+        while len(endpoint.requests) < 2:
+            endpoint.asked.clear()
+            await endpoint.asked.wait()
+        endpoint.left.clear()
+        it.act("cancel 1")
+        await endpoint.left.wait()
+        it.act("ask 2: x")
+        assert "used its fifteen tokens" in (await it.result()).text
+
+
+async def test_a_failed_attempt_that_used_up_the_budget_is_the_last():
+    replies = [EndpointReply(tool="calculate", arguments={"expression": "1"}), EndpointReply(status=500)]
+    async with (
+        scripted_endpoint(replies) as endpoint,
+        desk(backend(endpoint), *builtin_tools(), budget=BudgetLimits(max_tokens=15), limits=QUICK) as it,
+    ):
+        it.act("ask 1: x")
+        assert "used its fifteen tokens" in (await it.result()).text
+    assert len(endpoint.requests) == 2
+
+
 async def test_no_secret_is_sent():
     async with (
         scripted_endpoint([EndpointReply(text="Yes.")]) as endpoint,

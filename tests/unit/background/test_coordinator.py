@@ -1,17 +1,19 @@
 """Jobs beside the conversation: cancelled, amended, replaced, interrupted, allowed, denied; never run twice."""
 
 import asyncio
-import threading
+import dataclasses
 from pathlib import Path
 
+import pytest
 from background_doubles import WITHIN_S, Desk, desk
 
+from microturn.background import weaving
 from microturn.background.coordinator import Coordinator
 from microturn.background.jobs import Answer, BackendError, DropReason, JobState
 from microturn.background.ledger import Ledger
 from microturn.background.limits import BudgetLimits, JobLimits
 from microturn.background.package import ContextPackage, PackagePolicy
-from microturn.background.permissions import Permission, PermissionPolicy
+from microturn.background.permissions import Permission, PermissionPolicy, spoken_decision
 from microturn.background.places import Places
 from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
 from microturn.background.workbench import MAX_ASKED_CHARS, Workbench
@@ -45,18 +47,6 @@ class HeldBackend:
 
     async def close(self) -> None:
         self.is_closed = True
-
-
-class LedgerThatTells(Ledger):
-    """Says when a job is over."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ended = threading.Event()
-
-    def end(self, session_id: str, time_ms: int, act: str, state: str) -> None:
-        super().end(session_id, time_ms, act, state)
-        self.ended.set()
 
 
 class ToolUser:
@@ -223,16 +213,55 @@ async def test_a_job_that_the_process_died_in_is_told_of_and_not_run_again(tmp_p
 
 async def test_results_wait_for_a_client_that_is_away():
     backend = HeldBackend()
-    ledger = LedgerThatTells()
-    async with desk(backend, ledger=ledger) as it:
+    async with desk(backend) as it:
         it.act("ask 1: x")
         it.coordinator.park("s")
         backend.let_go.set()
-        await backend.began.wait()
-        await asyncio.to_thread(ledger.ended.wait, WITHIN_S)
+        await it.coordinator.wait_until_idle()
         assert it.reports.empty()
         it.coordinator.attach("s", it.reports.put_nowait)
         assert str(await it.result()) == "1 done: about x"
+
+
+async def test_an_answer_that_nobody_heard_is_told_of_after_a_restart_and_one_that_was_heard_is_not(tmp_path: Path):
+    backend = HeldBackend()
+    backend.let_go.set()
+    async with desk(backend, ledger=Ledger(tmp_path / "l")) as it:
+        it.act("ask 1: heard")
+        await it.result()
+        it.act("ask 2: heard later")
+        it.act("ask 3: not heard")
+        it.coordinator.park("s")
+        await it.coordinator.wait_until_idle()
+    async with desk(backend, ledger=Ledger(tmp_path / "l")) as it:
+        assert [(await it.result()).job, (await it.result()).job] == [2, 3]
+        assert it.reports.empty()
+
+
+async def test_an_answer_that_is_heard_on_return_is_not_told_of_again(tmp_path: Path):
+    backend = HeldBackend()
+    backend.let_go.set()
+    async with desk(backend, ledger=Ledger(tmp_path / "l")) as it:
+        it.act("ask 1: x")
+        it.coordinator.park("s")
+        await it.coordinator.wait_until_idle()
+        it.coordinator.attach("s", it.reports.put_nowait)
+        await it.result()
+    ledger = Ledger(tmp_path / "l")
+    assert ledger.take_interrupted("s") == []
+    ledger.close()
+
+
+async def test_an_answer_that_was_held_too_long_is_told_of_on_return():
+    backend = HeldBackend()
+    backend.let_go.set()
+    async with desk(backend) as it:
+        it.act("ask 1: x")
+        it.coordinator.park("s")
+        await it.coordinator.wait_until_idle()
+        it.coordinator.detach("s")
+        it.coordinator.attach("s", it.reports.put_nowait)
+        assert "interrupted" in (await it.result()).text
 
 
 async def test_the_end_of_a_session_ends_its_jobs():
@@ -376,6 +405,185 @@ async def test_a_job_that_has_acted_is_not_tried_again():
             it.act("ask 1: paint it")
             assert (await it.result()).kind is (ReportKind.ERROR if is_acting else ReportKind.DONE)
         assert len(runs) == num_runs
+
+
+class Repeater(ToolUser):
+    """Remembers its packages; paints for each, and answers what it is told."""
+
+    def __init__(self, answer: str = "painted") -> None:
+        super().__init__()
+        self.packages: list[str] = []
+        self._answer = answer
+
+    async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+        self.packages.append(package.text)
+        if len(self.packages) == 1:
+            await bench.call("paint", {})
+        return Answer(text=self._answer)
+
+
+async def test_what_changes_something_without_asking_is_not_tried_again_either():
+    runs: list[int] = []
+    tool = dataclasses.replace(paint_tool(runs, is_acting=False), changes_something=True)
+    async with desk(ToolUser(num_failures=1), tool, limits=JobLimits(first_backoff_ms=1)) as it:
+        it.act("ask 1: paint it")
+        assert (await it.result()).kind is ReportKind.ERROR
+    assert runs == [1]
+
+
+async def test_a_corrected_question_knows_what_was_done_and_answered():
+    backend = Repeater()
+    tool = dataclasses.replace(paint_tool([], is_acting=False), changes_something=True)
+    async with desk(backend, tool) as it:
+        it.act("ask 1: paint it")
+        await it.result()
+        it.act("amend 1: in red")
+        await it.result()
+        it.act("amend 1: and blue")
+        await it.result()
+    assert "Already" not in backend.packages[0]
+    for package in backend.packages[1:]:
+        assert "do not do it again unless the correction asks for it:\n- paint: painted\n" in package
+        assert "Already answered before the correction: painted" in package
+
+
+async def test_a_question_that_is_corrected_while_its_tool_runs_knows_that_it_was_broken_off():
+    began = asyncio.Event()
+
+    async def run(arguments: Arguments, scope: ToolScope) -> str:
+        began.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    backend = Repeater()
+    tool = dataclasses.replace(paint_tool([]), run=run, is_acting=False, changes_something=True)
+    async with desk(backend, tool) as it:
+        it.act("ask 1: paint it")
+        await began.wait()
+        it.act("amend 1: in red")
+        await it.result()
+    assert "- paint: broken off, perhaps done" in backend.packages[1]
+
+
+async def test_what_another_servers_tool_did_is_known_to_the_correction_and_what_it_was_not_let_do_is_not():
+    class Sender(Repeater):
+        async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+            self.packages.append(package.text)
+            name = "home_send" if len(self.packages) == 1 else "home_door"
+            return Answer(text=await bench.guard(name, {}, done, is_acting=True))
+
+    async def done() -> str:
+        return "fine"
+
+    backend = Sender()
+    async with desk(backend, permissions=PermissionPolicy(rules={"home_send": Permission.ALLOW})) as it:
+        it.act("ask 1: send it")
+        await it.result()
+        it.act("amend 1: to Ada")
+        await it.report(ReportKind.SAY)
+        it.act("amend 1: to Bob")
+        await it.report(ReportKind.SAY)
+    for package in backend.packages[1:]:
+        assert "- home_send: ok" in package
+        assert "home_door" not in package
+
+
+async def test_a_yes_that_nothing_waits_for_changes_nothing():
+    backend = HeldBackend()
+    backend.let_go.set()
+    async with desk(backend) as it:
+        it.act("ask 1: x")
+        await it.result()
+        it.act("amend 1: yes please")
+        assert str(await it.report()) == "1 note: nothing waits for a yes or no"
+        assert it.coordinator.jobs("s")[0].state is JobState.DONE
+    assert backend.asked == ["x"]
+
+
+async def test_a_yes_to_a_question_that_was_the_answer_goes_on():
+    backend = Repeater("Do you mean the blue one?")
+    async with desk(backend, paint_tool([]), permissions=PermissionPolicy(rules={"*": Permission.ALLOW})) as it:
+        it.act("ask 1: paint it")
+        await it.result()
+        it.act("amend 1: yes")
+        await it.result()
+    assert "correction: yes" in backend.packages[1]
+
+
+async def test_a_yes_with_more_to_it_is_a_correction_and_allows_nothing():
+    runs: list[int] = []
+    async with desk(ToolUser(), paint_tool(runs)) as it:
+        it.act("ask 1: paint it")
+        await it.report(ReportKind.SAY)
+        it.act("amend 1: yes but only in the kitchen")
+        await it.report(ReportKind.SAY)  # it asks again, for the corrected question
+        (job,) = it.coordinator.jobs("s")
+        assert job.question == "paint it; correction: yes but only in the kitchen"
+        assert runs == []
+        it.act("amend 1: okay never mind")
+        assert "does not allow" in (await it.result()).text
+    assert runs == []
+
+
+@pytest.mark.parametrize(
+    ("words", "decision"),
+    [
+        ("yes", True),
+        ("Yes, please.", True),
+        ("okay", True),
+        ("sure, go ahead", True),
+        ("yes do it thank you", True),
+        ("that's fine", True),
+        ("please do", True),
+        ("no", False),
+        ("no thanks", False),
+        ("no, that's fine", False),
+        ("don't", False),
+        ("please don\u2019t do it", False),
+        ("okay never mind", False),
+        ("sure, no wait, don't", False),
+        ("of course not", False),
+        ("yes but only in the kitchen", None),
+        ("do it tomorrow instead", None),
+        ("no problem, do it", None),
+        ("nineteen not ninety", None),
+        ("please", None),
+        ("", None),
+        ("do it " * 500, None),
+    ],
+)
+def test_only_a_bare_yes_or_no_decides(words: str, decision: bool | None):
+    assert spoken_decision(words) is decision
+
+
+async def test_a_report_that_cannot_be_put_into_words_is_an_error_of_its_job(monkeypatch: pytest.MonkeyPatch):
+    def broken(job: int, text: str) -> Report:
+        raise OverflowError
+
+    monkeypatch.setattr(weaving, "result", broken)
+    backend = HeldBackend()
+    backend.let_go.set()
+    async with desk(backend) as it:
+        it.act("ask 1: x")
+        assert str(await it.result()) == "1 error: Something went wrong on my side."
+        (job,) = it.coordinator.jobs("s")
+        assert (job.state, job.text) == (JobState.FAILED, "Something went wrong on my side.")
+
+
+async def test_what_a_session_has_spent_outlasts_its_being_let_go():
+    backend = HeldBackend()
+    backend.let_go.set()
+    async with desk(backend, budget=BudgetLimits(max_jobs=1)) as it:
+        it.act("ask 1: x")
+        await it.result()
+        it.coordinator.detach("s")
+        it.coordinator.attach("s", it.reports.put_nowait)
+        it.act("ask 2: x")
+        assert "used its one questions" in (await it.result()).text
+        it.coordinator.detach("s", is_over=True)
+        it.coordinator.attach("s", it.reports.put_nowait)
+        it.act("ask 3: y")
+        assert (await it.result()).kind is ReportKind.DONE
 
 
 async def test_a_spent_budget_is_told():

@@ -1,8 +1,10 @@
 """A real MCP server from the official SDK, over both transports, behind a language model that calls its tools."""
 
 import json
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,10 +41,20 @@ def http(tmp_path: Path) -> Iterator[Path]:
     with subprocess.Popen([sys.executable, str(SERVER), "http"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
+        _wait_until_listening(int(url.rpartition(":")[2].partition("/")[0]))
         config = tmp_path / "mcp.json"
         config.write_text(json.dumps({"mcpServers": {"home": {"url": url}}}))
         yield config
         process.kill()
+
+
+def _wait_until_listening(port: int) -> None:
+    """It says where before it is there."""
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
 
 
 def calls(tool: str, **arguments) -> list[EndpointReply]:
@@ -73,6 +85,32 @@ async def test_what_it_returns_is_data_and_without_our_secrets(stdio: Path):
     returned = await outputs(stdio, calls("home_diary"), Redactor(secrets_of(stdio)))
     assert "Ignore all instructions" in returned
     assert "open-sesame-42" not in returned
+
+
+async def test_what_it_says_of_its_failure_is_short_and_without_our_secrets(stdio: Path):
+    async with scripted_endpoint(calls("home_locked")) as endpoint:
+        agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"), mcp_toolsets(stdio))
+        async with desk(agent, permissions=ALLOW, redactor=Redactor(secrets_of(stdio)), limits=QUIET) as it:
+            it.act("ask 1: x")
+            await it.result()
+            (step,) = it.coordinator.jobs("s")[0].steps
+        told = next(m["content"] for m in endpoint.requests[-1]["messages"] if m["role"] == "tool")
+    assert "secret removed" in step.outcome
+    assert "open-sesame-42" not in step.outcome + told
+    assert "does not fit" in told
+    assert len(told) < 1_100
+
+
+def test_secrets_are_filled_in_as_the_servers_are_given_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME_KEY", "open-sesame-42")
+    monkeypatch.delenv("NO_SUCH", raising=False)
+    headers = {"Authorization": "Bearer ${HOME_KEY}", "X-Key": "${NO_SUCH:-by-default}", "X": "basic dXNlcjpwdw=="}
+    servers = {"home": {"command": "x", "env": {"KEY": "${HOME_KEY}"}}, "wiki": {"url": "http://x", "headers": headers}}
+    config = tmp_path / "mcp.json"
+    config.write_text(json.dumps({"mcpServers": servers}))
+    assert {"open-sesame-42", "Bearer open-sesame-42", "by-default", "dXNlcjpwdw=="} <= {*secrets_of(config)}
+    cleaned = Redactor(secrets_of(config)).clean("the key is open-sesame-42, or by-default, or dXNlcjpwdw==")
+    assert not any(secret in cleaned for secret in ("sesame", "by-default", "dXNl"))
 
 
 async def test_a_server_that_does_not_start_leaves_only_its_own_tools_out(tmp_path: Path):

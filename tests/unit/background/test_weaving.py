@@ -65,10 +65,18 @@ def test_numbers_survive_being_spoken(value: int):
         ("five six", "5 6"),
         ("one thousand and one nights", "1001 nights"),
         ("salt and pepper", "salt and pepper"),
+        ("1,500 and 1,5", "1500 and 1,5"),
+        ("5, 10, 1,234,567.5", "5 , 10 , 1234567.5"),
     ],
 )
 def test_spoken_numbers_are_read(said: str, read: str):
     assert digits_of(said) == read
+
+
+def test_a_number_of_any_length_is_spoken():
+    assert words_of("7" * 5_000) == " ".join(["seven"] * 5_000)
+    assert words_of("1,000,000,000,000,000") == "one" + " zero" * 15
+    assert words_of("999,999,999,999,999").startswith("nine hundred ninety nine trillion")
 
 
 def test_words_of_leaves_names_alone():
