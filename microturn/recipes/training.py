@@ -55,7 +55,8 @@ def run_training(
         return
     folder = run / "checkpoint"
     folder.mkdir(exist_ok=True)
-    checkpoint.save(trainer.model, folder, torch.bfloat16)
+    with trainer.average.in_place():
+        checkpoint.save(trainer.model, folder, torch.bfloat16)
     for name in ("tokenizer.json", "mel.json"):
         shutil.copy(prepared / name, folder / name)
     draw_curves(run / "log.jsonl", run / "curves.png")

@@ -20,6 +20,7 @@ from microturn.features.mel import MelStatistics
 from microturn.model.config import ModelConfig
 from microturn.model.interaction_model import InteractionModel
 from microturn.train.augment import AugmentConfig
+from microturn.train.average import WeightAverage
 from microturn.train.batches import Batch, BatchReader, Cursor, collate
 from microturn.train.losses import LetterHeads, LossConfig, Losses, compute_losses
 from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
@@ -38,6 +39,8 @@ class TrainConfig:
     """Of what is heard; None: as it was rendered."""
     positions_per_batch: int = 4_200
     """Positions in a batch, padding included."""
+    average_steps: int = 60
+    """The weights that are validated and kept at the end are the mean of about so many of the latest steps."""
     max_positions: int = 1_600
     """Longer episodes are left out."""
     max_minutes: float = 60.0
@@ -88,6 +91,7 @@ class Trainer:
         trained = nn.ModuleDict({"model": self.model, "letter": self.letter_heads})
         self.team.share_weights(trained)
         self.optimizer = Optimizer(trained, config.optimizer)
+        self.average = WeightAverage(trained.parameters(), config.average_steps)
         self.generator = torch.Generator(config.device).manual_seed(config.seed + self.team.rank)
         self.progressed = Progressed()
         self.reader = BatchReader(
@@ -154,6 +158,7 @@ class Trainer:
         schedule = self.config.optimizer
         factor = rate_factor(progress, warmup=schedule.warmup, decay_from=schedule.decay_from)
         losses.metrics["gradient_norm"] = torch.tensor(self.optimizer.step(factor))
+        self.average.update()
         self.progressed.step += 1
         self.progressed.num_positions += batch.num_positions * self.team.size  # the others' are about as long
         return losses
@@ -173,9 +178,16 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Mean losses over the validation episodes, the same noise each time. The first process's work."""
+        """Mean losses over the validation episodes, the same noise each time, of the averaged weights.
+
+        The first process's work.
+        """
         if not self.team.is_first:
             return {}
+        with self.average.in_place():
+            return self._validate()
+
+    def _validate(self) -> dict[str, float]:
         self.model.eval()
         generator = torch.Generator(self.config.device).manual_seed(1)
         sums: dict[str, float] = {}
@@ -209,6 +221,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "letter_heads": self.letter_heads.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state_dict(),
             "generator": self.generator.get_state(),
             "progressed": asdict(self.progressed),
             "cursor": asdict(self.reader.cursor),
@@ -228,6 +241,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.letter_heads.load_state_dict(state["letter_heads"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.average.load_state_dict(state.get("average"))
         if self.team.is_first:
             self.generator.set_state(state["generator"].cpu())
         else:  # any noise will do, if it is not the first one's

@@ -51,6 +51,7 @@ def tiny() -> TrainConfig:
     )
     speech = SpeechConfig(in_width=16, head_width=32, num_blocks=1)
     return TrainConfig(
+        average_steps=5,
         model=replace(model, backbone=backbone, speech=speech),
         positions_per_batch=300,
         max_minutes=1e9,
