@@ -158,8 +158,7 @@ class EngineCore:
             # Copied first: making room may put the other one out of memory.
             state, session.last_turn = self._runner.capture(origin.slot)(), origin.last_turn
             self._admit(session, lambda: self._runner.restore(state, origin.seed))
-            with origin.lock:
-                waiting = origin.slicer.waiting_events
+            waiting = origin.waiting_events
         else:
             self._admit(session, lambda: self._rebuild(origin, session))
         session.last_snapshot_turn = -1
@@ -354,9 +353,7 @@ class EngineCore:
             parked_ns=None,
         )
         session.slicer.skip(away_turns)
-        with parked.lock:
-            waiting = parked.slicer.waiting_events
-        for event in waiting:
+        for event in parked.waiting_events:
             session.slicer.push_text(event)
         self.sessions[session.session_id] = session
         return session

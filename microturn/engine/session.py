@@ -53,6 +53,12 @@ class Session:
         """Media time goes on from here: the start of a resumed client's sound."""
         return self.slicer.next_index * IN_SAMPLES_PER_TURN
 
+    @property
+    def waiting_events(self) -> tuple[TextEvent, ...]:
+        """Text that no turn has taken yet."""
+        with self.lock:
+            return self.slicer.waiting_events
+
     def push_audio(self, chunk: PcmChunk) -> None:
         """Takes sound in. Raises SessionClosedError after the end."""
         with self._open_slicer() as slicer:

@@ -3,7 +3,7 @@
 Between the stops others talk, so that it is the word that stops the model and not the sound of a voice.
 """
 
-from microturn.data.scenarios.count_aloud import GO_ON, PACES, START_AGAIN, STOP, Counting, choose_numbers
+from microturn.data.scenarios.count_aloud import GO_ON, START_AGAIN, STOP, Counting, ask, choose_numbers
 from microturn.data.scenarios.keep_going import side_talk
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
@@ -18,42 +18,39 @@ PACES_MS = ("1000", "1000", "600", "1600")
 
 def play(stage: Stage, at_ms: float) -> float:
     """A count that is never let end."""
-    counting, heard_ms, turn = ask(stage, at_ms)
+    counting, heard_ms = ask_for_many(stage, at_ms)
     over_ms = 0.0
     for num_left in reversed(range(stage.whole(2, MOST_STOPS))):
-        now_ms = max(turn_start_ms(turn), heard_ms) + stage.between(SHORTEST_RUN_MS, LONGEST_RUN_MS)
+        now_ms = max(turn_start_ms(counting.next_turn), heard_ms) + stage.between(SHORTEST_RUN_MS, LONGEST_RUN_MS)
         if stage.chance(SIDE_TALK_CHANCE):
             now_ms = side_talk(stage, now_ms) + stage.between(500, 1_500)
         stop_ms = stage.user(stage.pick(STOP), now_ms)
         counting.break_off(stage.stop_turn(stop_ms))
         over_ms = quiet_until_ms = stop_ms + stage.between(900, 2_500)
         if num_left:
-            counting, heard_ms, turn = ask(stage, over_ms) if stage.chance(0.4) else resume(stage, counting, over_ms)
-            quiet_until_ms = turn_start_ms(turn)
+            is_new = stage.chance(0.4)
+            counting, heard_ms = ask_for_many(stage, over_ms) if is_new else resume(stage, counting, over_ms)
+            quiet_until_ms = turn_start_ms(counting.next_turn)
         stage.stop(stop_ms, quiet_until_ms)
     return over_ms
 
 
-def ask(stage: Stage, at_ms: float) -> tuple[Counting, float, int]:
-    """A request for more numbers than will be said, when it ends, and the turn of the first number."""
+def ask_for_many(stage: Stage, at_ms: float) -> tuple[Counting, float]:
+    """A request for more numbers than will be said, and when it ends."""
     request, numbers = "", list[int]()
     while len(numbers) < FEWEST_NUMBERS:
         request, numbers = choose_numbers(stage, most=MOST_NUMBERS)
-    pace_ms = int(stage.pick(PACES_MS))
-    heard_ms = stage.user(f"{request} {stage.pick(PACES[pace_ms])}".strip(), at_ms)
-    turn = stage.answer_turn(heard_ms)
-    stage.quiet(at_ms, turn_start_ms(turn))
-    return Counting(stage, numbers, pace_ms, turn), heard_ms, turn
+    return ask(stage, request, numbers, int(stage.pick(PACES_MS)), at_ms)
 
 
-def resume(stage: Stage, counting: Counting, at_ms: float) -> tuple[Counting, float, int]:
+def resume(stage: Stage, counting: Counting, at_ms: float) -> tuple[Counting, float]:
     """The same count, taken up where it was left or from its start."""
     is_anew = stage.chance(0.3)
     heard_ms = stage.user(stage.pick(START_AGAIN if is_anew else GO_ON), at_ms)
     counting.next_turn = stage.answer_turn(heard_ms)
     if is_anew:
         counting.next_index = 0
-    return counting, heard_ms, counting.next_turn
+    return counting, heard_ms
 
 
 BREAK_OFF = Scenario(

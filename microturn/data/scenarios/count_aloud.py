@@ -304,6 +304,14 @@ def choose_numbers(stage: Stage, most: int) -> tuple[str, list[int]]:
     return phrase.format(a=spoken(start), b=spoken(numbers[-1]), s=spoken_step(step), n=spoken(step)), numbers
 
 
+def ask(stage: Stage, request: str, numbers: Sequence[int], pace_ms: int, at_ms: float) -> tuple[Counting, float]:
+    """Ask for numbers at a pace: the count, which has not begun, and when the request ends."""
+    end_ms = stage.user(f"{request} {stage.pick(PACES[pace_ms])}".strip(), at_ms)
+    turn = stage.answer_turn(end_ms)
+    stage.quiet(at_ms, turn_start_ms(turn))
+    return Counting(stage, numbers, pace_ms, turn), end_ms
+
+
 def play(stage: Stage, at_ms: float) -> float:
     """Ask, count, and perhaps change course."""
     change = CHANGES[int(stage.rng.choice(len(CHANGES), p=CHANGE_WEIGHTS))]
@@ -312,10 +320,8 @@ def play(stage: Stage, at_ms: float) -> float:
     if change not in ("stop", "skip"):  # so that it ends within an episode
         while len(numbers) * pace_ms > LONGEST_RUN_MS:
             request, numbers = choose_numbers(stage, most=max(3, LONGEST_RUN_MS // pace_ms))
-    end = stage.user(f"{request} {stage.pick(PACES[pace_ms])}".strip(), at_ms)
-    first_turn = stage.answer_turn(end)
-    stage.quiet(at_ms, turn_start_ms(first_turn))
-    counting = Counting(stage, numbers, pace_ms, first_turn)
+    counting, _ = ask(stage, request, numbers, pace_ms, at_ms)
+    first_turn = counting.next_turn
     if change == "none":
         counting.run()
         return counting.end_ms

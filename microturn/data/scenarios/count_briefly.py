@@ -3,10 +3,9 @@
 A count of twelve is eleven lessons in going on and one in ending. Here one number in four ends a count.
 """
 
-from microturn.data.scenarios.count_aloud import PACES, Counting, choose_numbers
+from microturn.data.scenarios.count_aloud import ask, choose_numbers
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
-from microturn.turns.timing import turn_start_ms
 
 MOST_COUNTS = 4
 MOST_NUMBERS = 6
@@ -30,9 +29,7 @@ def counts(stage: Stage, at_ms: float) -> float:
         request, numbers = choose_numbers(stage, most=MOST_NUMBERS)
         while len(numbers) > LONGEST_COUNT:
             request, numbers = choose_numbers(stage, most=MOST_NUMBERS)
-        turn = stage.answer_turn(stage.user(f"{request} {stage.pick(PACES[pace_ms])}".strip(), now_ms))
-        stage.quiet(now_ms, turn_start_ms(turn))
-        counting = Counting(stage, numbers, pace_ms, turn)
+        counting, _ = ask(stage, request, numbers, pace_ms, now_ms)
         counting.run()
         now_ms = counting.end_ms + stage.between(300, 1_800)
     return now_ms
