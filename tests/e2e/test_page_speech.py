@@ -34,9 +34,11 @@ pytestmark = [
 ]
 CLIPS = Path(__file__).parents[2] / "web" / "public" / "clips"
 WITHIN_MS = 120_000
-SIXTY_OR_MORE = re.compile(r"^([6-9]\d|\d{3,})$")
-ANSWER_FROM = 15
-"""The micro-turn in which the model starts to speak: the question has been asked by then."""
+EIGHTY_OR_MORE = re.compile(r"^([89]\d|\d{3,})$")
+ANSWERS_FROM = (15, 33, 51)
+"""The micro-turns in which the model starts to speak, the same sentence each time: the question has been asked by then.
+A machine that is busy for a moment drops some milliseconds of what a browser plays, here or there; not three times the
+same ones."""
 HAS_WEBRTC = all(map(importlib.util.find_spec, ("microturn.server.webrtc", "aiortc")))
 KEEP_WHAT_IS_PLAYED = """
 window.kept = [];
@@ -75,13 +77,13 @@ def decoded(source: io.BytesIO | Path, rate_hz: int) -> NDArray[np.float32]:
 
 
 def answering(clip: Path) -> ScriptedEngine:
-    """A model that says one recorded sentence."""
+    """A model that says one recorded sentence, three times over."""
     speech = decoded(clip, OUT_HZ)
     turns = [speech[start : start + OUT_SAMPLES_PER_TURN] for start in range(0, len(speech), OUT_SAMPLES_PER_TURN)]
     turns[-1] = np.pad(turns[-1], (0, OUT_SAMPLES_PER_TURN - len(turns[-1])))
 
     def answer(turn: MicroTurnInput) -> MicroTurnOutput:
-        place = turn.index - ANSWER_FROM
+        place = turn.index - max((start for start in ANSWERS_FROM if start <= turn.index), default=turn.index + 1)
         is_speaking = 0 <= place < len(turns)
         said = {0: " one moment", len(turns): ""}.get(place, "")
         return MicroTurnOutput(index=turn.index, say=said, audio=turns[place] if is_speaking else None)
@@ -131,8 +133,8 @@ async def test_each_side_understands_the_other(browser, transport: str) -> None:
         await page.locator("#camera").click()
         await expect(page.locator(".caption.model").first).to_contain_text("one moment", timeout=WITHIN_MS)
         (session,) = engine.sessions
-        # The whole answer, and time for what a jitter buffer holds back.
-        await expect(page.locator("#strip")).to_have_attribute("data-turns", SIXTY_OR_MORE, timeout=WITHIN_MS)
+        # Every answer whole, and time for what a jitter buffer holds back.
+        await expect(page.locator("#strip")).to_have_attribute("data-turns", EIGHTY_OR_MORE, timeout=WITHIN_MS)
         recordings = [base64.b64decode(each) for each in await page.evaluate("window.take()")]
         await context.close()
 
