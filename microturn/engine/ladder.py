@@ -3,7 +3,7 @@
     0  everything
     1  fewer video frames
     2  smaller text cap
-    3  fewer flow steps
+    3  fewer flow steps, none of them guided
     4  no new sessions
 
 A rung is climbed when the engine has been too busy, or late, over a short window; it is left only after a longer
@@ -35,6 +35,8 @@ class Budget:
     """Sampled text tokens in one output."""
     num_flow_steps: int = 4
     """Euler steps of the flow head."""
+    is_guided: bool = True
+    """Whether those steps are guided where the model's configuration asks for it."""
     video_every_turns: int = 1
     """Of so many turns one takes its frames in, the others none."""
 
@@ -97,6 +99,7 @@ class Ladder:
                 full.num_flow_steps,
                 given_up.degraded_num_flow_steps if rung >= Rung.FEWER_FLOW_STEPS else full.num_flow_steps,
             ),
+            is_guided=full.is_guided and rung < Rung.FEWER_FLOW_STEPS,
         )
 
     @property

@@ -15,6 +15,7 @@ import torch
 from rich.table import Table
 
 from microturn.model.config import ModelConfig
+from microturn.model.flow_head import guidance_by_step
 from microturn.model.interaction_model import InteractionModel
 from microturn.turns.timing import (
     AUDIO_TOKENS_PER_TURN,
@@ -268,8 +269,9 @@ def _cost(counted: _Geometry, load: Load, device: Device, num_devices: int, num_
         add(2.0 * num_sessions * load.num_image_tokens * counted.inputs, counted.inputs, device.layer_overhead_us)
     if load.is_speaking:
         speech = counted.config.speech
-        num_ways = 2 if speech is not None and speech.guidance != 1 else 1
-        for _ in range(PATCHES_PER_TURN * load.num_flow_steps):
+        guidance = 1.0 if speech is None else speech.guidance
+        for step_guidance in guidance_by_step(load.num_flow_steps, guidance) * PATCHES_PER_TURN:
+            num_ways = 1 if step_guidance == 1 else 2
             add(2.0 * num_ways * num_sessions * counted.flow_head, counted.flow_head, device.layer_overhead_us)
     return Cost(tera_operations=tera_operations, traffic_gb=traffic_gb, time_ms=time_ms)
 

@@ -216,7 +216,7 @@ class ModelRunner:
                     self._choose(choosing)
             if speaking:
                 with timings.phase("flow"):
-                    self._flow(speaking, budget.num_flow_steps)
+                    self._flow(speaking, budget)
             if rows := [row for row in rows if not row.is_done]:
                 with timings.phase("decode"):
                     self._read(rows, [row.next_run() for row in rows])
@@ -240,11 +240,12 @@ class ModelRunner:
         is_due = row.script.is_due and not row.num_said
         return self._grammar.allowed_in_script(row.grammar, row.scripted_token, is_due=is_due)
 
-    def _flow(self, rows: Sequence[Row], num_steps: int) -> None:
+    def _flow(self, rows: Sequence[Row], budget: Budget) -> None:
         """The next patch of each row."""
         noise_NP = np.stack([flow_noise(r.state.seed, r.turn, len(r.speech), PATCH_VALUES) for r in rows])
         noise = torch.from_numpy(noise_NP).to(self._device)
-        normal_NP = self._model.make_patches(_hidden(rows), noise, num_steps).float().cpu().numpy()
+        made_NP = self._model.make_patches(_hidden(rows), noise, budget.num_flow_steps, is_guided=budget.is_guided)
+        normal_NP = made_NP.float().cpu().numpy()
         plain_NP = self._statistics.denormalise(normal_NP.reshape(-1, NUM_BANDS)).reshape(-1, PATCH_VALUES)
         for row, patch_P in zip(rows, plain_NP, strict=True):
             prescribed_P = row.prescribed_patch()

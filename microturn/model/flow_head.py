@@ -55,6 +55,17 @@ class FlowBlock(nn.Module):
         return torch.addcmul(x_NW, gate, self.leave(F.silu(self.enter(y))))
 
 
+GUIDED_TIMES = (0.25, 0.75)
+"""Of the flow, from noise at 0 to speech at 1: guidance before and after them costs and gains nothing (Kynkäänniemi et
+al. 2024)."""
+
+
+def guidance_by_step(num_steps: int, guidance: float) -> tuple[float, ...]:
+    """How far each of so many evenly spaced steps is led by the condition; 1: not at all."""
+    start, end = GUIDED_TIMES
+    return tuple(guidance if start <= step / num_steps < end else 1.0 for step in range(num_steps))
+
+
 @dataclass(frozen=True, slots=True)
 class FlowSchedule:
     """What sampling needs of each Euler step's time; the same for every patch."""
@@ -62,8 +73,8 @@ class FlowSchedule:
     num_steps: int
     modulations: tuple[Tensor, ...]
     """One (K, parts x W) for each modulation."""
-    guidance: float = 1.0
-    """See ``FlowHead.schedule``."""
+    guidance_K: tuple[float, ...]
+    """How far each step is led by the condition, 1 for those that are not guided; see ``FlowHead.schedule``."""
 
 
 class FlowHead(nn.Module):
@@ -103,11 +114,12 @@ class FlowHead(nn.Module):
     def schedule(self, num_steps: int, guidance: float = 1.0) -> FlowSchedule:
         """Evenly spaced times. Make it once and hand it to ``sample``; weights must not change in between.
 
-        With ``guidance`` above 1 each step goes so many times as far away from what it would do without a condition
-        (classifier-free guidance, Ho & Salimans 2022), for which the head must have been trained without one at times.
+        With ``guidance`` above 1 the steps in ``GUIDED_TIMES`` go so many times as far away from what they would do
+        without a condition (classifier-free guidance, Ho & Salimans 2022), for which the head must have been trained
+        without one at times.
         """
         time_K = torch.arange(num_steps, device=self.leave.weight.device) / num_steps
-        return FlowSchedule(num_steps, self._time_parts(time_K), guidance)
+        return FlowSchedule(num_steps, self._time_parts(time_K), guidance_by_step(num_steps, guidance))
 
     def sample(
         self, cond_ND: Tensor, noise_NP: Tensor, num_steps: int = 6, schedule: FlowSchedule | None = None
@@ -115,13 +127,13 @@ class FlowHead(nn.Module):
         """Follow the velocity from noise to a patch in Euler steps: (N, D), (N, P) -> (N, P)."""
         schedule = schedule or self.schedule(num_steps)
         modulations = self._modulations_of(cond_ND, schedule)
-        unguided = self._modulations_of(torch.zeros_like(cond_ND[:1]), schedule) if schedule.guidance != 1 else []
+        unguided = self._modulations_of(torch.zeros_like(cond_ND[:1]), schedule)
         point_NP = noise_NP
-        for step in range(schedule.num_steps):
+        for step, guidance in enumerate(schedule.guidance_K):
             velocity_NP = self._network(point_NP, [modulation[step] for modulation in modulations])
-            if unguided:
+            if guidance != 1:
                 without_NP = self._network(point_NP, [modulation[step] for modulation in unguided])
-                velocity_NP = without_NP + schedule.guidance * (velocity_NP - without_NP)
+                velocity_NP = without_NP + guidance * (velocity_NP - without_NP)
             point_NP = point_NP + velocity_NP / schedule.num_steps
         return point_NP
 

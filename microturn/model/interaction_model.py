@@ -68,7 +68,7 @@ class InteractionModel(nn.Module):
     def _drop_copies(self) -> None:
         self._fused: list[FusedBlock] = []
         self._native: NativeLayers | None = None
-        self._flows: dict[int, FlowSchedule | NativeFlowHead] = {}
+        self._flows: dict[tuple[int, bool], FlowSchedule | NativeFlowHead] = {}
 
     def train(self, mode: bool = True) -> Self:
         """See ``nn.Module``."""
@@ -130,13 +130,17 @@ class InteractionModel(nn.Module):
         return self.unembedding(hidden / backbone.logits_divisor)[..., : backbone.num_logits]
 
     @torch.no_grad()
-    def make_patches(self, hidden_ND: Tensor, noise_NP: Tensor, num_steps: int) -> Tensor:
-        """The patches of speech that hidden states ask for, from noise in so many steps: (N, D), (N, P) -> (N, P)."""
-        if num_steps not in self._flows:
-            guidance = self.config.speech.guidance if self.config.speech else 1.0
+    def make_patches(self, hidden_ND: Tensor, noise_NP: Tensor, num_steps: int, *, is_guided: bool = True) -> Tensor:
+        """The patches of speech that hidden states ask for, from noise in so many steps: (N, D), (N, P) -> (N, P).
+
+        Unless ``is_guided``, without the guidance that the configuration may ask for: plainer, and cheaper.
+        """
+        kind = num_steps, is_guided
+        if kind not in self._flows:
+            guidance = self.config.speech.guidance if self.config.speech and is_guided else 1.0
             schedule = self.flow_head.schedule(num_steps, guidance)
-            self._flows[num_steps] = schedule if self._native is None else NativeFlowHead(self.flow_head, schedule)
-        flow = self._flows[num_steps]
+            self._flows[kind] = schedule if self._native is None else NativeFlowHead(self.flow_head, schedule)
+        flow = self._flows[kind]
         if isinstance(flow, NativeFlowHead):
             return flow.sample(hidden_ND, noise_NP)
         return self.flow_head.sample(hidden_ND, noise_NP, schedule=flow)

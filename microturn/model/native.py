@@ -300,7 +300,7 @@ def see_kept(
 
 @_compiled
 def flow(
-    condition_D: Floats, point_P: Floats, guidance: np.float32, time_KC: Floats,
+    condition_D: Floats, point_P: Floats, guidance_K: Floats, time_KC: Floats,
     condition_DW: Weights, condition_W: Floats, modulate_WC: Weights,
     enter_PW: Weights, enter_W: Floats, block_enter_UWW: Weights, block_enter_UW: Floats,
     block_leave_UWW: Weights, block_leave_UW: Floats, leave_WP: Weights, leave_P: Floats,
@@ -308,10 +308,10 @@ def flow(
     """A patch from noise, in place, in K Euler steps: ``FlowHead.sample`` for one row.
 
     U blocks; C channels of all modulations, each block's shift, scale and gate, then the last shift and scale.
-    R ways to go: as the condition says, and, where guidance is not 1, as without one.
+    R ways to go: as the condition says, and, in the steps whose guidance is not 1, as without one.
     """
     num_steps, width, num_blocks = time_KC.shape[0], enter_W.shape[0], block_enter_UW.shape[0]
-    num_ways = 1 if guidance == _ONE else 2
+    num_ways = 1 if (guidance_K == _ONE).all() else 2
     code_RW, modulation_RC = np.empty((num_ways, width), np.float32), np.empty((num_ways, time_KC.shape[1]), np.float32)
     x_RW, y_RW, hidden_RW = (
         np.empty((num_ways, width), np.float32),
@@ -328,32 +328,33 @@ def flow(
         silu(hidden_RW[r], scratch_W, code_RW[r])
     multiply(code_RW, modulate_WC, modulation_RC)
     for step in range(num_steps):
-        step_RC = modulation_RC + time_KC[step]
+        num_ways = 1 if guidance_K[step] == _ONE else 2
+        step_RC = modulation_RC[:num_ways] + time_KC[step]
         for r in range(num_ways):
             point_RP[r] = point_P
-        multiply(point_RP, enter_PW, x_RW)
+        multiply(point_RP[:num_ways], enter_PW, x_RW)
         for r in range(num_ways):
             x_RW[r] += enter_W
         for u in range(num_blocks):
             first = 3 * u * width
             for r in range(num_ways):
                 modulate(x_RW[r], step_RC[r, first : first + 2 * width], y_RW[r])
-            multiply(y_RW, block_enter_UWW[u], hidden_RW)
+            multiply(y_RW[:num_ways], block_enter_UWW[u], hidden_RW)
             for r in range(num_ways):
                 hidden_RW[r] += block_enter_UW[u]
                 silu(hidden_RW[r], scratch_W, y_RW[r])
-            multiply(y_RW, block_leave_UWW[u], hidden_RW)
+            multiply(y_RW[:num_ways], block_leave_UWW[u], hidden_RW)
             for r in range(num_ways):
                 for w in range(width):
                     gate = step_RC[r, first + 2 * width + w]
                     x_RW[r, w] += gate * (hidden_RW[r, w] + block_leave_UW[u, w])
         for r in range(num_ways):
             modulate(x_RW[r], step_RC[r, 3 * num_blocks * width :], y_RW[r])
-        multiply(y_RW, leave_WP, velocity_RP)
+        multiply(y_RW[:num_ways], leave_WP, velocity_RP)
         for i in range(point_P.shape[0]):
             velocity = velocity_RP[0, i]
             if num_ways == 2:
-                velocity = velocity_RP[1, i] + guidance * (velocity - velocity_RP[1, i])
+                velocity = velocity_RP[1, i] + guidance_K[step] * (velocity - velocity_RP[1, i])
             point_P[i] += (velocity + leave_P[i]) / np.float32(num_steps)
 
 

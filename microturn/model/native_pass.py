@@ -117,7 +117,7 @@ class NativeFlowHead:
         modulations = [*(block.modulation for block in blocks), head.last_modulation]
         enters, leaves = [block.enter for block in blocks], [block.leave for block in blocks]
         self._weights = (
-            np.float32(schedule.guidance),
+            np.array(schedule.guidance_K, np.float32),
             _vector(torch.cat(schedule.modulations, dim=1)),
             _matrix(is_half, head.condition),
             _vector(head.condition.bias),

@@ -80,3 +80,4 @@ def test_a_replay_gives_each_turn_the_budget_that_it_had():
     list(replay(runner, turns, seed=0))
     assert runner.budgets == [Ladder().budget_on(rung) for rung in rungs]
     assert runner.budgets[1].num_flow_steps < runner.budgets[0].num_flow_steps
+    assert [budget.is_guided for budget in runner.budgets] == [True, False, True]

@@ -5,7 +5,7 @@ import torch
 from model_examples import randomise
 
 from microturn.model.config import SpeechConfig
-from microturn.model.flow_head import FlowHead
+from microturn.model.flow_head import FlowHead, guidance_by_step
 from microturn.train.losses import without_condition
 
 CONFIG = SpeechConfig(patch_width=6, in_width=8, head_width=32, time_width=8, num_blocks=2)
@@ -77,9 +77,16 @@ def test_guidance_leads_away_from_what_is_said_without_a_condition() -> None:
     head = random_head(3)
     condition, noise = torch.randn(2, 5), torch.randn(2, 6)
     nothing = torch.zeros_like(condition)
-    plain, none = (head.sample(c, noise, num_steps=1) for c in (condition, nothing))
-    guided = head.sample(condition, noise, schedule=head.schedule(1, guidance=3.0))
-    torch.testing.assert_close(guided, none + 3 * (plain - none), rtol=1e-4, atol=1e-4)
+    start = noise + 0.5 * head.velocity(noise, torch.zeros(2), condition)
+    plain, none = (head.velocity(start, torch.full((2,), 0.5), c) for c in (condition, nothing))
+    guided = head.sample(condition, noise, schedule=head.schedule(2, guidance=3.0))
+    torch.testing.assert_close(guided, start + 0.5 * (none + 3 * (plain - none)), rtol=1e-4, atol=1e-4)
+
+
+def test_only_the_middle_of_the_flow_is_guided() -> None:
+    assert guidance_by_step(4, 2.5) == (1, 2.5, 2.5, 1)
+    assert guidance_by_step(3, 2.5) == (1, 2.5, 2.5)
+    assert guidance_by_step(8, 1.0) == (1,) * 8
 
 
 def test_some_draws_in_training_have_no_condition() -> None:

@@ -92,6 +92,9 @@ def test_patches_are_those_of_the_flow_head(dtype: torch.dtype, guidance: float)
     torch.testing.assert_close(sampled, expected, rtol=1e-5, atol=1e-4)
     assert torch.equal(noise, before)
     assert torch.equal(model.fuse().make_patches(condition, noise, 4), sampled)
+    with torch.no_grad():
+        plain = head.sample(condition, noise, num_steps=4)
+    torch.testing.assert_close(model.make_patches(condition, noise, 4, is_guided=False), plain, rtol=1e-5, atol=1e-4)
 
 
 def test_exponentials_are_exact_to_rounding_and_vanish_far_down() -> None:
