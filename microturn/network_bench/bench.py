@@ -6,9 +6,10 @@ network chooses requests that the model answers rightly, so that a wrong answer 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +27,12 @@ from microturn.network_bench.microphone import Answer
 from microturn.testing.impairment import Impairment, Link
 from microturn.turns.timing import IN_HZ
 
+_T = TypeVar("_T")
 PHASES = ("before", "during", "after")
 LONGEST_ANSWER_S = 25.0
 _SCENARIO = "count-aloud"
+_LONGEST_COUNT_MS = 9_000
+"""Right answers only: a bench that waits for counts to a hundred rehearses all day."""
 _REST_S = 1.0
 _MAX_REFUSALS, _AGAIN_AFTER_S = 6, 10.0
 _SETTLED_AFTER_S = 2.0
@@ -90,7 +94,7 @@ WEATHERS = (
 
 
 def counting_requests(play: Play, count: int, seed: int = 0) -> list[Request]:
-    """Held-out requests to count a few numbers, in which the user says nothing else.
+    """Held-out requests for a count that is soon over, in which the user says nothing else.
 
     Raises:
         ValueError: there are too few.
@@ -102,6 +106,8 @@ def counting_requests(play: Play, count: int, seed: int = 0) -> list[Request]:
         episode = play(_SCENARIO, seed + number)
         end_ms = request_end_ms(episode)
         if end_ms is None or episode.heard[-1].end_ms > end_ms or not 2 <= len(episode.said) <= 12:
+            continue
+        if episode.said[-1].end_ms - end_ms > _LONGEST_COUNT_MS:
             continue
         sound = np.concatenate([turn.audio for turn in episode.inputs])[: round((end_ms + 100) * IN_HZ / 1000)]
         expected = " ".join(word.text for word in episode.said)
@@ -115,26 +121,33 @@ async def rehearse(
     count: int,
     *,
     key: str | None = None,
+    at_once: int = 2,
     on_asked: Callable[[bool], None] = lambda _: None,
 ) -> list[Request]:
-    """The first so many requests that are answered rightly over a good network; fewer if there are not so many.
+    """So many requests that are answered rightly over a good network; fewer if there are not so many.
 
     Args:
         url: Address of the server's page, ``http://HOST:PORT/``.
-        candidates: What to ask, each once, in one session.
+        candidates: What to ask, each once.
         count: How many right answers are enough.
         key: What the server asks for.
+        at_once: Sessions that share the candidates.
         on_asked: Called after each request with whether its answer was right.
     """
     chosen: list[Request] = []
-    async with websocket_line(url, key) as line:
-        for request in candidates:
-            is_right = _is_right(request, await _asked(line, request, None))
-            on_asked(is_right)
-            chosen += [request] * is_right
-            if len(chosen) == count:
-                break
-    return chosen
+    waiting = iter(candidates)
+
+    async def one() -> None:
+        async with websocket_line(url, key) as line:
+            for request in waiting:
+                is_right = _is_right(request, await _asked(line, request, None))
+                on_asked(is_right)
+                chosen.extend([request] * is_right)
+                if len(chosen) >= count:
+                    return
+
+    await _all(one() for _ in range(min(at_once, len(candidates))))
+    return chosen[:count]
 
 
 async def bench_network(
@@ -167,11 +180,17 @@ async def bench_network(
         return f"{name}-{weather.name}", SuiteReport(metrics=_figures(requests, answers, line.link.num_lost))
 
     sessions = [one(name, weather) for weather in weathers for name in weather.lines]
-    outcomes = await asyncio.gather(*sessions, return_exceptions=True)  # calls that are cancelled may never close
-    reports = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-    if len(reports) < len(outcomes):
-        raise next(outcome for outcome in outcomes if isinstance(outcome, BaseException))
-    return dict(reports)
+    return dict(await _all(sessions))
+
+
+async def _all(sessions: Iterable[Awaitable[_T]]) -> list[_T]:
+    """Every session to its end, and then the first one's error if there is any: calls that are cancelled may never
+    close."""
+    outcomes = await asyncio.gather(*sessions, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
 
 async def _admitted(stack: AsyncExitStack, open_line: OpenLine, url: str, key: str | None) -> Line:

@@ -14,7 +14,7 @@ from microturn.evals.report import Report
 from microturn.network_bench.bench import WEATHERS, bench_network, counting_requests, rehearse
 from microturn.network_bench.lines import is_webrtc_there
 
-TRIES_A_REQUEST = 6
+TRIES_A_REQUEST = 8
 """Requests that the rehearsal may ask for each right answer that is wanted."""
 
 

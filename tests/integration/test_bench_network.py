@@ -69,15 +69,25 @@ async def test_a_server_that_is_not_there_is_named() -> None:
     for line in ("websocket", "webrtc"):
         with pytest.raises(MicroturnError, match="microturn serve"):
             await bench_network("http://127.0.0.1:9/", [REQUEST], weathers=[Weather(name="calm", lines=(line,))])
+    with pytest.raises(MicroturnError, match="microturn serve"):
+        await rehearse("http://127.0.0.1:9/", [REQUEST], 1)
 
 
 async def test_a_rehearsal_keeps_what_is_answered_rightly() -> None:
     wrong = Request(sound=REQUEST.sound, end_ms=REQUEST.end_ms, expected="no")
     asked: list[bool] = []
     async with running_server(WatchedEngine(Yes()), within_s=WITHIN_S) as server:
-        chosen = await rehearse(server.url, [wrong, REQUEST, REQUEST], 1, on_asked=asked.append)
+        chosen = await rehearse(server.url, [wrong, REQUEST, REQUEST], 1, at_once=1, on_asked=asked.append)
     assert chosen == [REQUEST]
     assert asked == [False, True]
+
+
+async def test_a_rehearsal_is_shared_between_sessions() -> None:
+    asked: list[bool] = []
+    async with running_server(WatchedEngine(Yes()), within_s=WITHIN_S) as server:
+        chosen = await rehearse(server.url, [REQUEST] * 4, 3, at_once=2, on_asked=asked.append)
+    assert len(chosen) == min(3, sum(asked))
+    assert 3 <= len(asked) <= 4
 
 
 async def test_one_line_that_fails_lets_the_others_end() -> None:
