@@ -115,7 +115,8 @@ class Coordinator:
 
         Args:
             session_id: The same after a resumption.
-            deliver: Takes reports for the interaction model, on the event loop.
+            deliver: Takes reports for the interaction model, on the event loop. One for which it raises CapacityError
+                or SessionClosedError waits for ``hand_over``, or for the next to attach.
             observe: Takes a job whenever something about it has changed.
         """
         if departure := self._departures.pop(session_id, None):
@@ -133,6 +134,11 @@ class Coordinator:
         else:
             self._spawn(session.timers.start())
         session.listen(deliver, observe)
+
+    def hand_over(self, session_id: str) -> None:
+        """The interaction model may have room again: hand over the reports that wait for it."""
+        if session := self._sessions.get(session_id):
+            session.hand_over()
 
     def park(self, session_id: str) -> None:
         """The client is away and may come back: jobs go on for a while, reports are held."""

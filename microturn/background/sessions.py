@@ -11,12 +11,14 @@ from microturn.background.limits import Budget
 from microturn.background.package import EarlierResult
 from microturn.background.permissions import Grants
 from microturn.background.timers import Timers
+from microturn.errors import CapacityError, SessionClosedError
 from microturn.turns.background import Report
 
 MAX_HELD_REPORTS = 64
-"""Reports that wait for a client that is away; the oldest is dropped."""
+"""Reports that wait for a client that is away, or for room in the engine; the oldest is dropped."""
 
 Deliver = Callable[[Report], None]
+"""Raises CapacityError or SessionClosedError for a report that has to wait."""
 Observe = Callable[[Job], None]
 OnTold = Callable[[], None]
 
@@ -49,21 +51,26 @@ class BackgroundSession:
     def listen(self, deliver: Deliver, observe: Observe | None) -> None:
         """Somebody is there: hand over what was held, and everything from now on."""
         self._deliver, self._observe = deliver, observe
-        while self._held:
-            report, on_told = self._held.popleft()
-            deliver(report)
-            on_told()
+        self.hand_over()
 
     def hold(self) -> None:
         """Nobody is there for a while: hold reports back."""
         self._deliver = self._observe = None
 
     def tell(self, report: Report, on_told: OnTold = lambda: None) -> None:
-        """Hand a report to the interaction model, now or when it is back; ``on_told`` is called once that is done."""
-        if self._deliver is None:
-            self._held.append((report, on_told))
-        else:
-            self._deliver(report)
+        """Hand a report to the interaction model, now or when it can take it; ``on_told`` is called once it has."""
+        self._held.append((report, on_told))
+        self.hand_over()
+
+    def hand_over(self) -> None:
+        """Hand over what is held, in order, as far as somebody is there and has room for it."""
+        while self._deliver is not None and self._held:
+            report, on_told = self._held[0]
+            try:
+                self._deliver(report)
+            except (CapacityError, SessionClosedError):
+                return
+            self._held.popleft()
             on_told()
 
     def show(self, job: Job) -> None:

@@ -6,9 +6,10 @@ stays the same over connections and processes.
 """
 
 import asyncio
+import contextlib
 import copy
 import hashlib
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -33,8 +34,6 @@ MAX_CONVERSATIONS = 256
 """Kept for clients that may come back; the oldest is forgotten."""
 FIRST_CLIENT_JOB = 900_000
 """Jobs that a client asks for are numbered from here on: far from the numbers that the interaction model gives."""
-MAX_WAITING_REPORTS = 64
-"""Reports that the engine has no room for yet; the oldest is dropped and counted."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -74,9 +73,17 @@ class BackgroundEngine:
 
     async def resume(self, resume_token: str) -> "BackgroundEngineSession":
         """Go on with a conversation, and hear of what came of its jobs meanwhile. Raises what the engine raises."""
-        session = await self._engine.resume(resume_token)
-        if (session_id := _id_of(resume_token)) not in self._records:  # another process held it
-            self._records[session_id] = await _remembered(session)
+        session_id = _id_of(resume_token)
+        # The engine ends the old connection's outputs before it answers: from now on that one ends nothing here.
+        before = self._holders.pop(session_id, None)
+        try:
+            session = await self._engine.resume(resume_token)
+            if session_id not in self._records:  # another process held it
+                self._records[session_id] = await _remembered(session)
+        except BaseException as error:
+            if before is not None and session_id not in self._holders:
+                self._give_back(before, can_come_back=not isinstance(error, (JournalError, SessionClosedError)))
+            raise
         return self._joined(session)
 
     async def fork(self, resume_token: str) -> "BackgroundEngineSession":
@@ -97,8 +104,20 @@ class BackgroundEngine:
         self._holders[session_id] = joined
         return joined
 
+    def _give_back(self, session: "BackgroundEngineSession", *, can_come_back: bool) -> None:
+        """Nobody could take a session over: it is its old connection's again, or is left as that one has left it."""
+        match session.left_for_good:
+            case None:
+                self._holders[session.session_id] = session
+            case True if not can_come_back:
+                self._records.pop(session.session_id, None)
+                self._coordinator.detach(session.session_id, is_over=True)
+            case _:
+                self._coordinator.park(session.session_id)
+
     def _let_go(self, session: "BackgroundEngineSession", *, is_over: bool) -> bool:
-        """A connection leaves its session. False where another one has taken the session over meanwhile."""
+        """A connection leaves its session. False where another one takes the session over, or has done so."""
+        session.left_for_good = is_over
         if self._holders.get(session.session_id) is not session:
             return False
         del self._holders[session.session_id]
@@ -138,13 +157,15 @@ class BackgroundEngineSession:
         self._conversation = record.conversation
         self._let_go = let_go
         self._record = record
-        self._waiting: deque[TextEvent] = deque()
         self._turn = session.next_sample // IN_SAMPLES_PER_TURN
         self._summing: asyncio.Task[None] | None = None
+        self._summary: TextEvent | None = None
+        """Written, but the engine has had no room for it yet."""
         self._no_summary_before_turn = 0
         self._observers: list[Callable[[Job], None]] = []
         self._is_for_others: Callable[[Act], bool] = lambda act: False
-        self.num_dropped_reports = 0
+        self.left_for_good: bool | None = None
+        """How its connection has left; None while it is there."""
         coordinator.attach(session_id, self._deliver, observe=self._show)
 
     @property
@@ -188,7 +209,8 @@ class BackgroundEngineSession:
                     self._submit(act, trace.traceparent)
             if self._record.reader.num_malformed > num_malformed:
                 log_event("act not understood", session=self.session_id, turn=output.index)
-            self._push_waiting()
+            self._push_summary()
+            self._coordinator.hand_over(self.session_id)
             yield output, trace
 
     async def past(self) -> Sequence[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
@@ -241,26 +263,7 @@ class BackgroundEngineSession:
         self._coordinator.submit(self._conversation.request(self.session_id, act, time_ms, traceparent=traceparent))
 
     def _deliver(self, report: Report) -> None:
-        self._give(report.to_event())
-
-    def _give(self, event: TextEvent) -> None:
-        """A text for the interaction model; one that the engine has no room for waits for the next turn."""
-        if len(self._waiting) == MAX_WAITING_REPORTS:
-            self._waiting.popleft()
-            self.num_dropped_reports += 1
-        self._waiting.append(event)
-        self._push_waiting()
-
-    def _push_waiting(self) -> None:
-        while self._waiting:
-            try:
-                self.push_text(self._waiting[0])
-            except CapacityError:
-                return
-            except SessionClosedError:
-                self._waiting.clear()
-                return
-            self._waiting.popleft()
+        self.push_text(report.to_event())
 
     # Summaries
 
@@ -278,7 +281,16 @@ class BackgroundEngineSession:
         self._summing = None
         self._no_summary_before_turn = self._turn + AGAIN_AFTER_TURNS
         log_event("summary", session=self.session_id, turn=self._turn, drop_before_turn=old.drop_before_turn)
-        self._give(summary_event(old, text))
+        self._summary = summary_event(old, text)
+        self._push_summary()
+
+    def _push_summary(self) -> None:
+        """Hand over a summary; one that the engine has no room for waits for the next turn."""
+        if self._summary is None:
+            return
+        with contextlib.suppress(CapacityError, SessionClosedError):
+            self.push_text(self._summary)
+            self._summary = None
 
     def _end_summary(self) -> None:
         """What was not handed over counts for nothing: a session that comes back begins anew."""

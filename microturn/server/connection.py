@@ -8,7 +8,7 @@ from typing import Any
 from openai.types.live import ForkSessionStartEvent, SessionConfig, SessionStartedEvent, SessionStartEvent
 from starlette.websockets import WebSocket
 
-from microturn.errors import JournalError, ProtocolError, SessionClosedError
+from microturn.errors import JournalError, MicroturnError, ProtocolError, SessionClosedError
 from microturn.protocol.extensions import ResumeEvent
 from microturn.protocol.live import ClientEvent
 from microturn.server.channel import Channel
@@ -172,7 +172,11 @@ class Connection:
                 encoding=codec.encoding,
                 rate_hz=codec.rate_hz,
             )
-            ending = await self._run_to_its_end(session)
+            try:
+                ending = await self._run_to_its_end(session)
+            except* MicroturnError:  # The engine failed it: what was recorded can be resumed.
+                is_parked = session.is_resumable
+                raise
             is_parked = session.is_resumable and ending.detail in ("client_gone", "server_stopping")
         finally:
             if entry is not None:

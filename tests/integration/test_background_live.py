@@ -1,6 +1,7 @@
 """The background behind the live server: acts leave as jobs, what comes of them enters as text events."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from microturn.background.backends.agent import AgentBackend, EndpointConfig
 from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.coordinator import Coordinator
-from microturn.background.ledger import Ledger
+from microturn.background.ledger import Ledger, session_name
 from microturn.background.tools import builtin_tools
+from microturn.errors import MicroturnError
 from microturn.server.serve import Listening, serve
 from microturn.testing.endpoint import EndpointReply, scripted_endpoint
 from microturn.testing.scripted_engine import Answer, ScriptedEngine, script
@@ -137,6 +139,29 @@ async def test_a_client_that_is_back_before_its_old_connection_is_gone_keeps_its
                 assert await talk_until_told(server, new) == "1 done: Oslo."
                 await send_turns(new, 5)  # what the model asks for later is still taken up
                 assert (await receive_until(new, "session.output_audio.delta"))["delta"]
+
+
+async def test_a_session_that_the_engine_fails_keeps_its_jobs_timers_and_notes():
+    ledger = Ledger()
+    answer = script([act(0, "ask 1: set a timer for an hour"), act(1, "ask 2: take a note that the milk is out")])
+    coordinator = Coordinator(ToolsBackend(), builtin_tools(), ledger=ledger)
+    async with Server(answer, coordinator) as server:
+        async with server.connect() as socket:
+            token = await start(socket)
+            await send_turns(socket, 2)
+            await receive_until(socket, "session.output_audio.delta")
+            await receive_until(socket, "session.output_audio.delta")
+            await coordinator.wait_until_idle()
+            server.engine.sessions[0].fail(MicroturnError("the model failed: resume"))
+            assert (await receive_until(socket, "error"))["error"]["code"] == "internal_error"
+            await socket.wait_closed()
+        async with server.connect() as socket:
+            resume = message("microturn.session.resume", resume_token=token, session={"model": "nano"})
+            await socket.send(resume)
+            await receive_until(socket, "session.started")
+            session_id = session_name(hashlib.sha256(token.encode()).digest())
+            assert [job.number for job in coordinator.jobs(session_id)] == [1, 2]
+            assert (len(ledger.timers(session_id)), len(ledger.notes(session_id))) == (1, 1)
 
 
 async def test_a_server_that_dies_in_mid_job_tells_so_after_its_restart(tmp_path: Path):

@@ -3,17 +3,20 @@
 import asyncio
 
 import numpy as np
+import pytest
 from background_doubles import WITHIN_S
 
 from microturn.background.coordinator import Coordinator
 from microturn.background.jobs import Answer
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.workbench import Workbench
+from microturn.errors import CapacityError, JournalError, SessionClosedError
 from microturn.server.background_engine import FIRST_CLIENT_JOB, BackgroundEngine, BackgroundEngineSession
-from microturn.testing.scripted_engine import ScriptedEngine, script
-from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind
+from microturn.testing.scripted_engine import ScriptedEngine, ScriptedSession, script
+from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind, TextEvent
 from microturn.turns.pcm import PcmChunk
 from microturn.turns.timing import IN_SAMPLES_PER_TURN
+from microturn.turns.trace import TurnTrace
 
 
 class Listener:
@@ -115,3 +118,130 @@ async def test_a_fork_of_what_another_process_held_knows_the_conversation():
         await coordinator.wait_until_idle()
     assert len(packages) == 1
     assert "User: i live in oslo" in packages[0]
+
+
+class SlowEngine(ScriptedEngine):
+    """Takes its time to resume: the old connection's outputs have ended by then."""
+
+    def __init__(self, *, error: Exception | None = None) -> None:
+        super().__init__()
+        self.is_asked = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self._error = error
+
+    async def resume(self, resume_token: str) -> ScriptedSession:
+        session = await super().resume(resume_token)
+        self.is_asked.set()
+        await self.let_go.wait()
+        if self._error is not None:
+            raise self._error
+        return session
+
+
+class Stuck(Listener):
+    """Never answers."""
+
+    async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_connection_that_ends_while_its_session_is_taken_over_ends_nothing_of_it():
+    scripted = SlowEngine()
+    async with asyncio.timeout(WITHIN_S), Coordinator(Stuck()) as coordinator:
+        engine = BackgroundEngine(scripted, coordinator)
+        old = await engine.open()
+        old.ask("x")
+        resuming = asyncio.create_task(engine.resume(old.resume_token))
+        await scripted.is_asked.wait()
+        await old.close()
+        scripted.let_go.set()
+        new = await resuming
+        (job,) = coordinator.jobs(new.session_id)
+        assert not job.state.is_over
+        await new.close()
+        assert coordinator.jobs(new.session_id) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "num_kept"), [(CapacityError("full"), 1), (SessionClosedError("closed"), 0), (JournalError("gone"), 0)]
+)
+async def test_a_session_that_could_not_be_taken_over_is_left_as_its_connection_left_it(
+    error: Exception, num_kept: int
+):
+    scripted = SlowEngine(error=error)
+    async with asyncio.timeout(WITHIN_S), Coordinator(Stuck()) as coordinator:
+        engine = BackgroundEngine(scripted, coordinator)
+        old = await engine.open()
+        old.ask("x")
+        resuming = asyncio.create_task(engine.resume(old.resume_token))
+        await scripted.is_asked.wait()
+        await old.close()
+        scripted.let_go.set()
+        with pytest.raises(type(error)):
+            await resuming
+        assert len(coordinator.jobs(old.session_id)) == num_kept
+
+
+async def test_a_session_that_could_not_be_taken_over_is_still_its_connections():
+    scripted = SlowEngine(error=CapacityError("full"))
+    scripted.let_go.set()
+    async with asyncio.timeout(WITHIN_S), Coordinator(Stuck()) as coordinator:
+        engine = BackgroundEngine(scripted, coordinator)
+        session = await engine.open()
+        session.ask("x")
+        with pytest.raises(CapacityError):
+            await engine.resume(session.resume_token)
+        assert len(coordinator.jobs(session.session_id)) == 1
+        await session.close()
+        assert coordinator.jobs(session.session_id) == []
+
+
+def no_room(event: TextEvent) -> None:
+    raise CapacityError("full")
+
+
+def told(scripted: ScriptedEngine) -> list[str]:
+    return [event.text for turn in scripted.sessions[0].inputs for event in turn.events]
+
+
+async def test_a_report_that_the_engine_has_no_room_for_is_told_in_a_later_turn():
+    scripted = ScriptedEngine()
+    async with asyncio.timeout(WITHIN_S), Coordinator(Listener()) as coordinator:
+        session = await BackgroundEngine(scripted, coordinator).open()
+        take, scripted.sessions[0].push_text = scripted.sessions[0].push_text, no_room
+        session.ask("x")
+        await coordinator.wait_until_idle()
+        await hold(session, 1)
+        scripted.sessions[0].push_text = take
+        await hold(session, 2)
+    assert told(scripted) == [f"{FIRST_CLIENT_JOB} done: so it is"]
+
+
+async def test_a_report_that_the_engine_had_no_room_for_outlasts_the_connection():
+    scripted = ScriptedEngine()
+    async with asyncio.timeout(WITHIN_S), Coordinator(Listener()) as coordinator:
+        engine = BackgroundEngine(scripted, coordinator)
+        session = await engine.open()
+        scripted.sessions[0].push_text = no_room
+        session.ask("x")
+        await coordinator.wait_until_idle()
+        await session.park()
+        await hold(await engine.resume(session.resume_token), 1)
+    assert told(scripted) == [f"{FIRST_CLIENT_JOB} done: so it is"]
+
+
+async def test_a_summary_that_the_engine_has_no_room_for_enters_in_a_later_turn():
+    said = [MicroTurnOutput(index=index, hear=f" word {index}") for index in range(0, 40, 10)]
+    full = ScriptedEngine(script(said), trace=lambda index: TurnTrace(index=index, kept_text_share=index / 40))
+    async with asyncio.timeout(WITHIN_S), Coordinator(Listener()) as coordinator:
+        session = await BackgroundEngine(full, coordinator).open()
+        take, full.sessions[0].push_text = full.sessions[0].push_text, no_room
+        await hold(session, 40)
+        await asyncio.sleep(0)
+        assert coordinator.num_excerpts == 1
+        await hold(session, 1)
+        full.sessions[0].push_text = take
+        await hold(session, 2)
+        (summary,) = told(full)
+    assert summary.startswith("Summary until")

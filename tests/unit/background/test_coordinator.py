@@ -17,6 +17,7 @@ from microturn.background.permissions import Permission, PermissionPolicy, spoke
 from microturn.background.places import Places
 from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
 from microturn.background.workbench import MAX_ASKED_CHARS, Workbench
+from microturn.errors import CapacityError
 from microturn.turns.background import BackgroundRequest, Report, ReportKind, parse_act
 
 
@@ -247,6 +248,30 @@ async def test_an_answer_that_is_heard_on_return_is_not_told_of_again(tmp_path: 
         await it.coordinator.wait_until_idle()
         it.coordinator.attach("s", it.reports.put_nowait)
         await it.result()
+    ledger = Ledger(tmp_path / "l")
+    assert ledger.take_interrupted("s") == []
+    ledger.close()
+
+
+async def test_an_answer_that_there_was_no_room_for_counts_as_told_only_once_it_was_taken(tmp_path: Path):
+    def full(report: Report) -> None:
+        raise CapacityError("full")
+
+    backend = HeldBackend()
+    backend.let_go.set()
+    async with desk(backend, ledger=Ledger(tmp_path / "l")) as it:
+        it.coordinator.attach("s", full)
+        it.act("ask 1: never taken")
+        await it.coordinator.wait_until_idle()
+    async with desk(backend, ledger=Ledger(tmp_path / "l")) as it:
+        assert (await it.result()).job == 1
+        it.coordinator.attach("s", full)
+        it.act("ask 2: x")
+        it.act("ask 3: y")
+        await it.coordinator.wait_until_idle()
+        assert it.reports.empty()
+        it.coordinator.attach("s", it.reports.put_nowait)
+        assert {(await it.result()).job, (await it.result()).job} == {2, 3}
     ledger = Ledger(tmp_path / "l")
     assert ledger.take_interrupted("s") == []
     ledger.close()
