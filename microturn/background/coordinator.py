@@ -19,7 +19,7 @@ from microturn.background.backend import Backend
 from microturn.background.jobs import DropReason, Job, JobState
 from microturn.background.ledger import Ledger
 from microturn.background.limits import Budget, BudgetLimits, JobLimits
-from microturn.background.permissions import Grants, PermissionPolicy, spoken_decision
+from microturn.background.permissions import Grants, PermissionPolicy, is_taken_back, spoken_decision
 from microturn.background.places import Places
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession, Deliver, Observe
@@ -278,6 +278,10 @@ class Coordinator:
         decision = spoken_decision(words)
         if decision is not None and session.grants.is_pending(number):
             session.grants.decide(number, is_allowed=decision)
+            return
+        if is_taken_back(words) and not job.state.is_over:
+            self._stop(session, job, DropReason.CANCELLED)
+            session.tell(weaving.note(number, "stopped"))
             return
         if decision is not None and not job.asks_back:
             session.tell(weaving.note(number, "nothing waits for a yes or no"))

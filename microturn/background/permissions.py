@@ -101,13 +101,31 @@ _DECISION = re.compile(rf"(?:(?:(?P<no>{_NO})|(?:{_YES})|(?:{_FILLER}))(?: |$))+
 _ONLY_FILLERS = re.compile(rf"(?:(?:{_FILLER})(?: |$))+")
 
 
+_TAKES_BACK = r"never ?mind|stop|forget (?:it|that)|leave it|cancel (?:it|that)"
+_TAKEN_BACK = re.compile(
+    rf"(?:(?:(?P<back>{_TAKES_BACK})|no|nope|nah|ok|okay|all right|alright|actually|sorry|{_FILLER})(?: |$))+"
+)
+
+
 def spoken_decision(text: str) -> bool | None:
     """Whether words are a yes or a no and nothing else; None when they say more, or neither.
 
     A no anywhere outweighs every yes: "okay, never mind" allows nothing.
     """
-    words = " ".join(re.sub(r"[^\w']+", " ", text.lower().replace("’", "'")).split())
+    words = _bare_words(text)
     match = _DECISION.fullmatch(words) if len(words) <= MAX_DECISION_CHARS else None
     if match is None or _ONLY_FILLERS.fullmatch(words):
         return None
     return match["no"] is None
+
+
+def is_taken_back(text: str) -> bool:
+    """Whether words say that a question is not to be answered any more, and nothing else. A bare no does not."""
+    words = _bare_words(text)
+    match = _TAKEN_BACK.fullmatch(words) if len(words) <= MAX_DECISION_CHARS else None
+    return match is not None and match["back"] is not None
+
+
+def _bare_words(text: str) -> str:
+    """Lower case, one blank between words, no marks."""
+    return " ".join(re.sub(r"[^\w']+", " ", text.lower().replace("’", "'")).split())

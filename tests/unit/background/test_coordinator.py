@@ -13,7 +13,7 @@ from microturn.background.jobs import Answer, BackendError, DropReason, JobState
 from microturn.background.ledger import Ledger
 from microturn.background.limits import BudgetLimits, JobLimits
 from microturn.background.package import ContextPackage, PackagePolicy
-from microturn.background.permissions import Permission, PermissionPolicy, spoken_decision
+from microturn.background.permissions import Permission, PermissionPolicy, is_taken_back, spoken_decision
 from microturn.background.places import Places
 from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
 from microturn.background.workbench import MAX_ASKED_CHARS, Workbench
@@ -525,6 +525,41 @@ async def test_a_yes_that_nothing_waits_for_changes_nothing():
     assert backend.asked == ["x"]
 
 
+@pytest.mark.parametrize("words", ["stop", "Never mind.", "forget it", "no, cancel that please", "okay leave it"])
+async def test_what_is_taken_back_in_words_is_not_told(words: str):
+    backend = HeldBackend()
+    async with desk(backend) as it:
+        it.act("ask 1: one")
+        await backend.began.wait()
+        it.act(f"amend 1: {words}")
+        assert str(await it.report()) == "1 note: stopped"
+        assert it.coordinator.dropped == {DropReason.CANCELLED: 1}
+        assert it.coordinator.jobs("s")[0].state is JobState.CANCELLED
+    assert backend.asked == ["one"]
+
+
+async def test_what_takes_nothing_back_leaves_the_job_to_go_on():
+    backend = HeldBackend()
+    async with desk(backend) as it:
+        it.act("ask 1: one")
+        await backend.began.wait()
+        it.act("amend 1: no")
+        assert str(await it.report()) == "1 note: nothing waits for a yes or no"
+        it.act("amend 1: don't stop")
+        assert it.coordinator.jobs("s")[0].state is JobState.RUNNING
+
+
+async def test_a_tool_question_that_is_answered_with_forget_it_ends_the_job():
+    runs: list[int] = []
+    async with desk(ToolUser(), paint_tool(runs)) as it:
+        it.act("ask 1: paint it")
+        await it.report(ReportKind.SAY)
+        it.act("amend 1: forget it")
+        assert str(await it.report()) == "1 note: stopped"
+        await it.coordinator.wait_until_idle()
+    assert runs == []
+
+
 async def test_a_yes_to_a_question_that_was_the_answer_goes_on():
     backend = Repeater("Do you mean the blue one?")
     async with desk(backend, paint_tool([]), permissions=PermissionPolicy(rules={"*": Permission.ALLOW})) as it:
@@ -579,6 +614,30 @@ async def test_a_yes_with_more_to_it_is_a_correction_and_allows_nothing():
 )
 def test_only_a_bare_yes_or_no_decides(words: str, decision: bool | None):
     assert spoken_decision(words) is decision
+
+
+@pytest.mark.parametrize(
+    ("words", "is_so"),
+    [
+        ("never mind", True),
+        ("nevermind", True),
+        ("oh okay, never mind, thanks", True),
+        ("actually, forget that", True),
+        ("no no stop", True),
+        ("cancel it", True),
+        ("no", False),
+        ("okay thanks", False),
+        ("don't stop", False),
+        ("never stop", False),
+        ("stop at noon", False),
+        ("cancel the meeting", False),
+        ("forget it, make it ten", False),
+        ("", False),
+        ("stop " * 500, False),
+    ],
+)
+def test_only_words_that_say_nothing_else_take_a_question_back(words: str, is_so: bool):
+    assert is_taken_back(words) is is_so
 
 
 async def test_a_report_that_cannot_be_put_into_words_is_an_error_of_its_job(monkeypatch: pytest.MonkeyPatch):
