@@ -51,6 +51,14 @@ class Moment:
     """Media time at which it is over, or an answer is of no use any more."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """Another right way to go on: it stands for all expectations from a reply time on."""
+
+    from_ms: float
+    expectations: Sequence[Expectation]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Episode:
     """One played scenario."""
@@ -69,6 +77,7 @@ class Episode:
     """The words of the reference reply, in reply time."""
     expectations: Sequence[Expectation] = field(default=())
     quiets: Sequence[Quiet] = field(default=())
+    variants: Sequence[Variant] = field(default=())
     stops: Sequence[Stop] = field(default=())
     moments: Sequence[Moment] = field(default=())
 

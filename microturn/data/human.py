@@ -6,7 +6,6 @@ in a small file per set: ``measure`` fills it, once, in parallel; ``clips`` only
 """
 
 import json
-import multiprocessing
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from microturn.data import folders, split
 from microturn.data.alignment import align, loudest_stretch
 from microturn.data.split import Part, check_part
 from microturn.data.voices.utterance import Span, SpokenWord, Utterance
+from microturn.data.workers import in_processes
 from microturn.errors import MediaError
 from microturn.turns.timing import IN_HZ, in_samples
 
@@ -161,7 +161,7 @@ def measure(part: str, data_dir: Path, sets: Sequence[str] | None = None, *, num
 
     part = check_part(part)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns) as progress, multiprocessing.get_context("spawn").Pool(num_workers) as pool:
+    with Progress(*columns) as progress:
         for name in chosen_sets(part, sets):
             path = _times_path(part, name)
             done = _read_times(path)
@@ -170,7 +170,7 @@ def measure(part: str, data_dir: Path, sets: Sequence[str] | None = None, *, num
             task = progress.add_task(name, total=len(entries), completed=len(entries) - len(todo))
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
-                for measured, spans in pool.imap_unordered(_measure_one, todo, chunksize=8):
+                for measured, spans in in_processes(_measure_one, todo, num_workers):
                     _write_times(file, measured, spans)
                     progress.advance(task)
 

@@ -1,7 +1,6 @@
 """Rendering: seeds to episodes to shards, in parallel, resumable."""
 
 import functools
-import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from microturn.data.stage import Cast, Stage
 from microturn.data.visual import Films, Scene
 from microturn.data.visual.story import Story, something_happens
 from microturn.data.voices import assistant_voice, dictionary, sample_voice
+from microturn.data.workers import in_processes
 from microturn.features.tokenizer import Tokenizer
 
 PARTS = {"train": 0, "heldout": 1}
@@ -105,7 +105,8 @@ def play_session(
         scenario = scenarios[int(rng.choice(len(scenarios), p=weights / weights.sum()))]
         now_ms = scenario.play(stage, now_ms) + stage.between(300, 1500)
         names.append(scenario.name)
-    return _render(stage, "+".join(names), seed, now_ms, material)
+    echo_db = stage.between(-45, -22) if stage.chance(ECHO_CHANCE) else None
+    return _render(stage, "+".join(names), seed, now_ms, material, echo_db)
 
 
 def _look_around(stage: Stage, until_ms: float) -> None:
@@ -117,16 +118,20 @@ def _look_around(stage: Stage, until_ms: float) -> None:
 
 
 def play_scenario(name: str, seed: int, material: Material) -> Episode:
-    """One scenario alone, for evaluation and for looking at."""
+    """One scenario alone, for evaluation and for looking at.
+
+    Without echo: in evaluation the microphone would hear the reference reply, which is not what the model says.
+    """
     rng = np.random.default_rng([PARTS[material.part], seed, list(SCENARIOS).index(name)])
     stage = Stage(rng, cast_for(rng, material))
     end_ms = SCENARIOS[name].play(stage, stage.between(300, 1500))
     return _render(stage, name, seed, end_ms + 1200, material)
 
 
-def _render(stage: Stage, name: str, seed: int, end_ms: float, material: Material) -> Episode:
+def _render(
+    stage: Stage, name: str, seed: int, end_ms: float, material: Material, echo_db: float | None = None
+) -> Episode:
     degrade = functools.partial(acoustics.degrade, part=material.part, data_dir=material.data_dir)
-    echo_db = stage.between(-45, -22) if stage.chance(ECHO_CHANCE) else None
     return stage.render(name, seed, end_ms, degrade, echo_db)
 
 
@@ -189,9 +194,9 @@ def make_shards(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns) as progress, multiprocessing.get_context("spawn").Pool(num_workers) as pool:
+    with Progress(*columns) as progress:
         task = progress.add_task("rendering", total=num_shards, completed=num_shards - len(missing))
         hours = 0.0
-        for _, seconds in pool.imap_unordered(job, missing):
+        for _, seconds in in_processes(job, missing, num_workers):
             hours += seconds / 3600
             progress.update(task, advance=1, description=f"rendering ({hours:.1f} h)")

@@ -8,7 +8,7 @@ import re
 from collections import abc
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from microturn.data.acoustics import resample
 from microturn.data.draw import pick
-from microturn.data.episode import Episode, Expectation, Moment, Quiet, Stop
+from microturn.data.episode import Episode, Expectation, Moment, Quiet, Stop, Variant
 from microturn.data.human import Clip
 from microturn.data.numbers import in_digits
 from microturn.data.phrases import Phrases
@@ -58,6 +58,9 @@ TEXT_CHARS_PER_TURN = 18
 
 WINDOW_EARLY_MS, WINDOW_LATE_MS = 500, 700
 """How far from the reference a spoken word may begin and still count as on time."""
+
+MANY_DRAWS = 20
+"""In search of something that fits."""
 
 Degrade = Callable[[NDArray[np.float32], Generator], NDArray[np.float32]]
 
@@ -129,9 +132,11 @@ class Stage:
         self._moments: list[Moment] = []
         self._pieces: dict[int, Piece] = {}
         self._expectations: list[Expectation] = []
+        self._variants: list[Variant] = []
         self._quiets: list[Quiet] = []
         self._stops: list[Stop] = []
         self._speed = float(rng.uniform(0.85, 1.2))
+        self._num_jobs = 0
 
     # --- choices ---------------------------------------------------------------------------------------------
 
@@ -140,6 +145,11 @@ class Stage:
         if isinstance(options, Phrases):
             return options.choose(self.cast.part, self.rng)
         return pick(options, self.rng)
+
+    def find(self, options: Sequence[str], fits: Callable[[str], bool]) -> str | None:
+        """One of the options that fits, out of a few draws; None if none of them did."""
+        drawn = (pick(options, self.rng) for _ in range(MANY_DRAWS))
+        return next((option for option in drawn if fits(option)), None)
 
     def clip(self, fits: Callable[[Clip], bool], tries: int = 1) -> Utterance | None:
         """A human recording that fits, out of so many draws; None if there is none. Only the one chosen is decoded."""
@@ -245,8 +255,16 @@ class Stage:
         self, text: str, turn: int, *, speed: float = 1.0, is_expected: bool = True, language: str = "en"
     ) -> Said:
         """The model says ``text``; its sound starts with a turn's."""
+        return self.reply(self._spoken(text, language, speed), turn, is_expected=is_expected)
+
+    def turns_for(self, text: str, *, language: str = "en") -> int:
+        """How many turns the model needs to say ``text``."""
+        utterance = self._spoken(text, language)
+        return -(-len(utterance.samples) * OUT_HZ // (utterance.sample_rate * OUT_SAMPLES_PER_TURN))
+
+    def _spoken(self, text: str, language: str, speed: float = 1.0) -> Utterance:
         voice = self.cast.interpreters.get(language, self.cast.assistant)
-        return self.reply(voice.say(text, speed=speed, seed=0), turn, is_expected=is_expected)
+        return voice.say(text, speed=speed, seed=0)
 
     def reply(self, utterance: Utterance, turn: int, *, is_expected: bool = True) -> Said:
         """Put speech on the model's timeline; it starts with a turn's sound."""
@@ -267,6 +285,11 @@ class Stage:
             self.expect(utterance.text, at_ms)
         return Said(first_turn=turn, end_turn=end_turn, words=words)
 
+    def new_job(self) -> int:
+        """The number of the next question for the background: they are counted from 1."""
+        self._num_jobs += 1
+        return self._num_jobs
+
     def act(self, act: Act, turn: int) -> int:
         """The model writes to the background from a turn on, some words a turn. Returns one past its last turn."""
         stretches = _stretches(str(act), ACT_CHARS_PER_TURN)
@@ -286,6 +309,8 @@ class Stage:
     def cut(self, turn: int) -> None:
         """The model breaks off: nothing of what was placed at or after this turn is said."""
         track = self._model
+        if turn >= len(track.is_speaking):  # nothing is placed there
+            return
         if track.is_speaking[max(0, turn - 1)] or track.is_speaking[turn]:
             self._clears.add(turn)
         track.samples[turn * OUT_SAMPLES_PER_TURN :] = 0
@@ -297,9 +322,13 @@ class Stage:
 
     def expect(self, text: str, at_ms: float) -> None:
         """The reply should begin to say ``text`` about this reply time."""
-        self._expectations.append(
-            Expectation(text=text, from_ms=max(0.0, at_ms - WINDOW_EARLY_MS), to_ms=at_ms + WINDOW_LATE_MS)
-        )
+        self._expectations.append(_expectation(text, at_ms))
+
+    def or_else(self, turns: Sequence[tuple[str, int]]) -> None:
+        """From the first of these turns on the reply may as well say these words, each about its turn, instead."""
+        if turns:
+            expectations = tuple(_expectation(text, turn_start_ms(turn)) for text, turn in turns)
+            self._variants.append(Variant(from_ms=turn_start_ms(turns[0][1]), expectations=expectations))
 
     def moment(self, label: str, from_ms: float, to_ms: float) -> None:
         """Something is to be seen, or was said, that asks for words in this window of media time."""
@@ -372,10 +401,18 @@ class Stage:
             heard=[w for w in self._heard if w.end_ms + HEAR_LAG_MS < last_ms],
             said=[w for w, _ in self._model.words if w.start_ms < last_ms],
             expectations=[e for e in self._expectations if e.to_ms <= last_ms],
+            variants=[
+                replace(variant, expectations=[e for e in variant.expectations if e.to_ms <= last_ms])
+                for variant in self._variants
+            ],
             quiets=self._quiets,
             stops=self._stops,
             moments=[m for m in self._moments if m.from_ms < last_ms],
         )
+
+
+def _expectation(text: str, at_ms: float) -> Expectation:
+    return Expectation(text=text, from_ms=max(0.0, at_ms - WINDOW_EARLY_MS), to_ms=at_ms + WINDOW_LATE_MS)
 
 
 def _words_by_turn(words: Sequence[tuple[SpokenWord, int]]) -> dict[int, str]:

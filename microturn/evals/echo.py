@@ -54,6 +54,11 @@ class EchoedSession(Sequence[MicroTurnInput]):
         """The next micro-turn's output."""
         self._answers.append(output)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether anything was told: who plays a session beforehand never hears itself."""
+        return bool(self._answers)
+
     def _coming_back(self, index: int) -> NDArray[np.float32]:
         """What is heard of the answers in one micro-turn: (3200,)."""
         first = max(0, index - _REACH_TURNS)

@@ -39,6 +39,8 @@ class Exchange:
     case: Case
     outputs: Sequence[MicroTurnOutput]
     """One for each input."""
+    is_without_echo: bool = False
+    """Whether the case has an echo which the subject did not hear."""
 
 
 @dataclass(frozen=True, kw_only=True)

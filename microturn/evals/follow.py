@@ -8,8 +8,9 @@ suite; words that begin there are neither demanded nor forbidden.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from microturn.data.episode import Episode
+from microturn.data.episode import Episode, Variant
 from microturn.data.stage import WINDOW_EARLY_MS, WINDOW_LATE_MS
+from microturn.data.voices import SpokenWord
 from microturn.evals.spoken import TimedWord, spoken_words, wordless_sounds
 from microturn.evals.wer import normal_words
 from microturn.turns.micro_turn import MicroTurnOutput
@@ -95,7 +96,33 @@ class Followed:
 
 
 def follow(episode: Episode, outputs: Sequence[MicroTurnOutput]) -> Followed:
-    """Compares a reply with what an episode expects."""
+    """Compares a reply with what an episode expects; of several right ways to go on, with the one that it comes nearest
+    to.
+    """
+    ways = [episode, *(varied(episode, variant) for variant in episode.variants)]
+    return max((_follow(way, outputs) for way in ways), key=lambda f: (f.is_right, f.num_met - len(f.extras)))
+
+
+def varied(episode: Episode, variant: Variant) -> Episode:
+    """The episode as if its reference had gone on another way."""
+    said = [
+        SpokenWord(text=text, start_ms=start_ms, end_ms=start_ms)
+        for expectation in variant.expectations
+        for start_ms in [expectation.from_ms + WINDOW_EARLY_MS]
+        for text in normal_words(expectation.text)
+    ]
+    return replace(
+        episode,
+        variants=(),
+        expectations=[
+            *(e for e in episode.expectations if e.from_ms + WINDOW_EARLY_MS < variant.from_ms),
+            *variant.expectations,
+        ],
+        said=[*(word for word in episode.said if word.start_ms < variant.from_ms), *said],
+    )
+
+
+def _follow(episode: Episode, outputs: Sequence[MicroTurnOutput]) -> Followed:
     words = spoken_words(outputs)
     demands = demands_of(episode)
     met, used = _align(demands, words)

@@ -1,11 +1,13 @@
 """Runs suites: draws their cases, has the subject answer each case once, judges, and sums up."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from microturn.evals.echo import EchoedSession
 from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.keeping import keep
 from microturn.evals.playbook import Play, Playbook, heldout_play
@@ -48,7 +50,7 @@ def run_suites(
         reports: dict[str, SuiteReport] = {}
         verdicts: dict[str, dict[str, Verdict]] = {}
         for suite in suites:
-            exchanges = [Exchange(case=case, outputs=answers[case.key].outputs) for case in drawn[suite.name]]
+            exchanges = [replace(answers[case.key], case=case) for case in drawn[suite.name]]
             judged = [suite.judge(exchange) for exchange in exchanges]
             for verdict in judged:
                 verdicts.setdefault(verdict.key, {})[suite.name] = verdict
@@ -83,13 +85,15 @@ def _answer_all(cases: Sequence[Case], subject: Subject, progress: Progress) -> 
     answers: dict[str, Exchange] = {}
     for first in range(0, len(distinct), BATCH_SESSIONS):
         batch = distinct[first : first + BATCH_SESSIONS]
-        for case, outputs in zip(batch, subject.answer([case.session for case in batch]), strict=True):
+        sessions = [case.session for case in batch]
+        for case, session, outputs in zip(batch, sessions, subject.answer(sessions), strict=True):
             if len(outputs) != len(case.episode.inputs):
                 raise ValueError(
                     f"{subject.name} gave {len(outputs)} outputs for {len(case.episode.inputs)} inputs of {case.key}: "
                     "a subject answers every micro-turn"
                 )
-            answers[case.key] = Exchange(case=case, outputs=outputs)
+            is_open = isinstance(session, EchoedSession) and not session.is_closed
+            answers[case.key] = Exchange(case=case, outputs=outputs, is_without_echo=is_open)
         progress.advance(task, len(batch))
     return answers
 

@@ -3,6 +3,7 @@
 Legend: B rows, T positions, N positions of one kind, M mel bands, P values of a speech patch.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -106,6 +107,9 @@ class Cursor:
     """Shards that this pass goes through; those rendered meanwhile wait for the next pass."""
     batch_index: int = 0
     """Batches of this pass that each process has had."""
+    drawn_from: str = ""
+    """What the batches of this pass depend on, as a digest: where it has changed, a pass begun cannot be gone on with.
+    """
 
 
 class BatchReader:
@@ -147,14 +151,32 @@ class BatchReader:
             if self.cursor.num_shards == 0:
                 self.cursor.num_shards = len(shards)
             shards = shards[: self.cursor.num_shards]
+            drawn_from = self._digest(shards)
+            if self.cursor.batch_index and self.cursor.drawn_from not in ("", drawn_from):
+                self._next_pass()
+                continue
+            self.cursor.drawn_from = drawn_from
+            num_batches = 0
             for index, group in enumerate(self._own_groups(shards)):
+                num_batches += 1
                 if index < self.cursor.batch_index:
                     continue
                 batch = collate(self._read(group, index), self.vocabulary, self.statistics)
                 self.cursor.batch_index = index + 1
                 yield batch
-            self.cursor.pass_index += 1
-            self.cursor.num_shards = self.cursor.batch_index = 0
+            if not num_batches:
+                raise MediaError(
+                    f"{len(shards)} shards in {self.folder} make no batch for each of {self.team.size} processes: "
+                    f"episodes of more than {self.max_positions} positions are left out; render more, or shorter ones"
+                )
+            self._next_pass()
+
+    def _next_pass(self) -> None:
+        self.cursor = Cursor(pass_index=self.cursor.pass_index + 1)
+
+    def _digest(self, shards: Sequence[Path]) -> str:
+        numbers = (self.positions_per_batch, self.max_positions, self.seed, self.shards_at_once, self.team.size)
+        return hashlib.sha256(repr((numbers, [shard.name for shard in shards])).encode()).hexdigest()[:16]
 
     def _read(self, group: Sequence[tuple[Path, Entry]], index: int) -> list[PackedEpisode]:
         episodes = [read_episode(*place) for place in group]

@@ -182,7 +182,7 @@ PHRASES = Phrases(
         "i am tired / today | ich bin müde / heute",
         "the soup / is very good | die suppe / ist sehr gut",
         "where is / the bathroom / please | wo ist / das bad / bitte",
-        "i want / to eat / now | ich möchte / jetzt / essen",
+        "i want / to eat now | ich möchte / jetzt essen",
     ),
 )
 TEMPLATES = Phrases(

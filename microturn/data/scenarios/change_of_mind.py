@@ -54,7 +54,7 @@ OTHER_WORDS = Requests(
     ),
     heldout=(
         "please change it to {x}",
-        "no i meant {x}",
+        "i would like to hear {x} instead",
         "say {x} from now on",
         "i would prefer {x}",
         "let us have {x} instead",
@@ -97,7 +97,10 @@ def while_asking(stage: Stage, at_ms: float) -> float:
 
 
 def while_counting(stage: Stage, at_ms: float) -> float:
-    """The model has begun to count; it drops that as soon as it hears that something else is meant."""
+    """The model has begun to count; it drops that once it hears that it is to count from somewhere else.
+
+    That is at the word "from": until then a "no" or an "oh" may be meant for somebody else.
+    """
     first, length = stage.whole(0, 40), stage.whole(8, 12)
     request = f"{stage.pick(COUNT).format(a=spoken(first))} to {spoken(first + length - 1)}"
     turn = stage.answer_turn(stage.user(request, at_ms))
@@ -106,25 +109,23 @@ def while_counting(stage: Stage, at_ms: float) -> float:
     start, count = stage.whole(0, 60), stage.whole(3, 5)
     num_before = len(stage.heard)
     end_ms = stage.user(stage.pick(FROM_HERE).format(a=spoken(start), b=spoken(start + count - 1)), change_ms)
-    first_word_ms = stage.heard[num_before].end_ms
-    turn = count_until(stage, first, turn, change_ms, stage.answer_turn(first_word_ms))
-    anew = Counting(stage, range(start, start + count), 1000, max(stage.answer_turn(end_ms), turn))
+    meant_ms = next(word.end_ms for word in stage.heard[num_before:] if word.text == "from")
+    stop_turn = stage.stop_turn(meant_ms)
+    count_until(stage, first, turn, change_ms, stop_turn)
+    stage.cut(stop_turn)
+    anew_turn = max(stage.answer_turn(end_ms), stop_turn)
+    stage.stop(meant_ms, turn_start_ms(anew_turn))
+    anew = Counting(stage, range(start, start + count), 1000, anew_turn)
     anew.run()
     return anew.end_ms
 
 
-def count_until(stage: Stage, first: int, turn: int, change_ms: float, stop_turn: int) -> int:
-    """Counts until the first word of the change is heard; what begins after ``change_ms`` may be left out.
-
-    Returns the next free turn.
-    """
-    number, free_turn = first, turn
+def count_until(stage: Stage, number: int, turn: int, change_ms: float, stop_turn: int) -> None:
+    """Counts until a turn; what begins after ``change_ms`` may be left out."""
     while turn < stop_turn:
         is_expected = turn_start_ms(turn + 1) < change_ms
         said = stage.model(spoken(number), turn, is_expected=is_expected)
-        free_turn = said.end_turn
-        number, turn = number + 1, max(turn + 1000 // TURN_MS, free_turn)
-    return free_turn
+        number, turn = number + 1, max(turn + 1000 // TURN_MS, said.end_turn)
 
 
 def while_reminding(stage: Stage, at_ms: float) -> float:

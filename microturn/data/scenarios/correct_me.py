@@ -103,7 +103,7 @@ VERBS_REQUEST = Requests(
 )
 VERBS = {
     "goed": "went", "eated": "ate", "runned": "ran", "buyed": "bought", "catched": "caught", "teached": "taught",
-    "thinked": "thought", "bringed": "brought", "drinked": "drank", "sleeped": "slept", "breaked": "broke",
+    "thinked": "thought", "bringed": "brought", "drinked": "drank", "sleeped": "slept",
     "speaked": "spoke", "writed": "wrote", "drived": "drove", "falled": "fell", "finded": "found", "flied": "flew",
     "forgetted": "forgot", "gived": "gave", "keeped": "kept", "knowed": "knew", "leaved": "left", "losed": "lost",
     "maked": "made", "meeted": "met", "sayed": "said", "selled": "sold", "sitted": "sat",
@@ -151,7 +151,7 @@ FOREIGN = {
     "gato": "cat", "perro": "dog", "casa": "house", "libro": "book", "agua": "water", "leche": "milk",
     "amigo": "friend", "mesa": "table", "puerta": "door", "ventana": "window", "escuela": "school", "coche": "car",
     "manzana": "apple", "queso": "cheese", "playa": "beach", "ciudad": "city", "caballo": "horse", "zapato": "shoe",
-    "sombrero": "hat", "iglesia": "church", "dinero": "money", "trabajo": "work", "cocina": "kitchen",
+    "sombrero": "hat", "iglesia": "church", "dinero": "money", "cocina": "kitchen",
 }  # fmt: skip
 FOREIGN_TALK = Phrases(
     train=(

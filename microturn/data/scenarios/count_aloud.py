@@ -6,7 +6,7 @@ from microturn.data.numbers import STEPS, spoken, spoken_step
 from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Said, Stage
-from microturn.turns.timing import TURN_MS, turn_start_ms
+from microturn.turns.timing import TURN_MS, turn_of_ms, turn_start_ms
 
 FROM_TO = Requests(
     train=(
@@ -226,6 +226,12 @@ FASTER = Requests(
 CHANGES = ("none", "stop", "go on", "start again", "skip", "slower", "faster")
 CHANGE_WEIGHTS = (0.34, 0.28, 0.1, 0.08, 0.08, 0.07, 0.05)
 LONGEST_RUN_MS = 14_000
+CLOSE_TURNS = 2
+"""A number that ended no longer before the model fell silent would have been cut by one that is quicker."""
+LONGEST_SKIP_MS = 2_500
+"""Saying where to skip to takes no longer."""
+FEWEST_TO_SKIP, NUM_AFTER_SKIP = 20, 8
+"""Numbers asked for where some are to be skipped, and those that are left then."""
 
 
 class Counting:
@@ -249,6 +255,8 @@ class Counting:
         self.next_index = 0
         self.next_turn = first_turn
         self.last: Said | None = None
+        self.other_index: int | None = None
+        """Where one may as well take the count up again."""
 
     def run(self, until_turn: int | None = None) -> None:
         """Say numbers that begin before a turn, or all that are left."""
@@ -261,14 +269,32 @@ class Counting:
     def break_off(self, turn: int) -> None:
         """Fall silent; a number that was not finished will be said again."""
         self.run(until_turn=turn)
+        self.other_index = None
         if self.last is not None and self.last.end_turn > turn:
-            self.next_index -= 1
+            self.next_index, self.other_index = self.next_index - 1, self.next_index
+        elif self.last is not None and self.last.end_turn > turn - CLOSE_TURNS:
+            self.other_index = self.next_index - 1
         self.stage.cut(turn)
 
     def go_on(self, turn: int) -> None:
-        """Take up counting again."""
-        self.next_turn = turn
+        """Take up counting again; as well with the next number if one was cut, or with one that was all but cut."""
+        if self.other_index is not None:
+            self.stage.or_else(self._planned(self.other_index, turn))
+        self.go_to(self.next_index, turn)
+
+    def go_to(self, index: int, turn: int) -> None:
+        """Count on from one of the numbers."""
+        self.next_index, self.next_turn = index, turn
         self.run()
+
+    def _planned(self, index: int, turn: int) -> list[tuple[str, int]]:
+        """The numbers from one on, each with the turn in which it would begin."""
+        planned: list[tuple[str, int]] = []
+        for number in self.numbers[index:]:
+            word = self.word(number)
+            planned.append((word, turn))
+            turn += max(self.pace_turns, self.stage.turns_for(word, language=self.language))
+        return planned
 
     def set_pace(self, pace_turns: int, turn: int) -> None:
         """Change the pace from the next number on."""
@@ -317,6 +343,8 @@ def play(stage: Stage, at_ms: float) -> float:
     change = CHANGES[int(stage.rng.choice(len(CHANGES), p=CHANGE_WEIGHTS))]
     pace_ms = int(stage.pick(("1000", "1000", "1000", "1000", "1600", "600", "2000", "3000")))
     request, numbers = choose_numbers(stage, most=12)
+    while change == "skip" and len(numbers) < FEWEST_TO_SKIP:
+        request, numbers = choose_numbers(stage, most=30)
     if change not in ("stop", "skip"):  # so that it ends within an episode
         while len(numbers) * pace_ms > LONGEST_RUN_MS:
             request, numbers = choose_numbers(stage, most=max(3, LONGEST_RUN_MS // pace_ms))
@@ -325,7 +353,8 @@ def play(stage: Stage, at_ms: float) -> float:
     if change == "none":
         counting.run()
         return counting.end_ms
-    change_ms = turn_start_ms(first_turn) + stage.between(900, min(7000, len(numbers) * pace_ms * 0.8))
+    latest_ms = 4000 if change == "skip" else min(7000, len(numbers) * pace_ms * 0.8)
+    change_ms = turn_start_ms(first_turn) + stage.between(900, latest_ms)
     return change_course(stage, counting, change, change_ms)
 
 
@@ -343,18 +372,18 @@ def change_course(stage: Stage, counting: Counting, change: str, change_ms: floa
         again_turn = stage.answer_turn(again_end)
         stage.stop(end, turn_start_ms(again_turn))
         if change == "start again":
-            counting.next_index = 0
-        counting.go_on(again_turn)
+            counting.go_to(0, again_turn)
+        else:
+            counting.go_on(again_turn)
         return max(counting.end_ms, again_end)
     if change == "skip":
-        target = stage.whole(counting.numbers[0], 100)
-        end = stage.user(stage.pick(SKIP_TO).format(n=spoken(target)), change_ms)
+        counting.run(until_turn=turn_of_ms(change_ms))
+        target = skip_index(stage, counting)
+        end = stage.user(stage.pick(SKIP_TO).format(n=spoken(counting.numbers[target])), change_ms)
         turn = stage.answer_turn(end)
         counting.run(until_turn=turn)
-        step = counting.numbers[1] - counting.numbers[0]
-        counting.numbers = [target + step * i for i in range(8) if 0 <= target + step * i <= 120]
-        counting.next_index = 0
-        counting.go_on(max(turn, counting.last.end_turn if counting.last else turn))
+        counting.numbers = counting.numbers[target : target + NUM_AFTER_SKIP]
+        counting.go_to(0, max(turn, counting.last.end_turn if counting.last else turn))
         final = stage.user(stage.pick(STOP), max(turn_start_ms(turn) + 2500, change_ms + 4000))
         counting.run(until_turn=stage.stop_turn(final))
         stage.cut(stage.stop_turn(final))
@@ -367,6 +396,13 @@ def change_course(stage: Stage, counting: Counting, change: str, change_ms: floa
     counting.set_pace(max(2, round(counting.pace_turns * factor)), turn)
     counting.run()
     return max(counting.end_ms, end)
+
+
+def skip_index(stage: Stage, counting: Counting) -> int:
+    """The place of a number that lies ahead even when it has been named, and is not the last by far."""
+    passed = -(-LONGEST_SKIP_MS // (counting.pace_turns * TURN_MS))
+    earliest, latest = counting.next_index + passed, len(counting.numbers) - NUM_AFTER_SKIP
+    return stage.whole(min(earliest, latest), latest)
 
 
 COUNT_ALOUD = Scenario(

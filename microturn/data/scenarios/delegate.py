@@ -96,7 +96,7 @@ class Question:
 
 def play(stage: Stage, at_ms: float) -> float:
     """Ask, perhaps correct, cancel, or ask something else; hear the result."""
-    job = stage.whole(1, 3)
+    job = stage.new_job()
     question = choose_question(stage)
     end_ms = stage.user(stage.pick(ASKED).format(q=question.words), at_ms)
     free_turn = hand_over(stage, Act(kind=ActKind.ASK, job=job, text=question.words), end_ms, stage.pick(FILLERS))
@@ -153,9 +153,10 @@ def two_at_once(stage: Stage, job: int, at_ms: float) -> float:
     """A second question while the first is being answered; the answers come in either order."""
     second = choose_question(stage)
     end_ms = stage.user(stage.pick(ASKED).format(q=second.words), at_ms)
-    act = Act(kind=ActKind.ASK, job=job + 1, text=second.words)
+    other = stage.new_job()
+    act = Act(kind=ActKind.ASK, job=other, text=second.words)
     free_turn = hand_over(stage, act, end_ms, stage.pick(FILLERS))
-    numbers = [job, job + 1] if stage.chance(0.5) else [job + 1, job]
+    numbers = [job, other] if stage.chance(0.5) else [other, job]
     now_ms = max(end_ms, turn_start_ms(free_turn)) + stage.between(300, 1_500)
     for number in numbers:
         now_ms = told(stage, number, now_ms, free_turn)

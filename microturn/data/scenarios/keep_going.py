@@ -1,7 +1,7 @@
 """Count on while other sounds come in: an "uh huh", talk with others, recordings. Only a command would stop it."""
 
 from microturn.data.phrases import Phrases
-from microturn.data.scenarios.count_aloud import Counting, choose_numbers
+from microturn.data.scenarios.count_aloud import ask, choose_numbers
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
 from microturn.turns.timing import turn_start_ms
@@ -45,10 +45,8 @@ def play(stage: Stage, at_ms: float) -> float:
     request, numbers = choose_numbers(stage, most=MOST_NUMBERS)
     while len(numbers) > MOST_NUMBERS:
         request, numbers = choose_numbers(stage, most=MOST_NUMBERS)
-    end = stage.user(request, at_ms)
-    first_turn = stage.answer_turn(end)
-    stage.quiet(at_ms, turn_start_ms(first_turn))
-    counting = Counting(stage, numbers, 1000 if stage.chance(0.7) else 600, first_turn)
+    counting, _ = ask(stage, request, numbers, 1000 if stage.chance(0.7) else 600, at_ms)
+    first_turn = counting.next_turn
     counting.run()
     now_ms = turn_start_ms(first_turn) + stage.between(300, 2500)
     while now_ms < counting.end_ms - 800:
@@ -64,12 +62,9 @@ def side_talk(stage: Stage, at_ms: float) -> float:
         clip = stage.clip(lambda clip: is_harmless(clip.text) and clip.duration_ms < LONGEST_CLIP_MS, MANY_TRIES)
         if clip:
             return stage.play(clip, at_ms, level_db=stage.between(-8, 0))
-    if stage.cast.sentences:
-        for _ in range(MANY_TRIES):
-            sentence = stage.pick(stage.cast.sentences)
-            if is_harmless(sentence):
-                voice = stage.cast.user if stage.chance(0.4) else stage.cast.bystanders(stage.rng)
-                return stage.user(sentence, at_ms, voice=voice, level_db=stage.between(-12, 0))
+    if stage.cast.sentences and (sentence := stage.find(stage.cast.sentences, is_harmless)):
+        voice = stage.cast.user if stage.chance(0.4) else stage.cast.bystanders(stage.rng)
+        return stage.user(sentence, at_ms, voice=voice, level_db=stage.between(-12, 0))
     return stage.user(stage.pick(BACKCHANNEL), at_ms)
 
 

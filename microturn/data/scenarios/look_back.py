@@ -104,8 +104,11 @@ def how_long_ago(stage: Stage, at_ms: float) -> float:
     while now_ms < said_ms + wait_ms - 4_000:
         now_ms = other_talk(stage, word, now_ms) + stage.between(400, 3_000)
     now_ms = max(now_ms, said_ms + wait_ms)
-    seconds = max(1, round((now_ms - said_ms) / 1000))
-    answer = f"{spoken(seconds)} {'second' if seconds == 1 else 'seconds'} ago"
+
+    def answer(at_ms: float) -> str:
+        seconds = max(1, round((at_ms - said_ms) / 1000))
+        return f"{spoken(seconds)} {'second' if seconds == 1 else 'seconds'} ago"
+
     return asked(stage, stage.pick(HOW_LONG_AGO).format(x=word), answer, now_ms)
 
 

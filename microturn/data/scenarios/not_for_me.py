@@ -1,5 +1,7 @@
 """Silence, noise, and talk that is not meant for the model: it listens, writes down, and says nothing."""
 
+from microturn.data.phrases import VERBS
+from microturn.data.scenarios.keep_going import is_harmless
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
 
@@ -24,9 +26,26 @@ def talk(stage: Stage, at_ms: float) -> float:
     voice = stage.cast.user if stage.chance(0.5) else stage.cast.bystanders(stage.rng)
     level_db = 0.0 if voice is stage.cast.user else stage.between(-12, 0)
     for _ in range(stage.whole(1, 5)):
-        end = stage.user(stage.pick(stage.cast.sentences), at_ms, voice=voice, level_db=level_db)
-        at_ms = end + stage.between(150, 1200)
+        if sentence := stage.find(stage.cast.sentences, asks_nothing):
+            end = stage.user(sentence, at_ms, voice=voice, level_db=level_db)
+            at_ms = end + stage.between(150, 1200)
     return at_ms
+
+
+def asks_nothing(sentence: str) -> bool:
+    """Whether it begins as no question or request does, and holds no command: nobody could mean to be answered."""
+    first, *_ = sentence.split()
+    return first not in VERBS | ASKING and is_harmless(sentence)
+
+
+ASKING = frozenset(
+    (
+        *("what", "who", "whose", "whom", "which", "when", "where", "why", "how", "please", "let", "help", "turn"),
+        *("is", "are", "am", "was", "were", "do", "does", "did", "has", "have", "had", "shall", "should", "may"),
+        *("can", "could", "will", "would", "might", "must", "come", "bring", "send", "open", "close"),
+    )
+)
+"""What questions and requests begin with, beside the verbs of what a model can do."""
 
 
 def recordings(stage: Stage, at_ms: float) -> float:

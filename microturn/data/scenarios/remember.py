@@ -233,10 +233,11 @@ def told(stage: Stage, fact: Fact, at_ms: float) -> float:
     return turn_start_ms(stage.model(ACKNOWLEDGEMENT, turn, is_expected=False).end_turn + 1)
 
 
-def asked(stage: Stage, question: str, answer: str, at_ms: float) -> float:
-    """The question and its answer. Returns when that is over."""
+def asked(stage: Stage, question: str, answer: str | Callable[[float], str], at_ms: float) -> float:
+    """The question and its answer, which may depend on when (media time) it is given. Returns when that is over."""
     end_ms = stage.user(question, at_ms)
     turn = stage.answer_turn(end_ms)
+    answer = answer if isinstance(answer, str) else answer(turn_start_ms(turn))
     stage.quiet(at_ms, turn_start_ms(turn))
     stage.moment(answer, end_ms, end_ms + ANSWER_WITHIN_MS)
     return turn_start_ms(stage.model(answer, turn).end_turn + 1)

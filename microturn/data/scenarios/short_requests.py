@@ -19,6 +19,8 @@ OPPOSITES = {
     "heavy": "light", "black": "white", "good": "bad", "long": "short", "rich": "poor", "yes": "no", "in": "out",
     "summer": "winter", "before": "after", "front": "back", "strong": "weak", "thick": "thin",
 }  # fmt: skip
+OF_SEVERAL_OPPOSITES = frozenset(("old", "hard", "light", "short", "right"))
+"""Nobody is asked for the opposite of these: new or young, soft or easy."""
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"),
@@ -213,9 +215,9 @@ def _count(stage: Stage) -> Asked:
     first, length = stage.whole(0, 40), stage.whole(3, 5)
     other = first + length + stage.whole(1, 9)
     return Asked(
-        opening=stage.pick(COUNT).format(a=spoken(first)),
-        rest=f"to {spoken(first + length - 1)}",
-        false_rest=f"to {spoken(other)}",
+        opening=f"{stage.pick(COUNT).format(a=spoken(first))} to",
+        rest=spoken(first + length - 1),
+        false_rest=spoken(other),
         answer="",
         numbers=tuple(range(first, first + length)),
     )
@@ -243,7 +245,7 @@ def _next_number(stage: Stage) -> Asked:
 
 def _opposite(stage: Stage) -> Asked:
     words = {**OPPOSITES, **{b: a for a, b in OPPOSITES.items()}}
-    word, other = stage.rng.choice(list(words), 2, replace=False)
+    word, other = stage.rng.choice([word for word in words if word not in OF_SEVERAL_OPPOSITES], 2, replace=False)
     return Asked(opening=stage.pick(OPPOSITE), rest=str(word), false_rest=str(other), answer=words[str(word)])
 
 

@@ -42,21 +42,25 @@ class EchoSuite(FollowingSuite):
 
     def judge(self, exchange: Exchange) -> Verdict:
         verdict = super().judge(exchange)
-        return replace(verdict, figures={**verdict.figures, "own_words_heard": _own_words(exchange)})
+        figures = {"own_words_heard": _own_words(exchange), "without_echo": int(exchange.is_without_echo)}
+        return replace(verdict, figures={**verdict.figures, **figures})
 
     def summarise(self, verdicts: Sequence[Verdict]) -> Metrics:
         rows = by_kind(verdicts)
         echoed, quiet = rows.get(self.name, []), rows.get(QUIET, [])
-        return {
-            "accuracy": metric.rate([v.is_right for v in echoed]),
-            "accuracy/without": metric.rate([v.is_right for v in quiet]),
-            "word_accuracy": metric.share(added(echoed, "words_said"), added(echoed, "words")),
-            "word_accuracy/without": metric.share(added(quiet, "words_said"), added(quiet, "words")),
-            "words_taken_for_the_users": metric.mean([v.figures["own_words_heard"] for v in echoed], unit="words"),
-            "words_taken_for_the_users/without": metric.mean(
-                [v.figures["own_words_heard"] for v in quiet], unit="words"
-            ),
-        }
+        figures = {**_figures(echoed, ""), **_figures(quiet, "/without")}
+        if any(verdict.figures["without_echo"] for verdict in echoed):
+            why = "it was played its part beforehand, and never heard itself: give a model that runs here"
+            figures |= {name: metric.not_run(why) for name in _figures(echoed, "")}
+        return figures
+
+
+def _figures(verdicts: Sequence[Verdict], row: str) -> Metrics:
+    return {
+        f"accuracy{row}": metric.rate([v.is_right for v in verdicts]),
+        f"word_accuracy{row}": metric.share(added(verdicts, "words_said"), added(verdicts, "words")),
+        f"words_taken_for_the_users{row}": metric.mean([v.figures["own_words_heard"] for v in verdicts], unit="words"),
+    }
 
 
 def _echo(case: Case) -> Echo:

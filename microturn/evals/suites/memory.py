@@ -2,9 +2,9 @@
 
 ``recall``: the share of questions answered with the right words and no others (words that carry no meaning apart), over
 what was told, typed and said or asked for so many times. Rows of their own: ``recall/half-hour``, the same facts with
-half an hour between the fact and the question: some talk of others, then a room in which nobody speaks (what is heard
-is text, of which a model keeps a bounded amount); ``how_long_ago``, answers in seconds that are off by at most
-``OFF_BY_S`` or ``OFF_BY_SHARE``; ``shown``, what was seen before.
+half an hour between the fact (one alone) and the question: some talk of others, then a room in which nobody speaks
+(what is heard is text, of which a model keeps a bounded amount); ``how_long_ago``, answers in seconds that are off by
+at most ``OFF_BY_S`` or ``OFF_BY_SHARE``; ``shown``, what was seen before.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,6 +35,8 @@ _IDLE = frozenset(
         *("word", "number", "name", "code", "favourite", "and", "ago", "times", "time", "about", "showed", "typed"),
     )
 )
+_SAME = {"once": "one", "twice": "two"}
+"""Of how often, in one word."""
 
 
 class MemorySuite(Suite):
@@ -47,6 +49,7 @@ class MemorySuite(Suite):
     def draw(self, playbook: Playbook, limit: int) -> list[Case]:
         some = max(1, limit // 5)
         told = playbook.cases(TOLD, max(1, limit - 4 * some))
+        one_fact = [case for case in told if len(case.episode.moments) == 1]
         talk = _inputs(playbook.cases("not-for-me", NUM_FILLERS))
         room = _inputs(playbook.cases("not-for-me", NUM_FILLERS, accept=lambda episode: not episode.heard))
         between = list(islice(chain(talk, cycle(room)), LATER_TURNS))
@@ -55,7 +58,7 @@ class MemorySuite(Suite):
             *playbook.cases(HOW_OFTEN, some),
             *playbook.cases(HOW_LONG_AGO, some),
             *playbook.cases(SHOWN, some),
-            *(_later(case, between) for case in told[: max(1, limit // 10)]),
+            *(_later(case, between) for case in one_fact[: max(1, limit // 10)]),
         ]
 
     def judge(self, exchange: Exchange) -> Verdict:
@@ -144,4 +147,4 @@ def _first_end_ms(episode: Episode) -> float:
 
 
 def _meaning(words: Iterable[str]) -> list[str]:
-    return [word for word in words if word not in _IDLE]
+    return [_SAME.get(word, word) for word in words if word not in _IDLE]

@@ -60,13 +60,13 @@ def test_times_are_counted_as_they_happened(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_seconds_are_counted_to_the_question(seed: int) -> None:
+def test_seconds_are_counted_to_the_answer(seed: int) -> None:
     episode = play("how-long-ago", seed)
     (question,) = episode.moments
     word, _ = asked_about(episode, question)
     said_ms = next(w.end_ms for w in episode.heard if w.text == word)
     ((number, _), *_) = numbers([TimedWord(text=text, start_ms=0) for text in question.label.split()])
-    assert number * 1000 - 600 <= question.from_ms - said_ms <= number * 1000 + 6_000  # asking takes time, too
+    assert abs(number * 1000 - (question.from_ms - said_ms)) <= 1_200
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,6 +1,7 @@
 """Every scenario, played without a sound: what the model is taught follows from what it heard, and in time."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from microturn.data.scenarios import (
     look_and_say,
     look_back,
     mix,
+    not_for_me,
     on_film,
     read_aloud,
     remember,
@@ -42,7 +44,9 @@ from microturn.data.scenarios import (
     tell_when,
     transcribe,
 )
-from microturn.data.stage import Cast, Stage
+from microturn.data.stage import WINDOW_EARLY_MS, Cast, Stage
+from microturn.evals.suites.delegation import acts_of
+from microturn.turns.background import ActKind
 from microturn.turns.timing import TURN_MS
 
 SENTENCES = ("the old man went to the sea", "she had your dark suit", "hello there")
@@ -104,6 +108,67 @@ def test_counting_goes_on_whoever_talks() -> None:
         request = [word.text for word in episode.heard if word.start_ms < first_said_ms]
         assert episode.said[-1].text in request  # it counted to the end that was asked for
     assert num_talked_over >= 4, "somebody talks while the model counts, if it counts for long enough"
+
+
+def test_a_pace_that_is_kept_is_a_pace_that_was_asked_for() -> None:
+    """Keep-going once counted quickly, unasked, in three plays of ten."""
+    plays = [play("keep-going", seed, "heldout") for seed in range(40)]
+    for episode in plays:
+        starts = [expectation.from_ms for expectation in episode.expectations]
+        request = [word.text for word in episode.heard if word.start_ms < episode.said[0].start_ms]
+        assert "quickly" in request or min(b - a for a, b in pairwise(starts)) >= 1000
+    assert any("quickly" in [word.text for word in episode.heard] for episode in plays)
+
+
+def test_a_skip_stays_within_what_was_asked_for() -> None:
+    num_skips = 0
+    for seed in range(150):
+        episode = play("count-aloud", seed, "heldout")
+        heard = [word.text for word in episode.heard]
+        if "skip" not in heard and "jump" not in heard:
+            continue
+        num_skips += 1
+        request = " ".join(word.text for word in episode.heard if word.start_ms < episode.said[0].start_ms)
+        numbers = [in_digits(expectation.text) for expectation in episode.expectations]
+        asked = [int(word) for word in in_digits(request).split() if word.isdigit()]
+        assert max(int(number) for number in numbers) <= max(asked)
+    assert num_skips >= 5
+
+
+def test_a_count_that_was_broken_off_may_be_taken_up_at_the_number_that_was_cut_or_after_it() -> None:
+    varied = [e for e in (play("count-aloud", seed, "heldout") for seed in range(200)) if e.variants]
+    assert varied
+    for episode in varied:
+        (variant,) = episode.variants
+        own = [e.text for e in episode.expectations if e.from_ms + WINDOW_EARLY_MS >= variant.from_ms]
+        other = [e.text for e in variant.expectations]
+        assert own[1:] == other[: len(own) - 1] or other[1:] == own[: len(other) - 1]
+
+
+def test_questions_for_the_background_are_counted_from_one() -> None:
+    voice = MuteVoice()
+    cast = Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part="train", sentences=SENTENCES)
+    stage = Stage(np.random.default_rng(3), cast)
+    now_ms = SCENARIOS["delegate"].play(stage, 400.0)
+    now_ms = SCENARIOS["delegate"].play(stage, now_ms + 500)
+    episode = stage.render("delegate", 3, now_ms + 1000, lambda samples, _: samples)
+    asked = [act.job for _, act in acts_of(episode.outputs) if act.kind is ActKind.ASK]
+    assert asked == list(range(1, len(asked) + 1))
+    assert len(asked) >= 2
+
+
+def test_breaking_off_after_the_end_of_the_stage_changes_nothing() -> None:
+    voice = MuteVoice()
+    stage = Stage(np.random.default_rng(0), Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part="train"))
+    stage.model("hello", 2)
+    stage.cut(60_000 // TURN_MS + 5)
+    assert stage.render("none", 0, 3_000, lambda samples, _: samples).said
+
+
+def test_talk_that_is_for_nobody_asks_for_nothing() -> None:
+    assert not_for_me.asks_nothing("the old man went to the sea")
+    for sentence in ("tell me what it is", "what do you think of my statue", "please come here", "he said stop"):
+        assert not not_for_me.asks_nothing(sentence)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -1,9 +1,11 @@
 """Right words, right time, nothing else."""
 
+from dataclasses import replace
+
 import pytest
 from hand_made import episode, expect, reply, words
 
-from microturn.data.episode import Stop
+from microturn.data.episode import Stop, Variant
 from microturn.evals.follow import follow
 
 COUNT = episode(
@@ -55,6 +57,17 @@ def test_what_the_reference_says_beside_the_expected_words_is_allowed_but_not_de
     assert follow(asked, reply({5: " okay", 25: " breathe"}, [range(5, 7), range(25, 27)])).is_right
     assert follow(asked, reply({25: " breathe"}, [range(25, 27)])).is_right
     assert not follow(asked, reply({15: " okay", 25: " breathe"}, [range(15, 17), range(25, 27)])).is_right
+
+
+def test_another_right_way_to_go_on_is_as_good_and_silence_is_none() -> None:
+    from_four = Variant(from_ms=3000, expectations=[expect("four", 15), expect("five", 20)])
+    resumed = replace(COUNT, variants=[from_four])
+    four = reply({5: " one", 10: " two", 15: " four", 20: " five"}, [*SOUND, range(20, 22)])
+    assert follow(resumed, four).is_right
+    assert follow(resumed, reply(RIGHT, SOUND)).is_right
+    assert not follow(COUNT, four).is_right
+    assert not follow(resumed, reply({5: " one", 10: " two"}, SOUND[:2])).is_right
+    assert not follow(resumed, reply({**RIGHT, 20: " five"}, [*SOUND, range(20, 22)])).is_right
 
 
 def test_words_at_the_moment_of_stopping_are_neither_demanded_nor_forbidden() -> None:

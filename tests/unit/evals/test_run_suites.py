@@ -104,3 +104,10 @@ def test_a_subject_that_skips_turns_is_refused() -> None:
 
     with pytest.raises(ValueError, match="answers every micro-turn"):
         run_suites(named_suites(["repeat"]), Short(), limit=1, play=play_mute)
+
+
+def test_a_subject_that_cannot_hear_itself_has_no_score_for_that() -> None:
+    figures = run_suites(named_suites(["echo"]), Silent(), limit=4, play=play_mute).suites["echo"].metrics
+    assert figures["accuracy"].value is None
+    assert "never heard itself" in figures["accuracy"].note
+    assert figures["accuracy/without"].value == 0

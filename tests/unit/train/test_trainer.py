@@ -55,6 +55,33 @@ def test_every_episode_comes_once_a_pass(shards: Path) -> None:
     assert rows == 24
 
 
+def test_a_pass_begun_with_other_batches_is_not_gone_on_with(shards: Path) -> None:
+    def reader(positions_per_batch: int) -> BatchReader:
+        return BatchReader(
+            shards,
+            TOKENIZER.vocabulary,
+            STATISTICS,
+            positions_per_batch=positions_per_batch,
+            max_positions=1000,
+            seed=0,
+        )
+
+    begun = reader(300)
+    next(iter(begun))
+    same, other = reader(300), reader(400)
+    same.cursor, other.cursor = replace(begun.cursor), replace(begun.cursor)
+    next(iter(same))
+    next(iter(other))
+    assert (same.cursor.pass_index, same.cursor.batch_index) == (0, 2)
+    assert (other.cursor.pass_index, other.cursor.batch_index) == (1, 1)
+
+
+def test_shards_of_which_nothing_fits_are_named(shards: Path) -> None:
+    reader = BatchReader(shards, TOKENIZER.vocabulary, STATISTICS, positions_per_batch=9, max_positions=3, seed=0)
+    with pytest.raises(MediaError, match="more than 3 positions"):
+        next(iter(reader))
+
+
 def test_only_free_tokens_of_the_model_are_predicted() -> None:
     batch = collate([episode(0), episode(1, 9)], TOKENIZER.vocabulary, STATISTICS)
     kind = batch.segment.kind_BT.flatten()
