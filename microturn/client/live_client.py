@@ -27,6 +27,7 @@ from openai.types.live import (
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.http11 import Response
 
 from microturn.client.address import DEFAULT_URL, parse_address
 from microturn.errors import MicroturnError, SessionClosedError
@@ -67,7 +68,7 @@ def connect(
         retry_after_ms: pauses before each try to come back after a lost connection; empty gives up at once.
 
     Raises:
-        ValueError: not an address.
+        ValueError: not an address, or ``tls`` for one that is not of https.
     """
     session: dict[str, Any] = {"model": model, "audio": {"format": {"type": "audio/pcm", "rate": WIRE_HZ}}}
     if instructions:
@@ -97,6 +98,8 @@ class LiveClient:
     ) -> None:
         address = parse_address(url)
         self._url, self._key = address.url, key or address.key
+        if tls is not None and not self._url.startswith("wss:"):
+            raise ValueError(f"{address.url} shows no certificate: give an https address, or leave the certificate out")
         self._config = config
         self._tls = tls
         self._retry_after_ms = tuple(retry_after_ms)
@@ -211,10 +214,11 @@ class LiveClient:
 
     async def _connected(self) -> ClientConnection:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        tls = self._tls or (True if self._url.startswith("wss:") else None)
         try:
-            return await open_websocket(self._url, additional_headers=headers, max_size=None, ssl=self._tls)
+            return await open_websocket(self._url, additional_headers=headers, max_size=None, ssl=tls)
         except InvalidStatus as error:
-            raise _refusal(error.response.status_code, bytes(error.response.body or b""), self._url) from None
+            raise _refusal(error.response, self._url) from None
         except (OSError, InvalidHandshake, TimeoutError) as error:
             raise MicroturnError(
                 f"{self._url} cannot be reached ({_reason(error)}): is `microturn serve` running there?"
@@ -266,13 +270,21 @@ def _json(event: ClientEvent) -> str:
     return event.model_dump_json(exclude_none=True)
 
 
-def _refusal(status: int, body: bytes, url: str) -> MicroturnError:
+def _refusal(response: Response, url: str) -> MicroturnError:
     """A refusal in the server's own words, where it gave any."""
     try:
-        message = str(json.loads(body)["error"]["message"])
+        message = str(json.loads(response.body or b"")["error"]["message"])
     except (ValueError, KeyError, TypeError):
-        message = f"{HTTPStatus(status).phrase}: is this a microturn server?"
-    return MicroturnError(f"{url} refused ({status}): {message}")
+        message = f"{_phrase(response)}: is this a microturn server?"
+    return MicroturnError(f"{url} refused ({response.status_code}): {message}")
+
+
+def _phrase(response: Response) -> str:
+    """What a status is called; those of proxies are not in the list of standard ones."""
+    try:
+        return HTTPStatus(response.status_code).phrase
+    except ValueError:
+        return response.reason_phrase
 
 
 def _reason(error: Exception) -> str:

@@ -79,7 +79,9 @@ class SoundCard:
         self._streams.close()
 
     async def heard(self) -> AsyncIterator[NDArray[np.float32]]:
-        """What the microphone hears, (num_samples,) a piece, for ever."""
+        """What the microphone hears from now on, (num_samples,) a piece, for ever."""
+        while not self._heard.empty():
+            self._heard.get_nowait()
         while True:
             yield await self._heard.get()
 

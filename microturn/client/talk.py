@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from microturn.client.live_client import WIRE_HZ, LiveClient, connect, samples_of
-from microturn.client.pacing import send_paced
 from microturn.client.recording import send_recording
 from microturn.client.sound_card import SoundCard
 from microturn.client.transcript import Line, Transcript
 from microturn.errors import MediaError
+from microturn.media.writing import WavWriter, pcm16
 from microturn.protocol.extensions import TurnEvent
 
 _STYLES = {"you": "cyan", "model": "magenta", "wrote": "blue"}
@@ -52,13 +51,29 @@ def talk(
     console = Console(stderr=True)
     client = connect(url, key=key, tls=_tls(cert))
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_converse(client, console, file, out, (input_device, output_device)))
+        asyncio.run(converse(client, console, file, out, (input_device, output_device)))
 
 
-async def _converse(
+async def converse(
     client: LiveClient, console: Console, file: Path | None, out: Path | None, devices: tuple[str | None, str | None]
 ) -> None:
+    """Hold a session; what was said is printed at its end, whatever ends it."""
     transcript = Transcript()
+    try:
+        await _hold(client, transcript, console, file, out, devices)
+    finally:
+        for line in transcript.lines:
+            Console().print(_row(line))
+
+
+async def _hold(
+    client: LiveClient,
+    transcript: Transcript,
+    console: Console,
+    file: Path | None,
+    out: Path | None,
+    devices: tuple[str | None, str | None],
+) -> None:
     with _reply_file(out) as keep, _display(transcript, console) as show, contextlib.ExitStack() as stack:
         card = None if file is not None else stack.enter_context(SoundCard(*devices))
         async with client as session:
@@ -84,8 +99,6 @@ async def _converse(
                 # What sending failed of is the reason why the events came to an end.
                 with contextlib.suppress(asyncio.CancelledError):
                     await sending
-    for line in transcript.lines:
-        Console().print(_row(line))
 
 
 async def _send(session: LiveClient, file: Path | None, card: SoundCard | None) -> None:
@@ -94,14 +107,15 @@ async def _send(session: LiveClient, file: Path | None, card: SoundCard | None) 
         if file is not None:
             await send_recording(session, file)
         elif card is not None:
-            await send_paced(session, _spoken(card), pace=None)
+            await send_microphone(session, card)
     finally:
         await session.close()
 
 
-async def _spoken(card: SoundCard) -> AsyncIterator[NDArray[np.float32]]:
+async def send_microphone(session: LiveClient, card: SoundCard) -> None:
+    """Send what is said from now on, as it comes: a microphone keeps its own pace, and a stall is made up at once."""
     async for samples in card.heard():
-        yield samples
+        await session.send_audio(samples)
 
 
 @contextlib.contextmanager
@@ -110,15 +124,8 @@ def _reply_file(path: Path | None):
     if path is None:
         yield lambda samples: None
         return
-    try:
-        file = wave.open(str(path), "wb")  # noqa: SIM115  (closed below, once opening it has been reported on)
-    except OSError as error:
-        raise MediaError(f"{path} cannot be written ({error.strerror}): give another --out") from None
-    with file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(WIRE_HZ)
-        yield lambda samples: file.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+    with WavWriter(path, rate_hz=WIRE_HZ) as file:
+        yield lambda samples: file.write(pcm16(samples))
 
 
 @contextlib.contextmanager

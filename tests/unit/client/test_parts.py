@@ -1,16 +1,30 @@
-"""The client's parts that need no server."""
+"""The client's parts that need no server of ours."""
+
+import asyncio
+import contextlib
+import io
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from openai.types.live import InputTranscriptDeltaEvent, OutputTranscriptDeltaEvent
+from rich.console import Console
 
 from microturn.client.address import parse_address
-from microturn.client.pacing import Pace
-from microturn.client.sound_card import load_sounddevice
+from microturn.client.live_client import connect
+from microturn.client.pacing import CHUNK_SAMPLES, Pace
+from microturn.client.sound_card import SoundCard, load_sounddevice
 from microturn.client.speaker_buffer import SpeakerBuffer
+from microturn.client.talk import converse, send_microphone
 from microturn.client.transcript import Transcript
-from microturn.errors import MissingDependencyError
+from microturn.errors import MicroturnError, MissingDependencyError
 from microturn.protocol.extensions import TurnEvent, TurnPiece
+from microturn.protocol.live import ServerEvent
+from microturn.server.tls import self_signed
 from microturn.testing.clock import ManualClock
 
 HZ = 1_000
@@ -126,3 +140,127 @@ def test_without_the_library_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(__import__("sys").modules, "sounddevice", None)
     with pytest.raises(MissingDependencyError, match=r"microturn\[talk\]"):
         load_sounddevice()
+
+
+@contextlib.asynccontextmanager
+async def refusing_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A proxy that lets nobody through, with a status that only proxies use."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 520 Web server is down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0, ssl=tls)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+async def test_a_status_that_is_not_in_the_list_is_told_in_the_words_of_who_sent_it() -> None:
+    async with refusing_server() as port:
+        with pytest.raises(MicroturnError, match=r"refused \(520\): Web server is down"):
+            await connect(f"http://127.0.0.1:{port}").__aenter__()
+
+
+async def test_https_needs_no_certificate_of_ours_where_the_system_knows_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = self_signed(tmp_path, "127.0.0.1")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    async with refusing_server(tls) as port:
+        client = connect(f"https://127.0.0.1:{port}")
+        with pytest.raises(MicroturnError, match="certificate verify failed"):
+            await client.__aenter__()
+        with pytest.raises(MicroturnError, match="520"):
+            await connect(
+                f"https://127.0.0.1:{port}", tls=ssl.create_default_context(cafile=str(certificate))
+            ).__aenter__()
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with pytest.raises(MicroturnError, match="520"):
+            await client.__aenter__()
+
+
+def test_a_certificate_for_an_address_that_shows_none_is_refused_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match="https"):
+        connect("http://127.0.0.1:8710", tls=ssl.create_default_context())
+
+
+class Library(ModuleType):
+    """In place of sounddevice: a microphone that hears what it is told to."""
+
+    PortAudioError = OSError
+
+    InputStream = OutputStream = staticmethod(lambda **options: contextlib.nullcontext())
+
+
+@pytest.fixture
+async def card(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SoundCard]:
+    monkeypatch.setitem(sys.modules, "sounddevice", Library("sounddevice"))
+    with SoundCard() as opened:
+        yield opened
+
+
+def hear(card: SoundCard, values: range) -> None:
+    for value in values:
+        card._listen(np.full((CHUNK_SAMPLES, 1), value, np.float32), CHUNK_SAMPLES, None, None)
+
+
+class Recorder:
+    """In place of a client: keeps the first sample of what is sent, and answers with one event, then nothing."""
+
+    resource = None
+
+    def __init__(self, *events: ServerEvent) -> None:
+        self.sent: list[float] = []
+        self.events = events
+        self.has_told = asyncio.Event()
+
+    async def __aenter__(self) -> "Recorder":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        pass
+
+    async def __aiter__(self) -> AsyncIterator[ServerEvent]:
+        for event in self.events:
+            yield event
+        self.has_told.set()
+        await asyncio.Event().wait()
+
+    async def send_audio(self, samples: np.ndarray) -> None:
+        self.sent.append(float(samples[0]))
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_what_the_microphone_heard_before_the_session_is_not_sent_and_later_sound_goes_at_once(
+    card: SoundCard,
+) -> None:
+    session = Recorder()
+    hear(card, range(40))
+    await asyncio.sleep(0)
+    sending = asyncio.create_task(send_microphone(session, card))  # pyright: ignore[reportArgumentType]
+    await asyncio.sleep(0)
+    hear(card, range(100, 130))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    sending.cancel()
+    assert session.sent == list(range(100, 130))
+
+
+async def test_a_conversation_that_is_broken_off_still_prints_what_was_said(
+    card: SoundCard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Recorder(heard(" hello there", 0))
+    talking = asyncio.create_task(
+        converse(session, Console(file=io.StringIO()), None, tmp_path / "reply.wav", (None, None))  # pyright: ignore[reportArgumentType]
+    )
+    await session.has_told.wait()
+    talking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await talking
+    assert "hello there" in capsys.readouterr().out
