@@ -69,4 +69,11 @@ def _event(line: str, max_chars: int) -> TimedText:
         raise ValueError(f"text is {text!r}: give the words as a string")
     if len(text) > max_chars:
         raise ValueError(f"text has {len(text)} characters, the limit is {max_chars}: split it into several events")
+    if any(_is_surrogate(char) for char in text):
+        raise ValueError(f"text is {text[:40]!a}, with half a surrogate pair: write both halves, or the character")
     return TimedText(at_ms=at_ms, event=TextEvent(role=Role(role), text=text))
+
+
+def _is_surrogate(char: str) -> bool:
+    """Half of a pair of UTF-16: JSON can spell it, but it is no character."""
+    return "\ud800" <= char <= "\udfff"

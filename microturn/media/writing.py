@@ -18,6 +18,8 @@ _HEADER_BYTES = 44
 class WavWriter:
     """A 16-bit WAV file that grows; a context manager. Its header is right once it is closed.
 
+    Leaving it raises MediaError when the disk is full, unless another error is under way.
+
     Args:
         path: Where to write; see ``replacing`` for a file that is never seen half-written.
         rate_hz: Samples a second.
@@ -43,8 +45,12 @@ class WavWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with self._raw:
-            self._file.close()
+        try:
+            with self._raw:
+                self._file.close()
+        except OSError as failure:
+            if error is None:  # Otherwise that is what is told.
+                raise self._no_room(failure) from failure
 
     def write(self, *channels: NDArray[np.int16]) -> None:
         """Append samples: one array (num_samples,) for each channel, all of one length.
@@ -60,7 +66,10 @@ class WavWriter:
         try:
             self._file.writeframesraw(data)
         except OSError as error:
-            raise MediaError(f"{self._path} cannot be written ({error.strerror}): make room on the disk") from error
+            raise self._no_room(error) from error
+
+    def _no_room(self, error: OSError) -> MediaError:
+        return MediaError(f"{self._path} cannot be written ({error.strerror}): make room on the disk")
 
 
 def read_wav(path: Path) -> NDArray[np.int16]:

@@ -1,7 +1,7 @@
 """What a run leaves behind: ``reply.wav``, ``mix.wav``, ``turns.jsonl`` and ``timeline.html``, all of them or none."""
 
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -37,7 +37,8 @@ class Keeper:
         for frame in turn.frames:
             self.strip.add(frame)
         self._conversation.add(turn, output)
-        self._lines.write(summary.to_json() + "\n")
+        with _writing():
+            self._lines.write(summary.to_json() + "\n")
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def keeping(folder: Path, *, title: str, note: str) -> Generator[Keeper]:
     The four files appear, and replace those of an earlier run, when the block has ended well.
 
     Raises:
-        MediaError: the folder cannot be made or written to.
+        MediaError: the folder cannot be made or written to, or the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,10 +58,35 @@ def keeping(folder: Path, *, title: str, note: str) -> Generator[Keeper]:
         reply, mix, turns, timeline = (
             stack.enter_context(replacing(folder / name)) for name in (REPLY, MIX, TURNS, TIMELINE)
         )
-        with ConversationWriter.writing(reply, mix) as conversation, turns.open("w", encoding="utf-8") as lines:
+        with ConversationWriter.writing(reply, mix) as conversation, _lines(turns) as lines:
             keeper = Keeper(conversation, lines)
             yield keeper
-        timeline.write_text(_drawn(keeper, mix, title, note), encoding="utf-8")
+        drawn = _drawn(keeper, mix, title, note)
+        with _writing():
+            timeline.write_text(drawn, encoding="utf-8")
+
+
+@contextmanager
+def _lines(path: Path) -> Generator[TextIO]:
+    """A text file to write to. If its last lines cannot be written, that is told unless another error is under way."""
+    with _writing():
+        file = path.open("w", encoding="utf-8")
+    try:
+        yield file
+    except BaseException:
+        with suppress(OSError):
+            file.close()
+        raise
+    with _writing():
+        file.close()
+
+
+@contextmanager
+def _writing() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MediaError(f"the run cannot be kept ({error.strerror}): make room on the disk of --out") from error
 
 
 def _drawn(keeper: Keeper, mix: Path, title: str, note: str) -> str:

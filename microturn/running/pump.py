@@ -38,7 +38,8 @@ class RecordingPump:
         self._events = deque(events)
         self._ending = ending or Ending()
         # A file's events may all be meant for one moment; they were bounded when they were read.
-        self._slicer = Slicer(limits=SlicerLimits(max_events=len(self._events) + 1))
+        num_chars = sum(len(timed.event.text) for timed in self._events)
+        self._slicer = Slicer(limits=SlicerLimits(max_events=len(self._events) + 1, max_waiting_chars=num_chars))
         self._last_active = -1
         last_event_turn = turn_of_ms(self._events[-1].at_ms) if self._events else -1
         self.num_recorded_turns = max(-int(-recording.duration_ms // TURN_MS), last_event_turn + 1, 1)

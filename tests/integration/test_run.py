@@ -2,9 +2,11 @@
 
 import io
 import json
+import resource
 import signal
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +221,43 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
     path = write_recording(tmp_path / "a.wav", sound=Sound(samples=tone(0.5)))
     with pytest.raises(MediaError, match="choose another --out"):
         run(path, ScriptedRunner(), path)
+
+
+def test_texts_that_all_come_at_one_moment_are_read(tmp_path):
+    path = write_recording(tmp_path / "a.wav", sound=Sound(samples=tone(0.5)))
+    runner = ScriptedRunner()
+    run(path, runner, tmp_path / "out", [typed(100, letter * 16_000) for letter in "abcde"])
+    assert [event.text[0] for event in runner.inputs[0].events] == list("abcde")
+
+
+@contextmanager
+def disk_of(num_bytes: int) -> Generator[None]:
+    """No file may grow beyond so many bytes, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", [MIX, TURNS, TIMELINE])
+def test_a_full_disk_is_said_in_words_whichever_file_does_not_fit(tmp_path, name):
+    path, out = write_recording(tmp_path / "a.wav", sound=Sound(samples=tone(0.5))), tmp_path / "out"
+    events = [typed(100, "x" * 16_000)] * (60 if name == TURNS else 0)
+    run(path, ScriptedRunner(), tmp_path / "whole", events)
+    sizes = {file.name: file.stat().st_size for file in (tmp_path / "whole").iterdir()}
+    size = sizes[name] - 1
+    with disk_of(size), pytest.raises(MediaError, match="make room"):
+        run(path, ScriptedRunner(), out, events)
+    assert not list(out.iterdir())
+
+
+def test_a_full_disk_does_not_stand_in_for_the_error_that_is_under_way(tmp_path):
+    path = write_recording(tmp_path / "a.wav", sound=Sound(samples=tone(0.5)))
+
+    def answer(turn: MicroTurnInput) -> MicroTurnOutput:
+        raise RuntimeError("the engine broke")
+
+    with disk_of(10), pytest.raises(RuntimeError, match="the engine broke"):
+        run(path, ScriptedRunner(answer), tmp_path / "out")

@@ -14,7 +14,7 @@ def test_events_come_in_order_of_time(tmp_path):
     path.write_text(
         '{"at_ms": 1200, "role": "user", "text": "two\\u2028lines"}\n\n'
         '{"role": "system", "at_ms": 0.5, "text": "be brief"}\r\n'
-        '{"at_ms": 1200, "role": "tool", "text": "1 done: seven"}',
+        '{"at_ms": 1200, "role": "tool", "text": "1 done: \\ud83d\\ude00"}',
         encoding="utf-8-sig",
     )
     events = read_text_events(path)
@@ -22,7 +22,7 @@ def test_events_come_in_order_of_time(tmp_path):
     assert [timed.event for timed in events] == [
         TextEvent(role=Role.SYSTEM, text="be brief"),
         TextEvent(role=Role.USER, text="two\u2028lines"),
-        TextEvent(role=Role.TOOL, text="1 done: seven"),
+        TextEvent(role=Role.TOOL, text="1 done: \U0001f600"),
     ]
 
 
@@ -49,6 +49,7 @@ def test_an_empty_file_holds_no_events(tmp_path):
         ('{"at_ms": 1, "role": "user", "text": " "}', "text is"),
         ('{"at_ms": 1, "role": "user", "text": 5}', "text is 5"),
         (json.dumps({"at_ms": 1, "role": "user", "text": "x" * 20_000}), "split it"),
+        ('{"at_ms": 1, "role": "user", "text": "a \\ud83d"}', r"'a \ud83d', with half a surrogate pair"),
     ],
 )
 def test_a_bad_line_is_named_with_its_remedy(tmp_path, line, words):

@@ -2,6 +2,7 @@
 
 import stat
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,3 +105,20 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
         pass
     with pytest.raises(MediaError, match="choose another folder"):
         WavWriter(tmp_path / "gone" / "a.wav", rate_hz=OUT_HZ)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk to write to")
+@pytest.mark.parametrize("num_samples", [100, 100_000])
+def test_a_full_disk_is_told_whether_it_shows_while_writing_or_at_the_end(num_samples):
+    with pytest.raises(MediaError, match="make room"), WavWriter(Path("/dev/full"), rate_hz=OUT_HZ) as file:
+        file.write(np.zeros(num_samples, np.int16))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk to write to")
+def test_a_full_disk_does_not_stand_in_for_the_error_that_is_under_way():
+    def write_and_break(file):
+        file.write(np.zeros(100, np.int16))
+        raise RuntimeError("the model broke")
+
+    with pytest.raises(RuntimeError, match="the model broke"), WavWriter(Path("/dev/full"), rate_hz=OUT_HZ) as file:
+        write_and_break(file)
