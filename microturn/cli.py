@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -171,7 +171,7 @@ def serve(
     disclosure: Annotated[
         str, typer.Option(help="Said word for word as every session begins: 'You are talking to an artificial voice.'")
     ] = "",
-    threads: Annotated[int | None, typer.Option(help="Threads of the model; all cores unless given.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the model; all cores unless given.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Sessions at once; more are refused.")] = 16,
     background: Annotated[
         str, typer.Option(help="Who thinks behind the conversation: embedded, tools, client, or an endpoint's address.")
@@ -207,8 +207,7 @@ def serve(
     from microturn.server.serve import Listening
     from microturn.serving import run_server
 
-    if background_api not in ("chat", "responses"):
-        raise typer.BadParameter(f"{background_api!r}: choose chat or responses", param_hint="--background-api")
+    api = _background_api(background_api)
     if (cert is None) != (cert_key is None) or (cert and is_self_signed):
         raise typer.BadParameter("give both --cert and --cert-key, or --self-signed alone", param_hint="--cert")
     listening = Listening(
@@ -231,7 +230,7 @@ def serve(
             mode=background,
             model=background_model,
             key=background_key,
-            api="responses" if background_api == "responses" else "chat",
+            api=api,
             can_see=background_sees,
             usd_per_million=parse_prices(background_price),
             mcp=mcp,
@@ -242,6 +241,15 @@ def serve(
         ),
         is_self_signed=is_self_signed,
     )
+
+
+def _background_api(name: str) -> Literal["chat", "responses"]:
+    """The API of an endpoint. Raises BadParameter for any other word."""
+    match name:
+        case "chat" | "responses":
+            return name
+        case _:
+            raise typer.BadParameter(f"{name!r}: choose chat or responses", param_hint="--background-api")
 
 
 @keys_app.command("add")
@@ -362,7 +370,7 @@ def evaluate(
                 mode=background,
                 model=background_model,
                 key=background_key,
-                api="responses" if background_api == "responses" else "chat",
+                api=_background_api(background_api),
             ),
             is_fronted=front,
             model=Path(model) if model else None,
