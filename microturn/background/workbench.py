@@ -10,6 +10,7 @@ from typing import Any
 
 from microturn.background.jobs import Answer, Job, Step
 from microturn.background.limits import Budget
+from microturn.background.package import MAX_DEED_CHARS
 from microturn.background.permissions import Grants, Permission
 from microturn.background.secrets import Redactor
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
@@ -23,6 +24,8 @@ MAX_ERROR_CHARS = 1_000
 """Of what a tool says about its failure, which may be a server's own words."""
 MAX_ASKED_CHARS = 400
 """Of what a tool would be given, when the user is asked."""
+MAX_NOTED_CHARS = 100
+"""Of the same in the record of what was done, which also has to hold what came of it."""
 _BROKEN_OFF = "broken off, perhaps done"
 _log = logging.getLogger(__name__)
 
@@ -106,11 +109,11 @@ class Workbench:
             if not await self._is_allowed(name, arguments, is_acting=is_acting):
                 outcome("denied")
                 raise ToolError(f"the user does not allow {name}: do without it, or say that it is needed")
-            self._announce(name)
+            self._tell_begin(name)
             self._job.has_acted |= is_acting
             try:
                 async with asyncio.timeout(TOOL_WITHIN_MS / 1000):
-                    output = await use()
+                    output = await (use() if name in self.tools else self._noted(name, arguments, use))
             except TimeoutError:
                 raise ToolError(f"{name} did not answer within {TOOL_WITHIN_MS // 1000} seconds") from None
             except ToolError as error:
@@ -124,26 +127,27 @@ class Workbench:
         return output
 
     async def _run(self, tool: AnyTool, arguments: dict[str, Any]) -> str:
-        """Run a built-in tool. One that changes something is written down before it begins: it may be broken off."""
+        """Run a built-in tool."""
         if tool.is_repeatable:
             return await tool.call(arguments, self._scope)
         self._job.has_acted = True
-        deeds, deed = self._job.deeds, f"{tool.name} {self._shown(arguments)}".rstrip()
+        return await self._noted(tool.name, arguments, lambda: tool.call(arguments, self._scope))
+
+    async def _noted(self, name: str, arguments: Mapping[str, Any], use: Callable[[], Awaitable[str]]) -> str:
+        """Use what may change something. It is written down before it begins: it may be broken off."""
+        deeds, deed = self._job.deeds, f"{name} {self._shown(arguments, MAX_NOTED_CHARS)}".rstrip()
         place = len(deeds)
         deeds.append(f"{deed}: {_BROKEN_OFF}")
         try:
-            output = await tool.call(arguments, self._scope)
+            output = await use()
         except ToolError as error:
-            deeds[place] = f"{deed}: failed: {plain(self._redactor.clean(str(error)))}"
+            deeds[place] = f"{deed}: failed: {self._outcome(str(error))}"
             raise
-        deeds[place] = f"{deed}: {plain(self._redactor.clean(output))}"
+        deeds[place] = f"{deed}: {self._outcome(output)}"
         return output
 
-    def _announce(self, name: str) -> None:
-        """A tool begins. One of somebody else counts as a change, whatever it says of itself."""
-        if name not in self.tools:
-            self._job.deeds.append(f"{name}: {_BROKEN_OFF}")
-        self._tell_begin(name)
+    def _outcome(self, text: str) -> str:
+        return plain(self._redactor.clean(text))[:MAX_DEED_CHARS]
 
     def miss(self, server: str, why: str) -> None:
         """Note that a server of tools is not there."""
@@ -157,14 +161,14 @@ class Workbench:
             case Permission.DENY:
                 return False
             case Permission.ASK:
-                return await self._ask_user(name, self._shown(arguments))
+                return await self._ask_user(name, self._shown(arguments, MAX_ASKED_CHARS))
 
-    def _shown(self, arguments: Mapping[str, Any]) -> str:
-        """What a tool would be given, for the user who is to decide."""
+    def _shown(self, arguments: Mapping[str, Any], max_chars: int) -> str:
+        """What a tool is given, in short."""
         if not arguments:
             return ""
         text = self._redactor.clean(plain(json.dumps(arguments, ensure_ascii=False, default=str)))
-        return text if len(text) <= MAX_ASKED_CHARS else text[: MAX_ASKED_CHARS - 1] + "…"
+        return text if len(text) <= max_chars else text[: max_chars - 1] + "…"
 
     def _step(self, name: str) -> AbstractContextManager[Callable[[str], None]]:
         return _recorded(self._job, name)
@@ -189,5 +193,3 @@ def _recorded(job: Job, name: str) -> Generator[Callable[[str], None], None, Non
         duration_ms = (time.monotonic_ns() - began_ns) // 1_000_000
         outcome = outcomes[0] if outcomes else "failed"
         job.steps.append(Step(tool=name, outcome=outcome, duration_ms=duration_ms))
-        if outcome not in ("denied", "cancelled") and (begun := f"{name}: {_BROKEN_OFF}") in job.deeds:
-            job.deeds[job.deeds.index(begun)] = f"{name}: {outcome}"

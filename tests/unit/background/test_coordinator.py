@@ -1,6 +1,7 @@
 """Jobs beside the conversation: cancelled, amended, replaced, interrupted, allowed, denied; never run twice."""
 
 import asyncio
+import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -495,7 +496,7 @@ async def test_what_another_servers_tool_did_is_known_to_the_correction_and_what
         async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
             self.packages.append(package.text)
             name = "home_send" if len(self.packages) == 1 else "home_door"
-            return Answer(text=await bench.guard(name, {}, done, is_acting=True))
+            return Answer(text=await bench.guard(name, {"to": "all"}, done, is_acting=True))
 
     async def done() -> str:
         return "fine"
@@ -509,8 +510,57 @@ async def test_what_another_servers_tool_did_is_known_to_the_correction_and_what
         it.act("amend 1: to Bob")
         await it.report(ReportKind.SAY)
     for package in backend.packages[1:]:
-        assert "- home_send: ok" in package
+        assert '- home_send {"to": "all"}: fine' in package
         assert "home_door" not in package
+
+
+async def test_what_another_servers_tool_failed_at_is_known_to_the_correction():
+    async def failed() -> str:
+        raise ToolError("the door is jammed")
+
+    async def crashed() -> str:
+        raise OSError
+
+    class Sender(Repeater):
+        async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+            self.packages.append(package.text)
+            for use in (failed, crashed) if len(self.packages) == 1 else ():
+                with contextlib.suppress(ToolError):
+                    await bench.guard("home_send", {"text": "x" * 1_000}, use, is_acting=True)
+            return Answer(text="sorry")
+
+    backend = Sender()
+    async with desk(backend, permissions=PermissionPolicy(rules={"*": Permission.ALLOW})) as it:
+        it.act("ask 1: send it")
+        await it.result()
+        it.act("amend 1: to Ada")
+        await it.result()
+    done = [line for line in backend.packages[1].splitlines() if line.startswith("- home_send")]
+    assert [line.partition("…: ")[2] for line in done] == ["failed: the door is jammed", "broken off, perhaps done"]
+
+
+async def test_what_a_tool_with_long_arguments_did_is_known_to_the_correction():
+    class Note(Arguments):
+        """What to write."""
+
+        text: str
+
+    async def write(arguments: Note, scope: ToolScope) -> str:
+        return "written down"
+
+    class Writer(Repeater):
+        async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+            self.packages.append(package.text)
+            return Answer(text=await bench.call("write", {"text": "x" * 300}))
+
+    tool = Tool(name="write", description="", ability="", arguments=Note, run=write, changes_something=True)
+    backend = Writer()
+    async with desk(backend, tool) as it:
+        it.act("ask 1: write it")
+        await it.result()
+        it.act("amend 1: again")
+        await it.result()
+    assert "xxx…: written down\n" in backend.packages[1]
 
 
 async def test_a_yes_that_nothing_waits_for_changes_nothing():
