@@ -211,10 +211,10 @@ class Coordinator:
                     asyncio.timeout(self._limits.attempt_within_ms / 1000),
                     self._places.place(session_id),
                 ):
-                    answer = await self.backend.summarise(self._redactor.clean(prompt_of(old)))
-                session.budget.spend_tokens(answer.num_tokens)
+                    prompt = self._redactor.clean(prompt_of(old))
+                    text = await self.backend.summarise(prompt, session.budget.spend_tokens)
                 self.num_summaries += 1
-                return self._redactor.clean(answer.text)
+                return self._redactor.clean(text)
             except Exception as error:  # Whatever breaks in a backend, the text must not be lost.
                 _log.warning("no summary", extra={"fields": {"session": session_id, "error": type(error).__name__}})
         self.num_excerpts += 1

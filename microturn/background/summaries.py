@@ -6,10 +6,10 @@ system event that says which turns it stands for; once the model has read it who
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from microturn.background.jobs import Answer
 from microturn.background.weaving import plain
 from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.timing import TURN_MS
@@ -59,12 +59,20 @@ class OldText:
     """Carried on word for word."""
 
 
+Charge = Callable[[int], None]
+"""Counts tokens of a language model."""
+
+
 @runtime_checkable
 class Summariser(Protocol):
     """A backend that can also summarise."""
 
-    async def summarise(self, text: str) -> Answer:
-        """Tell a text shorter, as ``INSTRUCTIONS`` say. Raises BackendError when it cannot."""
+    async def summarise(self, text: str, charge: Charge) -> str:
+        """Tell a text shorter, as ``INSTRUCTIONS`` say. Raises BackendError when it cannot.
+
+        Args:
+            charge: Told what it took, also where no summary came of it.
+        """
         ...
 
 

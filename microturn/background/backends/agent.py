@@ -41,6 +41,7 @@ from microturn.background.cards import INSTRUCTIONS as CARD_INSTRUCTIONS
 from microturn.background.jobs import Answer, BackendError
 from microturn.background.package import CHARS_PER_TOKEN, ContextPackage, PackagePolicy, estimated_tokens
 from microturn.background.summaries import INSTRUCTIONS as SUMMARY_INSTRUCTIONS
+from microturn.background.summaries import Charge
 from microturn.background.tools.tool import AnyTool, ToolError
 from microturn.background.workbench import Workbench
 from microturn.turns.video import VideoFrame
@@ -152,10 +153,15 @@ class AgentBackend:
         finally:
             bench.charge(usage.total_tokens, self._cost_usd(usage))
 
-    async def summarise(self, text: str) -> Answer:
+    async def summarise(self, text: str, charge: Charge) -> str:
         """Tell a text shorter, without tools. Raises BackendError when it cannot."""
         room = self.package_policy.max_tokens * CHARS_PER_TOKEN
-        return await self._asked(self._summariser, [text[-room:]], [], UsageLimits(request_limit=1), RunUsage())
+        usage = RunUsage()
+        try:
+            answer = await self._asked(self._summariser, [text[-room:]], [], UsageLimits(request_limit=1), usage)
+        finally:
+            charge(usage.total_tokens)
+        return answer.text
 
     async def _asked(
         self,

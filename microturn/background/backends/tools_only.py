@@ -3,7 +3,7 @@
 from microturn.background.backend import Backend
 from microturn.background.jobs import Answer, BackendError
 from microturn.background.package import ContextPackage, PackagePolicy
-from microturn.background.summaries import Summariser
+from microturn.background.summaries import Charge, Summariser
 from microturn.background.tools.tool import AnyTool, Arguments, ToolError
 from microturn.background.workbench import Workbench
 
@@ -43,10 +43,10 @@ class ToolsBackend:
         except ToolError as error:
             raise BackendError(str(error)) from error
 
-    async def summarise(self, text: str) -> Answer:
+    async def summarise(self, text: str, charge: Charge) -> str:
         """Let what lies behind do it. Raises BackendError where it cannot."""
         if isinstance(self._otherwise, Summariser):
-            return await self._otherwise.summarise(text)
+            return await self._otherwise.summarise(text, charge)
         raise BackendError("Tools write no summaries.")
 
     async def close(self) -> None:

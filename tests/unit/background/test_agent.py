@@ -12,6 +12,7 @@ from background_doubles import desk
 from microturn.background.backends.agent import AgentBackend, EndpointConfig
 from microturn.background.limits import BudgetLimits, JobLimits
 from microturn.background.secrets import Redactor
+from microturn.background.summaries import OldLine, OldText
 from microturn.background.tools import builtin_tools
 from microturn.testing.endpoint import EndpointReply, ScriptedEndpoint, scripted_endpoint
 from microturn.turns.background import ReportKind, Speaker, Utterance
@@ -225,6 +226,19 @@ async def test_what_a_cancelled_attempt_took_is_spent():
         it.act("cancel 1")
         await endpoint.left.wait()
         it.act("ask 2: x")
+        assert "used its fifteen tokens" in (await it.result()).text
+
+
+async def test_what_a_failed_summary_took_is_spent():
+    old = OldText(
+        lines=(OldLine(turn=0, text="User: hi", is_user=True),), drop_before_turn=1, previous="", instructions=""
+    )
+    async with (
+        scripted_endpoint([EndpointReply(text="")]) as endpoint,
+        desk(backend(endpoint), budget=BudgetLimits(max_tokens=15)) as it,
+    ):
+        assert await it.coordinator.summarise("s", old) == "User: hi"
+        it.act("ask 1: x")
         assert "used its fifteen tokens" in (await it.result()).text
 
 

@@ -2,17 +2,20 @@
 
 import asyncio
 
+import pytest
 from background_doubles import desk
 
 from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.conversation import Conversation
 from microturn.background.jobs import Answer, BackendError
+from microturn.background.limits import BudgetLimits
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.summaries import (
     AGAIN_AFTER_TURNS,
     MAX_INSTRUCTION_CHARS,
     MAX_SUMMARY_CHARS,
     SUMMARISE_AT_SHARE,
+    Charge,
     OldText,
     excerpt,
     summary_event,
@@ -145,11 +148,12 @@ class Scribe:
     async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
         raise BackendError("only summaries")
 
-    async def summarise(self, text: str) -> Answer:
+    async def summarise(self, text: str, charge: Charge) -> str:
         self.asked = text
+        charge(5)
         if self.is_broken:
             raise BackendError("The line is bad.")
-        return Answer(text="Ada lives in Oslo.", num_tokens=5)
+        return "Ada lives in Oslo."
 
     async def close(self) -> None:
         pass
@@ -179,9 +183,19 @@ async def test_without_a_model_or_with_a_broken_one_there_are_excerpts():
         assert await summarised(backend, old) == excerpt(old)
 
 
+@pytest.mark.parametrize("is_broken", [False, True])
+async def test_what_a_summary_took_is_charged_to_the_session(is_broken: bool):
+    old = conversation().oldest_half()
+    assert old is not None
+    async with desk(Scribe(is_broken=is_broken), budget=BudgetLimits(max_tokens=5)) as it:
+        await it.coordinator.summarise("s", old)
+        it.act("ask 1: x")
+        assert "used its five tokens" in (await it.result()).text
+
+
 async def test_a_summary_ends_with_its_session():
     class Stalled(Scribe):
-        async def summarise(self, text: str) -> Answer:
+        async def summarise(self, text: str, charge: Charge) -> str:
             began.set()
             await asyncio.Event().wait()
             raise AssertionError
