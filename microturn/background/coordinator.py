@@ -299,6 +299,7 @@ class Coordinator:
                 traceparent=request.traceparent,
             ),
             amendments=[*job.amendments, words],
+            timers=job.timers,
             deeds=job.deeds,
             earlier_answer=job.text if job.state is JobState.DONE else job.earlier_answer,
         )

@@ -87,7 +87,7 @@ class Job:
     asks_with: str = ""
     """What the tool would be given, as JSON, cut to a line or two."""
     timers: list[ShownTimer] = field(default_factory=list[ShownTimer])
-    """Set for it and not cancelled since."""
+    """Set for the question and not cancelled since, also before it was corrected: its jobs share the list."""
     has_acted: bool = False
     """A tool that changes something has run: the job is not tried again."""
     deeds: list[str] = field(default_factory=list[str])

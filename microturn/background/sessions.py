@@ -83,7 +83,7 @@ class BackgroundSession:
         for job in self.jobs.values():
             kept = [shown for shown in job.timers if shown.timer_id != timer.timer_id]
             if len(kept) < len(job.timers):
-                job.timers = kept
+                job.timers[:] = kept
                 self.show(job)
 
     def results(self, before: Job) -> list[EarlierResult]:

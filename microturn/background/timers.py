@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from microturn.background import weaving
 from microturn.background.ledger import Ledger, StoredTimer
@@ -54,13 +54,16 @@ class Timers:
         timers = await asyncio.to_thread(self._ledger.timers, self._session_id)
         return [(timer.label, max(0.0, timer.due_s - self._now_s())) for timer in timers]
 
-    async def cancel(self, label: str = "") -> int:
-        """Drop the timers whose label holds this text, all of them for none; returns how many."""
+    async def cancel(self, label: str = "", *, only: Collection[int] | None = None) -> int:
+        """Drop the timers whose label holds this text, all of them for none; returns how many.
+
+        Args:
+            only: Of these, by their ids.
+        """
         count = 0
         for timer in await asyncio.to_thread(self._ledger.timers, self._session_id):
-            if label.lower() in timer.label.lower() and await asyncio.to_thread(
-                self._ledger.take_timer, timer.timer_id
-            ):
+            is_meant = label.lower() in timer.label.lower() and (only is None or timer.timer_id in only)
+            if is_meant and await asyncio.to_thread(self._ledger.take_timer, timer.timer_id):
                 count += 1
                 if task := self._tasks.pop(timer.timer_id, None):
                     task.cancel()

@@ -8,6 +8,7 @@ from microturn.background.tools.tool import AnyTool, Arguments, ToolError
 from microturn.background.workbench import Workbench
 
 _CORRECTION = "; correction: "
+_Understood = tuple[AnyTool, Arguments]
 
 
 class ToolsBackend:
@@ -55,21 +56,30 @@ class ToolsBackend:
             await self._otherwise.close()
 
 
-def _understood(question: str, bench: Workbench) -> tuple[AnyTool, Arguments] | None:
-    """The tool for a question. Of a corrected one, the last correction that makes a question by itself counts.
+def _understood(question: str, bench: Workbench) -> _Understood | None:
+    """The tool for a question. Of a corrected one, the last correction counts that makes a question by itself, or that
+    changes what the question before it gives its tool.
 
     What was corrected since is no reason to change something: that may have been done before, and was not meant so.
     """
-    latest, *earlier = reversed(question.split(_CORRECTION))
-    if (understood := _understood_part(latest, bench)) is not None:
-        return understood
+    *earlier, latest = question.split(_CORRECTION)
+    before: _Understood | None = None
     for part in earlier:
-        if (understood := _understood_part(part, bench)) is not None:
-            return understood if understood[0].is_repeatable else None
-    return None
+        before = _amended(before, part) or _understood_part(part, bench) or before
+    if (understood := _amended(before, latest) or _understood_part(latest, bench)) is not None:
+        return understood
+    return before if before is not None and before[0].is_repeatable else None
 
 
-def _understood_part(part: str, bench: Workbench) -> tuple[AnyTool, Arguments] | None:
+def _amended(before: _Understood | None, correction: str) -> _Understood | None:
+    if before is None:
+        return None
+    tool, arguments = before
+    amended: Arguments | None = tool.amend(arguments, correction)
+    return None if amended is None else (tool, amended)
+
+
+def _understood_part(part: str, bench: Workbench) -> _Understood | None:
     for tool in bench.tools.values():
         arguments: Arguments | None = tool.understand(part)
         if arguments is not None:

@@ -38,6 +38,10 @@ _WHEN_TIMED = re.compile(rf"\b(?:in|after|for){_WHEN}")
 _FROM_NOW = re.compile(r" from now\b")
 _REMINDER = re.compile(r"remind me (?:in )?.*?(?:to|about|that) (?P<what>.+)")
 _TIMER_FOR = re.compile(r"timer .*?\b(?:called|named|for (?:the |my ))\s*(?P<what>[a-z][a-z ]*)")
+_BESIDE = re.compile(r"\b(?:another|also|as well|too)\b")
+_AROUND_CORRECTION = re.compile(
+    r"^(?:(?:no|sorry|i meant?|make (?:it|that)|actually|for|in)(?: [,.])? )+|(?: (?:[,.!?]|please|instead))+$"
+)
 
 
 class Timer(Arguments):
@@ -47,6 +51,8 @@ class Timer(Arguments):
     """From now until it is due."""
     label: Annotated[str, Field(max_length=200)] = ""
     """What it is for; read to the user when it is due."""
+    replaces: bool = False
+    """Whether it takes the place of what was set for the same question before the user corrected it."""
 
 
 class Nothing(Arguments):
@@ -132,11 +138,14 @@ def spoken_span(seconds: float) -> str:
 async def _set(arguments: Timer, scope: ToolScope) -> str:
     span = spoken_span(arguments.seconds)
     label = arguments.label or f"timer of {span}"
+    before = scope.timer_ids() if arguments.replaces else ()
     try:
         timer = await scope.timers.add(scope.job, label, arguments.seconds)
     except ValueError as error:
         raise ToolError(str(error)) from None
     scope.show_timer(timer, arguments.seconds)
+    if before:
+        await scope.timers.cancel(only=before)
     return f"I will tell you in {span}."
 
 
@@ -163,6 +172,22 @@ def _understand_set(question: str) -> Timer | None:
     rest = f"{_WHEN_TIMED.sub('', text[: run.start])} {_FROM_NOW.sub('', text[run.end :])}"
     what = _REMINDER.search(rest) or _TIMER_FOR.search(rest)
     return Timer(seconds=run.seconds, label=" ".join(what["what"].split()).strip(" ?.")[:200] if what else "")
+
+
+def _amend_set(before: Timer, correction: str) -> Timer | None:
+    """The timer set anew: "no, ten minutes". One that is to run beside it is none."""
+    if _BESIDE.search(correction.lower()):
+        return None
+    if (anew := _understand_set(correction)) is not None:
+        return anew.model_copy(update={"label": anew.label or before.label, "replaces": True})
+    text = _AROUND_CORRECTION.sub("", digits_of(correction))
+    runs = [*_runs(text)]
+    if len(runs) != 1 or (runs[0].start, runs[0].end) != (0, len(text)):
+        return None
+    seconds = runs[0].seconds
+    if seconds is None or seconds > MAX_S:
+        return None
+    return before.model_copy(update={"seconds": seconds, "replaces": True})
 
 
 def _when(text: str) -> _Run | None:
@@ -201,6 +226,7 @@ SET_TIMER = Tool(
     arguments=Timer,
     run=_set,
     understand=_understand_set,
+    amend=_amend_set,
     changes_something=True,
 )
 LIST_TIMERS = Tool(

@@ -1,7 +1,7 @@
 """What a tool is: a name, what it takes, what it does, and how a plain question is understood without a model."""
 
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -36,6 +36,8 @@ class ToolScope:
     ledger: Ledger
     show_timer: Callable[[StoredTimer, float], None] = lambda timer, seconds: None
     """Lets the page count a timer down from so many seconds."""
+    timer_ids: Callable[[], Collection[int]] = lambda: ()
+    """The timers that were set for the job's question, also before it was corrected."""
 
     @property
     def now(self) -> datetime.datetime:
@@ -57,6 +59,9 @@ class Tool(Generic[A]):
     """Raises ToolError."""
     understand: Callable[[str], A | None] = lambda question: None
     """The arguments of a plain question, if it is one for this tool. For the time without a language model."""
+    amend: Callable[[A, str], A | None] = lambda arguments, correction: None
+    """The arguments after a correction in plain words, if it changes just them. What was done with the first ones is to
+    be replaced."""
     is_acting: bool = False
     """It needs permission by default: it changes something that may be missed."""
     changes_something: bool = False

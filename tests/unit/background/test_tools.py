@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from background_doubles import desk
+from background_doubles import Desk, desk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ from microturn.background.timers import Timers
 from microturn.background.tools import ToolError, WebAccess, builtin_tools, files, unit_conversion, web
 from microturn.background.tools.arithmetic import evaluate, shown, understand
 from microturn.background.tools.time_of_day import zone_of
-from microturn.background.tools.timer_tools import SET_TIMER
+from microturn.background.tools.timer_tools import SET_TIMER, Timer
 from microturn.background.tools.web import web_tools
 from microturn.background.workbench import Workbench
 from microturn.turns.background import Report, ReportKind
@@ -80,6 +80,81 @@ async def test_a_correction_never_repeats_what_changed_something():
         assert report.text == "I cannot correct that without a language model. Ask for the whole of it again."
         it.act("ask 2: how much time is left")
         assert (await it.result()).text.count("timer of") == 1
+
+
+def shown_timers(it: Desk) -> list[tuple[str, float]]:
+    """Label and seconds of the timers that the page counts down."""
+    return [(each.card.title, each.card.seconds) for job in it.coordinator.jobs("s") for each in job.timers]
+
+
+@pytest.mark.parametrize("correction", ["no, ten minutes", "no, set a timer for ten minutes", "make it ten minutes"])
+async def test_a_corrected_timer_takes_the_place_of_the_one_before(correction: str):
+    ledger = Ledger()
+    async with desk(ToolsBackend(), *builtin_tools(), ledger=ledger) as it:
+        it.act("ask 1: set a timer for the eggs for five minutes")
+        await it.result()
+        it.act("ask 2: set a timer for the tea for three minutes")
+        await it.result()
+        it.act(f"amend 1: {correction}")
+        assert str(await it.result()) == "1 done: I will tell you in ten minutes."
+        assert shown_timers(it) == [("tea", 180), ("eggs", 600)]
+        assert [timer.label for timer in ledger.timers("s")] == ["tea", "eggs"]
+        it.act("amend 1: no, one minute")
+        assert str(await it.result()) == "1 done: I will tell you in one minute."
+        assert shown_timers(it) == [("tea", 180), ("eggs", 60)]
+        assert [timer.label for timer in ledger.timers("s")] == ["eggs", "tea"]
+
+
+async def test_a_timer_that_is_to_run_beside_the_first_leaves_that_alone():
+    ledger = Ledger()
+    async with desk(ToolsBackend(), *builtin_tools(), ledger=ledger) as it:
+        it.act("ask 1: set a timer for five minutes")
+        await it.result()
+        it.act("amend 1: set another timer for ten minutes")
+        await it.result()
+        assert len(ledger.timers("s")) == 2
+        assert [seconds for _, seconds in shown_timers(it)] == [300, 600]
+
+
+async def test_a_timer_is_still_shown_after_a_correction_and_withdrawn_when_it_is_cancelled():
+    async with desk(ToolsBackend(), *builtin_tools()) as it:
+        it.act("ask 1: set a timer for five minutes")
+        await it.result()
+        it.act("amend 1: what is two plus two")
+        assert (await it.result()).text == "four"
+        assert len(shown_timers(it)) == 1
+        it.act("ask 2: cancel all timers")
+        await it.result()
+        assert shown_timers(it) == []
+
+
+@pytest.mark.parametrize(
+    ("correction", "seconds"),
+    [
+        ("Sorry, I meant twenty minutes.", 1_200),
+        ("actually make it an hour and a half please", 5_400),
+        ("no no, in two minutes instead", 120),
+        ("make it five", None),
+        ("also ten minutes", None),
+        ("ten minutes as well", None),
+        ("not ten minutes", None),
+        ("ten or five minutes", None),
+        ("ten minutes is too long", None),
+        ("eight days", None),
+        ("no", None),
+    ],
+)
+def test_only_a_plain_time_corrects_a_timer(correction: str, seconds: float | None):
+    timer = SET_TIMER.amend(Timer(seconds=300, label="eggs"), correction)
+    assert timer == (None if seconds is None else Timer(seconds=seconds, label="eggs", replaces=True))
+
+
+def test_the_number_of_a_timer_that_is_gone_is_not_given_again():
+    ledger = Ledger()
+    first = ledger.add_timer("s", 1, "tea", 0.0)
+    ledger.take_timer(first.timer_id)
+    assert ledger.add_timer("s", 2, "eggs", 0.0).timer_id != first.timer_id
+    ledger.close()
 
 
 async def test_what_lies_behind_the_tools_is_told_what_was_done():
