@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from microturn.data.voices import user_voices
 from microturn.evals.echo import EchoedSession
 from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.keeping import keep
@@ -62,6 +63,8 @@ def run_suites(
         for key, exchange in answers.items():
             keep(out_dir / key, exchange, verdicts[key])
     settings = {"limit": limit, "seed": seed, "human recordings": "no" if data_dir is None else "yes"}
+    if play is None:
+        settings["voices"] = ", ".join(family.name for family in user_voices("heldout"))
     return Report(model=subject.name, suites=reports, settings=settings)
 
 
