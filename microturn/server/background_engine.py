@@ -23,7 +23,7 @@ from microturn.background.summaries import AGAIN_AFTER_TURNS, SUMMARISE_AT_SHARE
 from microturn.errors import CapacityError, JournalError, SessionClosedError
 from microturn.server.engine_port import Engine, EngineSession
 from microturn.server.log import log_event
-from microturn.turns.background import Act, ActKind, ActReader, Report
+from microturn.turns.background import Act, ActKind, Report, TurnActs
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
 from microturn.turns.pcm import PcmChunk
 from microturn.turns.timing import IN_SAMPLES_PER_TURN, turn_start_ms
@@ -41,17 +41,7 @@ class Record:
     """What is kept of a session over its connections."""
 
     conversation: Conversation = field(default_factory=Conversation)
-    reader: ActReader = field(default_factory=ActReader)
-    """An act may have begun on one connection and end on the next."""
-    next_turn: int = 0
-    """The micro-turn whose output is read next."""
-
-    def read(self, output: MicroTurnOutput) -> list[Act]:
-        """The acts that an output completes. What began before a gap in the outputs is not joined to what follows."""
-        if output.index != self.next_turn:
-            self.reader = ActReader()
-        self.next_turn = output.index + 1
-        return self.reader.read(output.pieces)
+    acts: TurnActs = field(default_factory=TurnActs)
 
 
 class BackgroundEngine:
@@ -203,11 +193,11 @@ class BackgroundEngineSession:
             self._conversation.add_output(output)
             if trace.kept_text_share >= SUMMARISE_AT_SHARE:
                 self._begin_summary()
-            num_malformed = self._record.reader.num_malformed
-            for act in self._record.read(output):
+            num_malformed = self._record.acts.num_malformed
+            for act in self._record.acts.read(output):
                 if not self._is_for_others(act):
                     self._submit(act, trace.traceparent)
-            if self._record.reader.num_malformed > num_malformed:
+            if self._record.acts.num_malformed > num_malformed:
                 log_event("act not understood", session=self.session_id, turn=output.index)
             self._push_summary()
             self._coordinator.hand_over(self.session_id)
@@ -314,5 +304,5 @@ async def _remembered(session: EngineSession) -> Record:
         for event in events:
             record.conversation.add_event(event, turn=output.index)
         record.conversation.add_output(output)
-        record.read(output)
+        record.acts.read(output)
     return record

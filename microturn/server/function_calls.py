@@ -2,7 +2,20 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(kw_only=True)
+class FunctionCall:
+    """A function that the client was asked to call."""
+
+    job: int
+    question: str
+    delegation_id: str = ""
+    """Of GPT-Live; empty in Realtime, which has none."""
+    output: str | None = None
+    """What the client gave, until the model has it."""
 
 
 def arguments_of(parameters: object, text: str) -> str | None:

@@ -276,7 +276,7 @@ class Inbound:
         if isinstance(self._engine_session, BackgroundEngineSession):
             self._engine_session.leave_to_others(lambda act: True)
         return ClientDelegation(
-            self._audience, self._setup.delegations, lambda: self.extensions is not None and self.extensions.jobs
+            self._audience, self._setup, lambda: self.extensions is not None and self.extensions.jobs
         )
 
     def _admit_frame(self, event: CameraFrameEvent) -> None:

@@ -1,5 +1,6 @@
 """What ``session.start`` asks for, checked against what this server has."""
 
+import copy
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +20,9 @@ from openai.types.live.session_resource import Audio, AudioOutput, DelegationRes
 
 from microturn.errors import ProtocolError
 from microturn.protocol.codec import AudioCodec, codec_of
+from microturn.server.function_calls import FunctionCall
 from microturn.server.limits import Limits
+from microturn.turns.background import TurnActs
 from microturn.turns.micro_turn import Role, TextEvent
 
 
@@ -46,7 +49,14 @@ class SessionSetup:
     replaced: tuple[str, ...]
     """Settings that were asked for and are not what the session has."""
     delegations: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
-    """Jobs that the client may answer, by the id of their delegation; the same over the connections of a session."""
+    """Jobs that the client may answer, by the id of their delegation. Like the next three, it stays the same over the
+    connections of a session."""
+    acts: TurnActs = field(default_factory=TurnActs)
+    """Reads what the model delegates."""
+    calls: OrderedDict[str, FunctionCall] = field(default_factory=OrderedDict[str, FunctionCall])
+    """Functions that the client was asked to call, by the id of the call."""
+    questions: list[str] = field(default_factory=list[str])
+    """Of the client, for the Responses backend; they wait for its next ``response.create``."""
     first_turn: int = 0
     """Micro-turns before it are not this session's but of the one that it was forked from."""
 
@@ -133,6 +143,9 @@ def fork_setup(origin: SessionSetup, config: ForkSessionConfig, *, session_id: s
         resource=resource,
         replaced=("store",) if is_kept_otherwise else (),
         delegations=OrderedDict(origin.delegations),
+        acts=copy.deepcopy(origin.acts),
+        calls=copy.deepcopy(origin.calls),
+        questions=list(origin.questions),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from microturn.turns.micro_turn import Piece, PieceKind, Role, TextEvent
+from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind, Role, TextEvent
 from microturn.turns.video import VideoFrame
 
 MAX_ACT_CHARS = 4_096
@@ -151,4 +151,24 @@ class ActReader:
             except ValueError:
                 self.num_malformed += 1
             self._text = ""
+        return acts
+
+
+class TurnActs:
+    """Reads the acts in a session's outputs. An act may begin on one connection and end on the next."""
+
+    def __init__(self) -> None:
+        self._reader = ActReader()
+        self._next_turn = 0
+        self.num_malformed = 0
+        """Pieces that were meant as acts and could not be read."""
+
+    def read(self, output: MicroTurnOutput) -> list[Act]:
+        """The acts that an output completes. What began before a gap in the outputs is not joined to what follows."""
+        if output.index != self._next_turn:
+            self._reader = ActReader()
+        self._next_turn = output.index + 1
+        num_before = self._reader.num_malformed
+        acts = self._reader.read(output.pieces)
+        self.num_malformed += self._reader.num_malformed - num_before
         return acts

@@ -1,7 +1,6 @@
 """Delegation to the client's own application: it is told that something was asked, and answers with context."""
 
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable
 
 from openai.types.live import (
@@ -16,8 +15,8 @@ from microturn.errors import ProtocolError
 from microturn.protocol.extensions import DelegationEvent
 from microturn.server.audience import Audience
 from microturn.server.delegation.owner import MAX_DELEGATIONS
-from microturn.server.session_setup import require_same_delegation
-from microturn.turns.background import Act, ActKind, ActReader
+from microturn.server.session_setup import SessionSetup, require_same_delegation
+from microturn.turns.background import Act, ActKind
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import turn_start_ms
 
@@ -29,19 +28,19 @@ class ClientDelegation:
     ``microturn.delegation`` has the words. A correction is a delegation of its own, for the same job.
 
     Args:
-        jobs: What the client may answer, by the id of the delegation; kept when its connection is lost.
+        setup: Holds what is kept when the connection is lost.
         wants_words: Whether the client has opted into ``microturn.delegation``.
     """
 
-    def __init__(self, audience: Audience, jobs: OrderedDict[str, int], wants_words: Callable[[], bool]) -> None:
+    def __init__(self, audience: Audience, setup: SessionSetup, wants_words: Callable[[], bool]) -> None:
         self._audience = audience
         self._wants_words = wants_words
-        self._reader = ActReader()
-        self._jobs = jobs
+        self._acts = setup.acts
+        self._jobs = setup.delegations
 
     def take_in(self, output: MicroTurnOutput) -> None:
         """Look for acts in what the model did."""
-        for act in self._reader.read(output.pieces):
+        for act in self._acts.read(output):
             if act.kind is ActKind.CANCEL:
                 self._cancel(act)
             else:

@@ -29,25 +29,15 @@ from microturn.server.channel import ClientGoneError
 from microturn.server.delegation.owner import MAX_DELEGATIONS, client_report
 from microturn.server.delegation.response_stream import ResponseStream
 from microturn.server.engine_port import EngineSession
-from microturn.server.function_calls import arguments_of
+from microturn.server.function_calls import FunctionCall, arguments_of
 from microturn.server.session_setup import SessionSetup, require_same_delegation
-from microturn.turns.background import Act, ActKind, ActReader, Report, ReportKind
+from microturn.turns.background import Act, ActKind, Report, ReportKind
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import turn_start_ms
 
 MAX_WAITING_ITEMS = 16
 """Items that the client has added since its last ``response.create``."""
 _NOBODY = "Nobody here can do that."
-
-
-@dataclass(kw_only=True)
-class _Call:
-    """A function that the client was asked to call."""
-
-    job: int
-    question: str
-    delegation_id: str
-    output: str | None = None
 
 
 @dataclass(eq=False)
@@ -61,21 +51,22 @@ class _Followed:
 
 @dataclass(kw_only=True)
 class ResponsesDelegation:
-    """The Responses backend of one session."""
+    """The Responses backend of one session.
+
+    Args:
+        setup: Holds what is kept when the connection is lost, too: acts, calls and questions that are not done with.
+    """
 
     audience: Audience
     engine_session: EngineSession
     setup: SessionSetup
     max_chars: int
     """Length of an item's text."""
-    _reader: ActReader = field(default_factory=ActReader)
-    _calls: OrderedDict[str, _Call] = field(default_factory=OrderedDict[str, _Call])
-    """By the id of the call."""
     _followed: OrderedDict[int, _Followed] = field(default_factory=OrderedDict[int, _Followed])
     """By number of the job."""
-    _questions: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
+        self._calls, self._questions = self.setup.calls, self.setup.questions
         self._background = self.engine_session if isinstance(self.engine_session, BackgroundEngineSession) else None
         if self._background is not None:
             self._background.leave_to_others(self._is_for_a_function)
@@ -85,7 +76,7 @@ class ResponsesDelegation:
 
     def take_in(self, output: MicroTurnOutput) -> None:
         """Look for acts that are not the background's."""
-        for act in self._reader.read(output.pieces):
+        for act in self.setup.acts.read(output):
             offset_ms = turn_start_ms(output.index)
             if self._is_for_a_function(act):
                 self._carry_to_function(act, offset_ms)
@@ -110,7 +101,7 @@ class ResponsesDelegation:
         tool, arguments = found
         delegation_id, stream = self._delegate(offset_ms)
         call_id = f"call_{stream.response_id}"
-        self._calls[call_id] = _Call(job=act.job, question=question, delegation_id=delegation_id)
+        self._calls[call_id] = FunctionCall(job=act.job, question=question, delegation_id=delegation_id)
         if len(self._calls) > MAX_DELEGATIONS:
             self._calls.popitem(last=False)
         stream.complete_with_call(tool.name, arguments, call_id)

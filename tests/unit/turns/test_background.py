@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microturn.turns.background import Act, ActKind, ActReader, Report, ReportKind, parse_act, parse_report
-from microturn.turns.micro_turn import Piece, PieceKind, Role
+from microturn.turns.background import Act, ActKind, ActReader, Report, ReportKind, TurnActs, parse_act, parse_report
+from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind, Role
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=30)
 
@@ -68,3 +68,17 @@ def test_an_endless_act_is_given_up():
     for _ in range(3):
         assert reader.read([Piece(kind=PieceKind.ACT, text="x" * 4_000, is_end=False)]) == []
     assert reader.num_malformed == 1
+
+
+def output(index: int, text: str, *, is_end: bool = True) -> MicroTurnOutput:
+    return MicroTurnOutput(index=index, pieces=(Piece(kind=PieceKind.ACT, text=text, is_end=is_end),))
+
+
+def test_an_act_is_not_joined_over_a_gap_in_the_turns_and_what_was_malformed_stays_counted():
+    acts = TurnActs()
+    assert acts.read(output(0, "nonsense")) == []
+    assert acts.read(output(1, "ask 1: wea", is_end=False)) == []
+    assert acts.read(output(2, "ther")) == [Act(kind=ActKind.ASK, job=1, text="weather")]
+    assert acts.read(output(3, "ask 2: half ", is_end=False)) == []
+    assert acts.read(output(5, "cancel 1")) == [Act(kind=ActKind.CANCEL, job=1)]
+    assert acts.num_malformed == 1
