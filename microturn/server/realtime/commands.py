@@ -34,6 +34,7 @@ from microturn.clock import Clock
 from microturn.errors import CapacityError, ProtocolError
 from microturn.protocol.codec import AudioCodec
 from microturn.protocol.realtime import RealtimeClientEvent
+from microturn.server.delegation.owner import client_report
 from microturn.server.engine_port import EngineSession
 from microturn.server.ingest import AudioIngest, FrameIngest
 from microturn.server.limits import Limits
@@ -42,7 +43,7 @@ from microturn.server.realtime.responses import Responses
 from microturn.server.realtime.settings import RealtimeSettings
 from microturn.server.realtime.user_turns import UserTurns
 from microturn.server.wire import Wire
-from microturn.turns.background import Report, ReportKind
+from microturn.turns.background import ReportKind
 from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.timing import TURN_MS, ms_of_ns, ns_of_ms
 from microturn.turns.video import VideoFrame
@@ -238,15 +239,16 @@ class Commands:
                     ) from None
 
     def _answer(self, item: RealtimeConversationItemFunctionCallOutput) -> None:
-        job = self._responses.answered(item.call_id)
+        job = self._responses.job_of(item.call_id)
         if job is None:
             raise ProtocolError(
                 f"no function call has the id {item.call_id[:60]!r}, or it was answered: use a call_id of ours",
                 code="unknown_call",
                 param="item.call_id",
             )
-        report = Report(kind=ReportKind.DONE, job=job, text=item.output[: self._limits.max_context_chars])
-        self._push_text(Role.TOOL, str(report))
+        report = client_report(ReportKind.DONE, job, item.output[: self._limits.max_context_chars])
+        self._push_text(Role.TOOL, str(report))  # Refused, it leaves the call for another try.
+        self._responses.forget_call(item.call_id)
 
     def _create_response(self, event: ResponseCreateEvent) -> None:
         wanted = event.response

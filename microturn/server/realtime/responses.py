@@ -14,7 +14,7 @@ from openai.types.realtime.realtime_server_event import (
 )
 from openai.types.shared.metadata import Metadata
 
-from microturn.server.function_calls import arguments_of
+from microturn.server.function_calls import FunctionCall, arguments_of
 from microturn.server.media import SoundSink
 from microturn.server.playout import PlayedTurn
 from microturn.server.realtime.conversation import Conversation
@@ -61,8 +61,8 @@ class Responses:
         self._num_quiet_turns = 0
         self._is_dropping = False
         """The client cancelled: what is left of the utterance is not sent."""
-        self._calls: dict[str, int] = {}
-        """Jobs of the background that wait for the client, by the id of the function call."""
+        self._calls: dict[str, FunctionCall] = {}
+        """Functions that the client was asked to call, by the id of the call."""
 
     def change_settings(self, settings: RealtimeSettings) -> None:
         """New settings; a response that has begun keeps its own modality."""
@@ -127,16 +127,27 @@ class Responses:
         """Whether a request to the background is for a function of the client's, or changes one that was."""
         if act.kind is ActKind.ASK:
             return any(arguments_of(tool.parameters, act.text) is not None for tool in self._settings.tools)
-        return act.job in self._calls.values()
+        return any(call.job == act.job for call in self._calls.values())
 
     def call(self, act: Act) -> bool:
-        """Turn a request to the background into a function call; False when no tool of the client's takes it."""
-        if act.kind is not ActKind.ASK:
-            return False
+        """Turn a request to the background into a function call; False when no tool of the client's takes it.
+
+        What is corrected is called for again, as a whole. The call before it counts no more, nor does a cancelled one.
+        """
+        question = act.text
+        before = [call_id for call_id, call in self._calls.items() if call.job == act.job]
+        for call_id in before:
+            dropped = self._calls.pop(call_id)
+            if act.kind is ActKind.AMEND:
+                question = f"{dropped.question}; {act.text}"
+        is_wanted = act.kind is ActKind.ASK or (act.kind is ActKind.AMEND and before)
+        return bool(is_wanted) and self._call_function(act.job, question)
+
+    def _call_function(self, job: int, question: str) -> bool:
         for tool in self._settings.tools:
-            if (arguments := arguments_of(tool.parameters, act.text)) is not None and tool.name:
+            if (arguments := arguments_of(tool.parameters, question)) is not None and tool.name:
                 call_id = f"call_{self._wire.new_event_id()}"
-                self._calls[call_id] = act.job
+                self._calls[call_id] = FunctionCall(job=job, question=question)
                 was_active = self._current is not None
                 (self._current or self._begin(None)).call(tool.name, arguments, call_id)
                 if not was_active:
@@ -144,9 +155,14 @@ class Responses:
                 return True
         return False
 
-    def answered(self, call_id: str) -> int | None:
-        """The job that a function call stood for, once; None for a call that is not ours."""
-        return self._calls.pop(call_id, None)
+    def job_of(self, call_id: str) -> int | None:
+        """The job that a function call stands for; None for a call that is not ours, or was answered."""
+        call = self._calls.get(call_id)
+        return None if call is None else call.job
+
+    def forget_call(self, call_id: str) -> None:
+        """The model has what a function gave."""
+        del self._calls[call_id]
 
     def _rest(self) -> None:
         self._num_quiet_turns += 1
