@@ -284,8 +284,9 @@ class World:
         return [{"bill_id": key, **bill} for key, bill in self.bills.items()]
 
     def pay_bill(self, asked: PayBill) -> object:
-        bill = self.bills.pop(_known(asked.bill_id, self.bills))
-        self.accounts[_known(asked.account, ACCOUNTS)] -= bill["amount"]
+        bill_id, account = _known(asked.bill_id, self.bills), _known(asked.account, ACCOUNTS)
+        bill = self.bills.pop(bill_id)
+        self.accounts[account] -= bill["amount"]
         return self._did("pay_bill", **bill, account=plain(asked.account))
 
     def convert_currency(self, asked: Convert) -> object:
@@ -293,9 +294,9 @@ class World:
         return {"amount": round(euros / EURO_RATES[_known(asked.target, EURO_RATES)], 2)}
 
     def transfer_money(self, asked: Transfer) -> object:
-        currency = _known(asked.currency, EURO_RATES)
+        person, currency = _known(asked.person, PEOPLE), _known(asked.currency, EURO_RATES)
         self.accounts["checking"] -= round(asked.amount * EURO_RATES[currency], 2)
-        return self._did("transfer", person=_known(asked.person, PEOPLE), amount=asked.amount, currency=currency)
+        return self._did("transfer", person=person, amount=asked.amount, currency=currency)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from microturn.background.jobs import Answer
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.setup import BackgroundConfig
+from microturn.background.tools.tool import ToolError
 from microturn.background.workbench import Workbench
 from microturn.chaining import chained_command
 from microturn.cli import app
@@ -36,6 +37,26 @@ def test_the_same_seed_draws_the_same_tasks_and_another_draws_others():
     assert {task.words for task in first}.isdisjoint(task.words for task in other)
     assert len({task.words for task in first}) == LIMIT
     assert all(task.words == task.words.lower() for task in first)
+
+
+@pytest.mark.parametrize(
+    ("tool", "wrong", "right"),
+    [
+        ("pay_bill", {"bill_id": "B1", "account": "piggy bank"}, {"bill_id": "B1", "account": "savings"}),
+        (
+            "transfer_money",
+            {"person": "nobody", "amount": 5, "currency": "euro"},
+            {"person": "ada", "amount": 5, "currency": "euro"},
+        ),
+    ],
+)
+def test_a_call_that_is_refused_changes_nothing(tool: str, wrong: dict[str, object], right: dict[str, object]):
+    world, untried = World.of_seed(0), World.of_seed(0)
+    with pytest.raises(ToolError):
+        world.use(tool, wrong)
+    assert world.state() == untried.state()
+    assert world.use(tool, right) == untried.use(tool, right)
+    assert world.state() == untried.state()
 
 
 async def test_every_correction_matters():
