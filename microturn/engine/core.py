@@ -8,14 +8,16 @@ runner does.
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from microturn.clock import Clock
 from microturn.engine.journal import Journal, SessionRecord, Snapshot, TurnRecord, new_resume_token
-from microturn.engine.ladder import Budget, Ladder
-from microturn.engine.rebuild import FORK_TURN, FORKED_FROM, rebuild
+from microturn.engine.journal_codec import event_fields, event_of
+from microturn.engine.ladder import Budget, Ladder, Rung
+from microturn.engine.rebuild import FORK_TURN, FORKED_FROM, last_shared_turn, rebuild
 from microturn.engine.scheduler import Batch, Scheduler, SchedulerSettings
 from microturn.engine.session import Deliver, Session
 from microturn.engine.step import Forced, RowIn, RowOut, Runner
@@ -24,6 +26,11 @@ from microturn.turns.micro_turn import Role, TextEvent, scripted
 from microturn.turns.slicer import Slicer
 from microturn.turns.timing import TURN_MS, ms_of_ns, ns_of_ms
 from microturn.turns.trace import TurnTrace
+
+OPENING = "opening"
+"""Setting of a session: the texts that it began with, which wait for its first turn."""
+MAX_KEPT_TEXTS = 256
+"""Sessions out of memory of which texts that no turn has taken are kept; past it the oldest go."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +76,10 @@ class EngineCore:
         self.sessions: dict[str, Session] = {}
         """Live and parked ones, by name."""
         self.num_failed_snapshots = 0
+        self._num_waiting_snapshots: Counter[str] = Counter()
+        self._snapshots_lock = threading.Lock()
+        self._kept_texts: dict[str, tuple[TextEvent, ...]] = {}
+        """Texts that no turn has taken, of sessions that were put out of memory."""
         self._runner, self._journal, self._clock = runner, journal, clock
         self._run_aside = run_aside or (lambda work: work())
 
@@ -112,9 +123,8 @@ class EngineCore:
             JournalError: no such session, or it has been closed, or another model recorded it.
             CapacityError: no room, or overload.
         """
-        for parked in self.sessions.values():
-            if secrets.compare_digest(parked.resume_token, resume_token):
-                return self._unpark(parked, deliver)
+        if parked := self._in_memory(resume_token):
+            return self._unpark(parked, deliver)
         record = self._recorded(resume_token)
         session = Session(
             session_id=record.session_id,
@@ -126,6 +136,9 @@ class EngineCore:
         )
         self._admit(session, lambda: self._rebuild(record, session))
         session.slicer = Slicer(first_index=session.last_turn + 1)
+        for event in self._waiting_texts(record, session.last_turn):
+            session.push_text(event)
+        self._kept_texts.pop(session.session_id, None)
         return session
 
     def fork(self, resume_token: str, deliver: Deliver) -> Session:
@@ -141,9 +154,7 @@ class EngineCore:
             JournalError: no such session, it has been closed, or another model recorded it; or it cannot be recorded.
             CapacityError: no room, or overload.
         """
-        source = next(
-            (each for each in self.sessions.values() if secrets.compare_digest(each.resume_token, resume_token)), None
-        )
+        source = self._in_memory(resume_token)
         origin = source or self._recorded(resume_token)
         session = Session(
             session_id=f"session_{secrets.token_hex(8)}",
@@ -153,7 +164,6 @@ class EngineCore:
             deliver=deliver,
             seed=origin.seed,
         )
-        waiting: tuple[TextEvent, ...] = ()
         if isinstance(origin, Session):
             # Copied first: making room may put the other one out of memory.
             state, session.last_turn = self._runner.capture(origin.slot)(), origin.last_turn
@@ -161,6 +171,7 @@ class EngineCore:
             waiting = origin.waiting_events
         else:
             self._admit(session, lambda: self._rebuild(origin, session))
+            waiting = self._waiting_texts(origin, session.last_turn)
         session.last_snapshot_turn = -1
         session.slicer = Slicer(first_index=session.last_turn + 1)
         for event in waiting:
@@ -176,7 +187,7 @@ class EngineCore:
         if session.session_id in self.sessions and session.parked_ns is None:
             session.parked_ns = self._clock.now_ns()
             self.scheduler.remove(session.session_id)
-            self._save_snapshot(session)
+            self._save_snapshot(session, max_waiting=2)
 
     def close(self, session: Session) -> None:
         """Ends a session for good. Twice does nothing."""
@@ -184,6 +195,7 @@ class EngineCore:
         if self.sessions.get(session.session_id) is session:
             self._forget(session)
             self._journal.close_session(session.session_id)
+            self._aside(session, "dropped", lambda: self._journal.drop_snapshots(session.session_id))
 
     def close_all(self) -> None:
         """Parks every session, so that each can be resumed by the next process."""
@@ -246,7 +258,7 @@ class EngineCore:
                 input=turn.input,
                 output=result.output,
                 tokens=result.tokens,
-                trace=self._trace(result.trace, deadlines[session.session_id], end_ns),
+                trace=self._trace(result.trace, batch.rung, deadlines[session.session_id], end_ns),
             )
             for session, turn, result in done
         ]
@@ -285,12 +297,12 @@ class EngineCore:
             _log.exception("turns of %d sessions could not be journaled", len(at_fault))
             self._fail(at_fault, error)
 
-    def _trace(self, trace: TurnTrace, deadline_ns: int, end_ns: int) -> TurnTrace:
+    def _trace(self, trace: TurnTrace, rung: Rung, deadline_ns: int, end_ns: int) -> TurnTrace:
         due_ns = deadline_ns - ns_of_ms(self.settings.scheduler.deadline_ms)
         return replace(
             trace,
             latency_ms=round(ms_of_ns(end_ns - due_ns), 3),
-            overload_rung=int(self.scheduler.ladder.rung),
+            overload_rung=int(rung),
             is_late=end_ns > deadline_ns and not trace.is_forced,
         )
 
@@ -304,12 +316,17 @@ class EngineCore:
                 parked = [s for s in self.sessions.values() if s.parked_ns is not None]
                 if not parked:
                     raise
-                self._forget(min(parked, key=lambda s: s.parked_ns or 0))
+                self._put_away(min(parked, key=lambda s: s.parked_ns or 0))
                 session.slot = take_slot()
         except Exception:
             self.scheduler.remove(session.session_id)
             raise
         self.sessions[session.session_id] = session
+
+    def _in_memory(self, resume_token: str) -> Session | None:
+        """The session that a token resumes, if it runs or is parked."""
+        given = resume_token.encode()
+        return next((s for s in self.sessions.values() if secrets.compare_digest(s.resume_token.encode(), given)), None)
 
     def _recorded(self, resume_token: str) -> SessionRecord:
         """The record of a session that can go on. Raises JournalError when there is none."""
@@ -325,6 +342,7 @@ class EngineCore:
 
     def _begin_record(self, session: Session, settings: dict[str, Any]) -> None:
         """Opens a session's journal; one that cannot be recorded does not begin."""
+        settings = {**settings, OPENING: [event_fields(event) for event in session.waiting_events]}
         record = SessionRecord(
             session_id=session.session_id, seed=session.seed, model_hash=self._runner.model_hash, settings=settings
         )
@@ -333,6 +351,13 @@ class EngineCore:
         except JournalError:
             self._forget(session)
             raise
+
+    def _waiting_texts(self, record: SessionRecord, last_turn: int) -> Sequence[TextEvent]:
+        """Texts that no turn of a session has taken that is not in memory: those kept, or those that it began with."""
+        if kept := self._kept_texts.get(record.session_id):
+            return kept
+        has_begun = last_turn > last_shared_turn(record)
+        return () if has_begun else [event_of(fields) for fields in record.settings.get(OPENING, ())]
 
     def _unpark(self, parked: Session, deliver: Deliver) -> Session:
         """The same state for a new client. Its old client, if there still is one, is cut off.
@@ -364,28 +389,57 @@ class EngineCore:
         session.last_turn, session.last_snapshot_turn = rebuilt.last_turn, rebuilt.last_snapshot_turn
         return rebuilt.slot
 
-    def _save_snapshot(self, session: Session) -> None:
-        if session.last_turn == session.last_snapshot_turn:
+    def _save_snapshot(self, session: Session, *, max_waiting: int = 1) -> None:
+        """Has the state written aside, if there is news in it and no more than so many copies of it wait with it."""
+        session_id, turn_index = session.session_id, session.last_turn
+        if turn_index == session.last_snapshot_turn or self._num_waiting_snapshots[session_id] >= max_waiting:
             return
-        session.last_snapshot_turn = turn_index = session.last_turn
+        session.last_snapshot_turn = turn_index
         make_bytes = self._runner.capture(session.slot)
 
         def save() -> None:
             try:
-                self._journal.save_snapshot(
-                    Snapshot(session_id=session.session_id, turn_index=turn_index, state=make_bytes())
-                )
-            except JournalError:
+                self._journal.save_snapshot(Snapshot(session_id=session_id, turn_index=turn_index, state=make_bytes()))
+            except Exception:
                 # The turns are safe: without this snapshot, resuming takes longer.
                 self.num_failed_snapshots += 1
-                _log.exception("a snapshot of %s could not be written", session.session_id)
+                raise
+            finally:
+                self._count_waiting(session_id, -1)
 
-        self._run_aside(save)
+        self._count_waiting(session_id, 1)
+        self._aside(session, "written", save)
+
+    def _count_waiting(self, session_id: str, change: int) -> None:
+        """Notes a snapshot that waits, or no longer does. Called by the worker and by whoever writes them."""
+        with self._snapshots_lock:
+            self._num_waiting_snapshots[session_id] += change
+            if not self._num_waiting_snapshots[session_id]:
+                del self._num_waiting_snapshots[session_id]
+
+    def _aside(self, session: Session, done: str, work: Callable[[], None]) -> None:
+        """Slow work on a session's snapshots, in the order of the calls. Whatever goes wrong is logged."""
+
+        def carry_out() -> None:
+            try:
+                work()
+            except Exception:
+                _log.exception("snapshots of %s could not be %s", session.session_id, done)
+
+        self._run_aside(carry_out)
 
     def _expire_parked(self, now_ns: int) -> None:
         for session in list(self.sessions.values()):
             if session.parked_ns is not None and now_ns - session.parked_ns > ns_of_ms(self.settings.park_ms):
-                self._forget(session)
+                self._put_away(session)
+
+    def _put_away(self, parked: Session) -> None:
+        """Lets go of a session's state; texts that no turn has taken wait on for the client that comes back."""
+        if waiting := parked.waiting_events:
+            self._kept_texts[parked.session_id] = waiting
+            if len(self._kept_texts) > MAX_KEPT_TEXTS:
+                del self._kept_texts[next(iter(self._kept_texts))]
+        self._forget(parked)
 
     def _fail(self, sessions: Iterable[Session], error: Exception) -> None:
         """Ends sessions with an error. What was journaled of them can be resumed."""

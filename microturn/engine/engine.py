@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from microturn.clock import Clock, SystemClock
 from microturn.engine.core import EngineCore, EngineSettings, describe
 from microturn.engine.journal import Journal, NullJournal
+from microturn.engine.rebuild import texts_with_origin
 from microturn.engine.session import Released, Session
 from microturn.engine.step import Runner
 from microturn.errors import CapacityError, SessionClosedError
@@ -242,8 +243,10 @@ class Engine:
         return await asyncio.wrap_future(future)
 
     def texts(self, session_id: str) -> list[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
-        """The journal's texts of a session. Reads a file: call it off the event loop."""
-        return list(self._journal.texts(session_id))
+        """The journal's texts of a session, begun with those it was forked from. Reads a file: call it off the loop."""
+        if isinstance(self._journal, NullJournal):
+            return []
+        return list(texts_with_origin(self._journal, self._journal.session(session_id)))
 
     def wake(self) -> None:
         """Lets the worker look for work."""

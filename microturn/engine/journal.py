@@ -95,7 +95,7 @@ class Journal(Protocol):
         ...
 
     def close_session(self, session_id: str) -> None:
-        """Marks a session as ended: it can be replayed, but no longer resumed."""
+        """Marks a session as ended: it can be replayed, but no longer resumed. Its snapshots are of no more use."""
         ...
 
     def append(self, turns: Sequence[TurnRecord]) -> None:
@@ -104,6 +104,10 @@ class Journal(Protocol):
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keeps a state; all but the latest few of a session are dropped."""
+        ...
+
+    def drop_snapshots(self, session_id: str) -> None:
+        """Deletes and overwrites a session's states: megabytes, so not for a thread that must not wait."""
         ...
 
     def session(self, session_id: str) -> SessionRecord:
@@ -120,6 +124,10 @@ class Journal(Protocol):
 
     def turns(self, session_id: str, *, after_turn: int = -1) -> Iterator[TurnRecord]:
         """The micro-turns after a given one, in order."""
+        ...
+
+    def last_turn(self, session_id: str) -> int:
+        """Index of a session's last micro-turn; -1 when it has none of its own."""
         ...
 
     def texts(self, session_id: str) -> Iterator[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
@@ -165,7 +173,6 @@ class SqliteJournal:
     def close_session(self, session_id: str) -> None:
         with self._turns.writing() as db:
             db.execute("UPDATE sessions SET closed_s = ? WHERE session_id = ?", (time.time(), session_id))
-        self._drop_snapshots(session_id)
 
     def append(self, turns: Sequence[TurnRecord]) -> None:
         rows = [
@@ -195,12 +202,17 @@ class SqliteJournal:
     def save_snapshot(self, snapshot: Snapshot) -> None:
         values = (snapshot.session_id, snapshot.turn_index, _hash(snapshot.state), snapshot.state)
         with self._snapshots.writing() as db:
+            self.session(snapshot.session_id)  # Deleting drops snapshots last: none is left of a session that is gone.
             db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", values)
             db.execute(
                 "DELETE FROM snapshots WHERE session_id = ? AND turn_index NOT IN "
                 "(SELECT turn_index FROM snapshots WHERE session_id = ? ORDER BY turn_index DESC LIMIT ?)",
                 (snapshot.session_id, snapshot.session_id, NUM_KEPT_SNAPSHOTS),
             )
+
+    def drop_snapshots(self, session_id: str) -> None:
+        with self._snapshots.writing(is_secure=True) as db:
+            db.execute("DELETE FROM snapshots WHERE session_id = ?", (session_id,))
 
     def sessions(self) -> list[SessionRecord]:
         """Every recorded session, latest first."""
@@ -253,6 +265,10 @@ class SqliteJournal:
                 yield decode_text(given, answered)
                 last = index
 
+    def last_turn(self, session_id: str) -> int:
+        ((last,),) = self._turns.rows("SELECT MAX(turn_index) FROM turns WHERE session_id = ?", session_id)
+        return -1 if last is None else last
+
     def num_turns(self) -> dict[str, int]:
         """Micro-turns recorded of each session that has any."""
         return dict(self._turns.rows("SELECT session_id, COUNT(*) FROM turns GROUP BY session_id"))
@@ -262,7 +278,7 @@ class SqliteJournal:
 
         Bit by bit and with pauses, so that a server that writes to the same file never waits for long.
         """
-        self._drop_snapshots(session_id)
+        self.drop_snapshots(session_id)
         num_deleted = _DELETED_AT_ONCE
         while num_deleted == _DELETED_AT_ONCE:
             with self._turns.writing(is_secure=True) as db:
@@ -275,14 +291,11 @@ class SqliteJournal:
                 time.sleep(_REST_S)
         with self._turns.writing(is_secure=True) as db:
             db.execute("DELETE FROM sessions WHERE session_id = ?", (session_id,))
+        self.drop_snapshots(session_id)  # One that a running session has left in the meantime.
 
     def close(self) -> None:
         self._turns.close()
         self._snapshots.close()
-
-    def _drop_snapshots(self, session_id: str) -> None:
-        with self._snapshots.writing(is_secure=True) as db:
-            db.execute("DELETE FROM snapshots WHERE session_id = ?", (session_id,))
 
 
 class NullJournal:
@@ -300,6 +313,9 @@ class NullJournal:
     def save_snapshot(self, snapshot: Snapshot) -> None:
         pass
 
+    def drop_snapshots(self, session_id: str) -> None:
+        pass
+
     def session(self, session_id: str) -> SessionRecord:
         raise JournalError(f"session {session_id!r} was not recorded: run with a journal to replay and resume")
 
@@ -311,6 +327,9 @@ class NullJournal:
 
     def turns(self, session_id: str, *, after_turn: int = -1) -> Iterator[TurnRecord]:
         return iter(())
+
+    def last_turn(self, session_id: str) -> int:
+        return -1
 
     def texts(self, session_id: str) -> Iterator[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
         return iter(())

@@ -34,7 +34,7 @@ def encode_input(turn: MicroTurnInput) -> bytes:
         "sound": [sound_type, len(sound)],
         "missing": turn.num_missing_samples,
         "gap": turn.gap_turns,
-        "events": [_event_fields(event) for event in turn.events],
+        "events": [event_fields(event) for event in turn.events],
         "frames": [[f.time_ms, len(picture)] for f, picture in zip(turn.frames, pictures, strict=True)],
     }
     return _join(header, sound, *pictures)
@@ -111,7 +111,8 @@ def decode_text(given: bytes, answered: bytes) -> tuple[tuple[TextEvent, ...], M
         raise _damaged(error) from error
 
 
-def _event_fields(event: TextEvent) -> list[Any]:
+def event_fields(event: TextEvent) -> list[Any]:
+    """One text event as a JSON value."""
     fields: list[Any] = [event.role, event.text]
     if event.script is not None:
         return [*fields, event.drop_before_turn, event.script]
@@ -119,7 +120,12 @@ def _event_fields(event: TextEvent) -> list[Any]:
 
 
 def _events(header: dict[str, Any]) -> tuple[TextEvent, ...]:
-    return tuple(_event(*fields) for fields in header["events"])
+    return tuple(event_of(fields) for fields in header["events"])
+
+
+def event_of(fields: list[Any]) -> TextEvent:
+    """The inverse of ``event_fields``."""
+    return _event(*fields)
 
 
 def _event(role: str, text: str, drop_before_turn: int | None = None, script: str | None = None) -> TextEvent:

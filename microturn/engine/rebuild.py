@@ -3,15 +3,21 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from microturn.engine.journal import Journal, SessionRecord, TurnRecord
 from microturn.engine.ladder import Budget
 from microturn.engine.step import Forced, RowIn, Runner
+from microturn.errors import JournalError
+from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
 
 FORKED_FROM = "forked_from"
 """Setting of a session that began as a fork: the session that it was copied from."""
 FORK_TURN = "fork_turn"
 """The last turn that both have in common; -1 for none."""
+
+MAX_TAIL_TURNS = 300
+"""Micro-turns that are run again after a snapshot. More would hold every other session up."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,12 +37,12 @@ def rebuild(runner: Runner, journal: Journal, record: SessionRecord, budget: Bud
 
     Raises:
         CapacityError: no slot is free.
-        JournalError: the journal cannot be read.
+        JournalError: the journal cannot be read, or too much of it would have to be run again.
     """
     slot, last_turn = _from_snapshot(runner, journal, record)
     last_snapshot_turn = last_turn
     try:
-        for turn in turns_with_origin(journal, record, after_turn=last_turn):
+        for turn in _tail(journal, record, last_turn):
             forced = Forced(tokens=turn.tokens, output=turn.output)
             runner.step([RowIn(slot=slot, input=turn.input, forced=forced)], budget)
             last_turn = turn.input.index
@@ -50,25 +56,70 @@ def turns_with_origin(journal: Journal, record: SessionRecord, *, after_turn: in
     """A session's micro-turns in order; those of a fork begin with what it has in common with the session it left.
 
     Raises:
-        JournalError: the journal cannot be read, or the other session has been deleted.
+        JournalError: the other session has been deleted; and while iterating, the journal cannot be read.
     """
-    lineage: list[tuple[SessionRecord, float]] = [(record, float("inf"))]
-    while (origin := lineage[-1][0].settings.get(FORKED_FROM)) is not None:
-        fork_turn = int(lineage[-1][0].settings[FORK_TURN])
-        if fork_turn <= after_turn:
-            break
-        lineage.append((journal.session(origin), fork_turn))
-    for each, last_turn in reversed(lineage):
-        for turn in journal.turns(each.session_id, after_turn=after_turn):
+    return _turns_of(_lineage(journal, record, after_turn), journal, after_turn)
+
+
+def texts_with_origin(
+    journal: Journal, record: SessionRecord
+) -> Iterator[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
+    """What was given and answered as text, in the micro-turns of ``turns_with_origin``.
+
+    Raises:
+        JournalError: the journal cannot be read, or a session that this one was forked from has been deleted.
+    """
+    for session_id, last_turn in _lineage(journal, record):
+        for given, output in journal.texts(session_id):
+            if output.index > last_turn:
+                break
+            yield given, output
+
+
+def _turns_of(lineage: list[tuple[str, float]], journal: Journal, after_turn: int) -> Iterator[TurnRecord]:
+    for session_id, last_turn in lineage:
+        for turn in journal.turns(session_id, after_turn=after_turn):
             if turn.input.index > last_turn:
                 break
             after_turn = turn.input.index
             yield turn
 
 
+def _lineage(journal: Journal, record: SessionRecord, after_turn: int = -1) -> list[tuple[str, float]]:
+    """The sessions that this one was forked from and itself, eldest first, each with the last turn that counts.
+
+    Those of which no turn counts, because all are up to ``after_turn``, are left out.
+    """
+    lineage: list[tuple[str, float]] = [(record.session_id, float("inf"))]
+    while (origin := record.settings.get(FORKED_FROM)) is not None and last_shared_turn(record) > after_turn:
+        lineage.append((origin, last_shared_turn(record)))
+        record = journal.session(origin)
+    return lineage[::-1]
+
+
+def last_shared_turn(record: SessionRecord) -> int:
+    """The last turn that a session has in common with the one it was forked from; -1 for none."""
+    return int(record.settings.get(FORK_TURN, -1))
+
+
+def _tail(journal: Journal, record: SessionRecord, last_turn: int) -> list[TurnRecord]:
+    """What the journal holds beyond a snapshot. Raises JournalError if it is too long to be run again."""
+    turns = list(islice(turns_with_origin(journal, record, after_turn=last_turn), MAX_TAIL_TURNS + 1))
+    if len(turns) > MAX_TAIL_TURNS:
+        raise JournalError(
+            f"session {record.session_id} has no snapshot of its last {MAX_TAIL_TURNS} micro-turns, and running more "
+            "of them again would hold up every other session: open a new one, or look at it with `microturn replay`"
+        )
+    return turns
+
+
 def _from_snapshot(runner: Runner, journal: Journal, record: SessionRecord) -> tuple[int, int]:
     """A slot, and the last turn that it knows. Without a good snapshot, a fresh one."""
+    last_journaled = max(journal.last_turn(record.session_id), last_shared_turn(record))
     for snapshot in journal.snapshots(record.session_id):
+        if snapshot.turn_index > last_journaled:
+            _log.warning("snapshot %d of %s is newer than its turns", snapshot.turn_index, record.session_id)
+            continue
         try:
             return runner.restore(snapshot.state, record.seed), snapshot.turn_index
         except ValueError as error:

@@ -13,7 +13,7 @@ beside live turns, or while no group is due, so that one session's stall never s
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from microturn.engine.ladder import Budget, Ladder
+from microturn.engine.ladder import Budget, Ladder, Rung
 from microturn.errors import CapacityError
 from microturn.turns.timing import PLAYOUT_OFFSET_MS, TURN_MS, ns_of_ms
 
@@ -52,7 +52,10 @@ class Batch:
     """One step of the runner."""
 
     rows: tuple[Row, ...]
+    rung: Rung
+    """How far the engine had degraded when it began, ..."""
     budget: Budget
+    """... and what each of its turns may cost on that rung."""
     start_ns: int
 
 
@@ -201,7 +204,7 @@ class Scheduler:
             self.counts.num_forced_turns += is_forced
         self.counts.num_batches += 1
         self.counts.num_turns += len(rows)
-        return Batch(rows=tuple(rows), budget=self.ladder.budget, start_ns=now_ns)
+        return Batch(rows=tuple(rows), rung=self.ladder.rung, budget=self.ladder.budget, start_ns=now_ns)
 
     def _follow_drift(self, session: _Session) -> None:
         """Moves a session whose turns come earlier and earlier, as from a client whose clock runs fast.

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from engine_fakes import CountingRunner
 
-from microturn.engine.core import EngineCore, EngineSettings, describe
-from microturn.engine.journal import SqliteJournal
+from microturn.engine.core import MAX_KEPT_TEXTS, EngineCore, EngineSettings, describe
+from microturn.engine.journal import Snapshot, SqliteJournal
 from microturn.engine.ladder import Rung
-from microturn.engine.rebuild import turns_with_origin
+from microturn.engine.offline import replay
+from microturn.engine.rebuild import MAX_TAIL_TURNS, turns_with_origin
 from microturn.errors import CapacityError, JournalError, MicroturnError, SessionClosedError
 from microturn.testing.clock import ManualClock
 from microturn.testing.mic import Impairment, ScriptedMic
@@ -22,11 +23,11 @@ from microturn.turns.video import VideoFrame
 class Studio:
     """An engine, its clock, and what its sessions said."""
 
-    def __init__(self, journal=None, runner=None, **settings) -> None:
+    def __init__(self, journal=None, runner=None, run_aside=None, **settings) -> None:
         self.clock = ManualClock(10**12)
         self.runner = runner or CountingRunner()
         self.journal = journal or SqliteJournal(":memory:")
-        self.core = EngineCore(self.runner, self.journal, self.clock, EngineSettings(**settings))
+        self.core = EngineCore(self.runner, self.journal, self.clock, EngineSettings(**settings), run_aside)
         self.said: dict[str, list[str]] = {}
         self.traces = []
         self.endings = []
@@ -263,6 +264,20 @@ def test_overload_is_visible_sheds_frames_and_passes():
     assert describe(studio.core)["overload_climbs"]["no_new_sessions"] == 1
 
 
+def test_a_replay_of_overload_gives_each_turn_the_budget_that_it_ran_on():
+    studio = Studio()
+    session = studio.open()
+    studio.runner.on_step = lambda rows: studio.clock.advance_ms(195)
+    studio.talk(session, 60)
+    studio.runner.on_step = lambda rows: None
+    studio.talk(session, 100)
+    turns = list(studio.journal.turns(session.session_id))
+    assert len({turn.trace.overload_rung for turn in turns}) > 2
+    again = CountingRunner()
+    list(replay(again, turns, seed=0))
+    assert again.budgets == studio.runner.budgets
+
+
 def test_a_full_engine_refuses_and_is_left_as_it_was():
     studio = Studio(runner=CountingRunner(num_slots=1))
     session = studio.open()
@@ -324,6 +339,72 @@ def test_text_that_no_turn_has_taken_waits_for_the_client_that_comes_back():
     studio.talk(again, 2)
     texts = [event.text for batch in studio.runner.batches[2:] for event in batch[0].input.events]
     assert texts == ["1 done: it rains"]
+
+
+def texts_read(studio) -> list[str]:
+    return [event.text for batch in studio.runner.batches for event in batch[0].input.events]
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("is_forked", [False, True])
+def test_what_a_session_began_with_is_read_by_the_client_that_comes_back_before_its_first_turn(
+    tmp_path, is_restarted, is_forked
+):
+    options = {"disclosure": "a machine speaks", "park_ms": 1_000}
+    studio = Studio(SqliteJournal(tmp_path / "j.db"), **options)
+    session = studio.open(instructions="be kind")
+    if is_forked:
+        session = studio.core.fork(session.resume_token, studio.deliver_to("fork"))
+    studio.core.park(session)
+    studio.run(2_000)
+    if is_restarted:
+        studio = Studio(SqliteJournal(tmp_path / "j.db"), **options)
+    again = studio.core.resume(session.resume_token, studio.deliver_to("again"))
+    studio.talk(again, 2)
+    assert texts_read(studio) == ["be kind", "say: a machine speaks"]
+    other = Studio(SqliteJournal(tmp_path / "j.db"), **options)
+    other.talk(other.core.resume(session.resume_token, other.deliver_to("other")), 1)
+    assert other.runner.batches[-1][0].input.events == ()  # they were read: not a second time
+
+
+def test_a_fork_of_a_session_that_had_no_turn_begins_with_its_texts(tmp_path):
+    session = Studio(SqliteJournal(tmp_path / "j.db")).open(instructions="be kind")
+    studio = Studio(SqliteJournal(tmp_path / "j.db"))
+    studio.talk(studio.core.fork(session.resume_token, studio.deliver_to("fork")), 1)
+    assert texts_read(studio) == ["be kind"]
+
+
+def test_text_that_no_turn_has_taken_outlives_the_state_in_memory():
+    studio = Studio(park_ms=1_000)
+    session = studio.open(instructions="be kind")
+    studio.talk(session, 2)
+    session.push_text(TextEvent(role=Role.TOOL, text="1 done: it rains"))
+    studio.core.park(session)
+    studio.run(2_000)
+    assert studio.core.sessions == {}
+    for _ in range(2):
+        again = studio.core.resume(session.resume_token, studio.deliver_to("again"))
+        studio.talk(again, 2)
+        studio.core.park(again)
+        studio.run(2_000)
+    assert texts_read(studio) == ["be kind", "1 done: it rains"]
+
+
+def test_texts_are_kept_of_so_many_sessions_only():
+    studio = Studio(park_ms=100)
+    tokens = []
+    for _ in range(MAX_KEPT_TEXTS + 1):
+        session = studio.open()
+        studio.talk(session, 1)
+        session.push_text(TextEvent(role=Role.USER, text="wait"))
+        studio.core.park(session)
+        studio.run(400)
+        tokens.append(session.resume_token)
+    studio.runner.batches.clear()
+    studio.talk(studio.core.resume(tokens[0], studio.deliver_to("first")), 1)
+    assert texts_read(studio) == []
+    studio.talk(studio.core.resume(tokens[-1], studio.deliver_to("last")), 1)
+    assert texts_read(studio) == ["wait"]
 
 
 def test_a_recording_that_is_deleted_while_it_runs_ends_that_session_alone():
@@ -401,6 +482,32 @@ def test_without_a_good_snapshot_the_whole_journal_is_run(tmp_path):
     assert other.said["a"] == ["26"]
 
 
+def test_a_tail_too_long_to_run_again_is_refused_with_the_remedy(tmp_path):
+    studio = Studio(SqliteJournal(tmp_path / "j.db"), snapshot_every_turns=10**6)
+    session = studio.open()
+    studio.talk(session, MAX_TAIL_TURNS)
+    other = Studio(SqliteJournal(tmp_path / "j.db"), snapshot_every_turns=10**6)
+    other.talk(other.core.resume(session.resume_token, other.deliver_to("a")), 1)
+    assert other.said["a"] == [str(MAX_TAIL_TURNS + 1)]
+    third = Studio(SqliteJournal(tmp_path / "j.db"))
+    with pytest.raises(JournalError, match="open a new one"):
+        third.core.resume(session.resume_token, third.deliver_to("a"))
+    assert (third.runner.batches, third.runner.heard, len(third.core.scheduler)) == ([], {}, 0)
+
+
+@pytest.mark.parametrize("num_own_turns", [0, 2])
+def test_a_snapshot_that_is_newer_than_the_journal_is_left_alone(tmp_path, num_own_turns):
+    studio = Studio(SqliteJournal(tmp_path / "j.db"))
+    session = studio.open()
+    studio.talk(session, 3)
+    session = studio.core.fork(session.resume_token, studio.deliver_to("fork"))
+    studio.talk(session, num_own_turns)
+    studio.journal.save_snapshot(Snapshot(session_id=session.session_id, turn_index=2 + num_own_turns + 5, state=b"99"))
+    other = Studio(SqliteJournal(tmp_path / "j.db"))
+    other.talk(other.core.resume(session.resume_token, other.deliver_to("a")), 1)
+    assert other.said["a"] == [str(3 + num_own_turns + 1)]
+
+
 def test_a_fork_goes_on_from_where_the_other_stands_and_leaves_it_alone():
     studio = Studio()
     session = studio.open()
@@ -451,6 +558,9 @@ def test_resuming_is_refused_with_the_reason():
     studio.talk(session, 1)
     with pytest.raises(JournalError, match="open a new session"):
         studio.core.resume("nonsense", studio.deliver_to("x"))
+    for call in (studio.core.resume, studio.core.fork):
+        with pytest.raises(JournalError, match="open a new session"):
+            call("töken", studio.deliver_to("x"))
     studio.core.close(session)
     with pytest.raises(JournalError, match="was closed"):
         studio.core.resume(session.resume_token, studio.deliver_to("x"))
@@ -461,14 +571,49 @@ def test_resuming_is_refused_with_the_reason():
     assert len(other.core.scheduler) == 0
 
 
-def test_a_snapshot_that_cannot_be_written_does_not_stop_the_session():
+@pytest.mark.parametrize("error", [JournalError("disk full"), MemoryError("no room for a copy")])
+def test_a_snapshot_that_cannot_be_written_does_not_stop_the_session_and_is_logged(error, caplog):
     studio = Studio(snapshot_every_turns=2)
     session = studio.open()
 
     def fail(snapshot):
-        raise JournalError("disk full")
+        raise error
 
     studio.journal.save_snapshot = fail
     studio.talk(session, 5)
     assert studio.said["a"] == ["1", "2", "3", "4", "5"]
     assert describe(studio.core)["num_failed_snapshots"] == 2
+    assert caplog.messages == [f"snapshots of {session.session_id} could not be written"] * 2
+
+
+def test_no_more_snapshots_wait_than_one_of_a_session_that_runs_and_one_of_its_farewell():
+    aside = []
+    studio = Studio(run_aside=aside.append, snapshot_every_turns=2)
+    session = studio.open()
+    studio.talk(session, 20)
+    assert len(aside) == 1
+    for _ in range(3):
+        studio.core.park(session)
+        session = studio.core.resume(session.resume_token, studio.deliver_to("a"))
+        studio.talk(session, 2)
+    assert len(aside) == 2
+    while aside:
+        aside.pop(0)()
+    studio.talk(session, 1)
+    assert len(aside) == 1
+
+
+def test_closing_drops_the_snapshots_aside_and_after_those_that_wait():
+    aside = []
+    studio = Studio(run_aside=aside.append, snapshot_every_turns=2)
+    session = studio.open()
+    studio.talk(session, 2)
+    aside.pop()()
+    studio.talk(session, 2)
+    assert len(list(studio.journal.snapshots(session.session_id))) == 1
+    studio.core.close(session)
+    assert studio.journal.session(session.session_id).is_closed
+    assert len(list(studio.journal.snapshots(session.session_id))) == 1
+    while aside:
+        aside.pop(0)()
+    assert list(studio.journal.snapshots(session.session_id)) == []

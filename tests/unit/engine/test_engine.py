@@ -56,6 +56,29 @@ async def test_what_was_given_and_said_can_be_read_back():
         assert [(output.index, output.say) for _, output in await session.past()] == [(0, " 1"), (1, " 2")]
 
 
+async def test_a_fork_reads_back_what_was_said_before_it_also_after_a_restart(tmp_path):
+    async with Engine(CountingRunner(), SqliteJournal(tmp_path / "j.db")) as engine:
+        session = await engine.open("be brief")
+        session.push_audio(turns(0, 2))
+        await read(session, 2)
+        fork = await engine.fork(session.resume_token)
+        session.push_audio(turns(2, 1))
+        fork.push_audio(turns(2, 1))
+        await asyncio.gather(read(session, 1), read(fork, 1))
+    async with Engine(CountingRunner(), SqliteJournal(tmp_path / "j.db")) as engine:
+        fork = await engine.resume(fork.resume_token)
+        second = await engine.fork(fork.resume_token)
+        for each in (fork, second):
+            past = await each.past()
+            assert [output.index for _, output in past] == [0, 1, 2]
+            assert [event.text for events, _ in past for event in events] == ["be brief"]
+
+
+async def test_without_a_journal_nothing_can_be_read_back():
+    async with Engine(CountingRunner()) as engine:
+        assert await (await engine.open()).past() == []
+
+
 async def test_the_model_never_runs_on_the_event_loop():
     threads = set()
     runner = CountingRunner(on_step=lambda rows: threads.add(threading.current_thread().name))

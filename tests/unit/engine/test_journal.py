@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -107,6 +108,7 @@ def test_outputs_come_back_bit_for_bit(turn):
         assert getattr(back, name) == getattr(turn, name)
 
 
+@settings(deadline=None)
 @given(inputs(), outputs())
 def test_texts_come_back_without_their_sound(given_turn, answered):
     events, output = decode_text(encode_input(given_turn), encode_output(answered))
@@ -179,13 +181,26 @@ def test_an_unknown_session_is_named(journal):
         journal.session("nobody")
 
 
-def test_a_closed_session_keeps_its_turns_and_drops_its_snapshots(journal):
+def test_a_closed_session_keeps_its_turns(journal):
     journal.append([record(0)])
-    journal.save_snapshot(Snapshot(session_id="s", turn_index=0, state=b"x"))
     journal.close_session("s")
     assert journal.session("s").is_closed
-    assert list(journal.snapshots("s")) == []
     assert len(list(journal.turns("s"))) == 1
+
+
+def test_dropped_snapshots_are_overwritten(tmp_path):
+    journal = opened(tmp_path / "j.db")
+    journal.save_snapshot(Snapshot(session_id="s", turn_index=0, state=b"the state" * 1_000))
+    journal.drop_snapshots("s")
+    assert list(journal.snapshots("s")) == []
+    journal.close()
+    assert b"the state" not in (tmp_path / "j.db-snapshots").read_bytes()
+
+
+def test_the_last_turn_of_a_session_is_known(journal):
+    assert journal.last_turn("s") == -1
+    journal.append([record(index) for index in (0, 7)])
+    assert journal.last_turn("s") == 7
 
 
 def test_only_the_latest_snapshots_of_each_session_are_kept(journal):
@@ -219,6 +234,17 @@ def test_a_turn_that_cannot_be_written_is_named_and_its_neighbours_are_kept(jour
 def test_a_turn_of_a_session_that_was_never_opened_is_refused(journal):
     with pytest.raises(JournalError, match="deleted while it ran"):
         journal.append([record(0, session_id="stranger")])
+
+
+def test_a_session_that_runs_while_it_is_deleted_leaves_no_snapshot(journal, monkeypatch):
+    snapshot = Snapshot(session_id="s", turn_index=0, state=b"x")
+    monkeypatch.setattr(time, "sleep", lambda seconds: journal.save_snapshot(snapshot))  # between two of its bits
+    journal.append([record(index) for index in range(150)])
+    journal.delete_session("s")
+    assert list(journal.snapshots("s")) == []
+    with pytest.raises(JournalError, match="no session 's'"):
+        journal.save_snapshot(snapshot)
+    assert list(journal.snapshots("s")) == []
 
 
 def test_a_deleted_session_leaves_nothing(journal):
