@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from microturn.engine.core import EngineCore
 from microturn.engine.journal import SessionRecord, SqliteJournal, TurnRecord
-from microturn.engine.ladder import Budget
+from microturn.engine.ladder import Budget, Rung
+from microturn.engine.offline import replay
 from microturn.engine.rebuild import rebuild
 from microturn.engine.runner import Checkpoint, ModelRunner, RunnerSettings
 from microturn.engine.sampler import SamplingSettings
@@ -27,8 +29,10 @@ from microturn.model.grammar import Grammar
 from microturn.model.interaction_model import InteractionModel
 from microturn.model.segment import Segment
 from microturn.model.stream_state import StreamState
+from microturn.testing.clock import ManualClock
 from microturn.testing.tiny_model import tiny_parts
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, Role, TextEvent
+from microturn.turns.pcm import PcmChunk
 from microturn.turns.timing import IN_SAMPLES_PER_TURN
 from microturn.turns.video import VideoFrame
 from microturn.turns.vocabulary import Kind
@@ -417,6 +421,28 @@ def test_a_recording_that_is_replayed_step_by_step_deviates_nowhere():
         for name in ("mel", "audio"):
             a, b = getattr(replayed.output, name), getattr(result.output, name)
             assert (a is None and b is None) or np.array_equal(a, b)
+
+
+def test_a_live_session_under_overload_deviates_nowhere_when_it_is_replayed():
+    runner, journal, clock = make_runner(), SqliteJournal(":memory:"), ManualClock(10**12)
+    rng, step = np.random.default_rng(0), runner.step
+
+    def slow_step(rows: Sequence[RowIn], budget: Budget) -> list[RowOut]:
+        clock.advance_ms(195)
+        return step(rows, budget)
+
+    runner.step = slow_step
+    core = EngineCore(runner, journal, clock)
+    session = core.open(lambda item: None, seed=0)
+    for _ in range(30):
+        samples = rng.normal(0, 0.1, IN_SAMPLES_PER_TURN).astype(np.float32)
+        session.push_audio(PcmChunk(start_sample=session.next_sample, samples=samples))
+        clock.advance_to_ns(core.next_wake_ns())
+        core.poll()
+    turns = list(journal.turns(session.session_id))
+    assert {turn.trace.overload_rung for turn in turns} == set(Rung)
+    assert any(turn.output.mel is not None for turn in turns)
+    assert [turn.num_deviations for turn in replay(make_runner(), turns, seed=0)] == [0] * len(turns)
 
 
 def test_a_replay_tells_where_another_model_would_have_done_something_else():
