@@ -130,7 +130,7 @@ class Attempts:
             timers=session.timers,
             ledger=self._ledger,
             show_timer=show_timer,
-            timer_ids=lambda: [shown.timer_id for shown in job.timers],
+            timers_before=[shown.timer_id for shown in job.timers],
         )
         return Workbench(
             job,

@@ -138,14 +138,13 @@ def spoken_span(seconds: float) -> str:
 async def _set(arguments: Timer, scope: ToolScope) -> str:
     span = spoken_span(arguments.seconds)
     label = arguments.label or f"timer of {span}"
-    before = scope.timer_ids() if arguments.replaces else ()
     try:
         timer = await scope.timers.add(scope.job, label, arguments.seconds)
     except ValueError as error:
         raise ToolError(str(error)) from None
     scope.show_timer(timer, arguments.seconds)
-    if before:
-        await scope.timers.cancel(only=before)
+    if arguments.replaces:
+        await scope.timers.cancel(only=scope.timers_before)
     return f"I will tell you in {span}."
 
 

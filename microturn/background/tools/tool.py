@@ -36,8 +36,8 @@ class ToolScope:
     ledger: Ledger
     show_timer: Callable[[StoredTimer, float], None] = lambda timer, seconds: None
     """Lets the page count a timer down from so many seconds."""
-    timer_ids: Callable[[], Collection[int]] = lambda: ()
-    """The timers that were set for the job's question, also before it was corrected."""
+    timers_before: Collection[int] = ()
+    """Ids of the timers that were set for the job's question before it was corrected."""
 
     @property
     def now(self) -> datetime.datetime:

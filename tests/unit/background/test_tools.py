@@ -105,6 +105,24 @@ async def test_a_corrected_timer_takes_the_place_of_the_one_before(correction: s
         assert [timer.label for timer in ledger.timers("s")] == ["eggs", "tea"]
 
 
+async def test_several_timers_that_a_model_sets_anew_take_the_place_of_those_before_together():
+    class Model(ToolsBackend):
+        """Sets two timers, and after a correction both again."""
+
+        async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+            is_corrected = "correction" in package.question
+            for minutes in (6, 12) if is_corrected else (5, 10):
+                await bench.call("set_timer", {"seconds": 60 * minutes, "replaces": is_corrected})
+            return Answer(text="Done.")
+
+    async with desk(Model(), *builtin_tools()) as it:
+        it.act("ask 1: set timers for five and ten minutes")
+        await it.result()
+        it.act("amend 1: no, six and twelve")
+        await it.result()
+        assert [seconds for _, seconds in shown_timers(it)] == [360, 720]
+
+
 async def test_a_timer_that_is_to_run_beside_the_first_leaves_that_alone():
     ledger = Ledger()
     async with desk(ToolsBackend(), *builtin_tools(), ledger=ledger) as it:
