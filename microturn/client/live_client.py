@@ -219,6 +219,11 @@ class LiveClient:
             return await open_websocket(self._url, additional_headers=headers, max_size=None, ssl=tls)
         except InvalidStatus as error:
             raise _refusal(error.response, self._url) from None
+        except ssl.SSLCertVerificationError as error:
+            raise MicroturnError(
+                f"{self._url} shows a certificate that is not trusted here ({error.verify_message}): if the server signed "
+                "its own, give that with --cert"
+            ) from None
         except (OSError, InvalidHandshake, TimeoutError) as error:
             raise MicroturnError(
                 f"{self._url} cannot be reached ({_reason(error)}): is `microturn serve` running there?"
