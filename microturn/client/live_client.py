@@ -221,8 +221,8 @@ class LiveClient:
             raise _refusal(error.response, self._url) from None
         except ssl.SSLCertVerificationError as error:
             raise MicroturnError(
-                f"{self._url} shows a certificate that is not trusted here ({error.verify_message}): if the server signed "
-                "its own, give that with --cert"
+                f"{self._url} shows a certificate that is not trusted here ({error.verify_message}): if the server "
+                "signed its own, give that with --cert"
             ) from None
         except (OSError, InvalidHandshake, TimeoutError) as error:
             raise MicroturnError(

@@ -172,7 +172,7 @@ async def test_https_needs_no_certificate_of_ours_where_the_system_knows_the_ser
     tls.load_cert_chain(certificate, key)
     async with refusing_server(tls) as port:
         client = connect(f"https://127.0.0.1:{port}")
-        with pytest.raises(MicroturnError, match="not trusted here .*--cert"):
+        with pytest.raises(MicroturnError, match=r"not trusted here .*--cert"):
             await client.__aenter__()
         with pytest.raises(MicroturnError, match="520"):
             await connect(
