@@ -174,8 +174,8 @@ class Connection:
             )
             try:
                 ending = await self._run_to_its_end(session)
-            except* MicroturnError:  # The engine failed it: what was recorded can be resumed.
-                is_parked = session.is_resumable
+            except* MicroturnError as errors:  # The engine failed it: what was recorded can be resumed.
+                is_parked = session.is_resumable and errors.subgroup(_is_deletion) is None
                 raise
             is_parked = session.is_resumable and ending.detail in ("client_gone", "server_stopping")
         finally:
@@ -227,6 +227,11 @@ class Connection:
         self.wire.send(closed)
         statuses = {"misbehaviour": POLICY_VIOLATION, "engine_ended": SERVER_ERROR, "server_stopping": GOING_AWAY}
         return statuses.get(ending.detail, NORMAL)
+
+
+def _is_deletion(error: BaseException) -> bool:
+    """Whether a session's recording was deleted while it ran: it is not resumed."""
+    return isinstance(error, JournalError) and error.session_ids is not None
 
 
 def not_started(event: ClientEvent) -> ProtocolError:

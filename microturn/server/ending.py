@@ -5,8 +5,12 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from microturn.errors import SessionClosedError
 from microturn.server.channel import ClientGoneError
 from microturn.server.wire import ClientMisbehavesError
+
+_READER_TELLS_WITHIN_MS = 1_000
+"""Once the engine takes nothing more in, what reads it tells so long after at most how it ended."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +56,10 @@ class Ends:
             self.end(Ending(reason="connection_lost", detail="client_gone"))
         except ClientMisbehavesError:
             self.end(Ending(reason="connection_lost", detail="misbehaviour"))
+        except SessionClosedError:
+            # The engine has ended or failed the session: what reads it knows which.
+            await asyncio.sleep(_READER_TELLS_WITHIN_MS / 1000)
+            self.end(Ending(reason="connection_lost", detail="engine_ended"))
         else:
             # Only what reads the engine can come to an end by itself.
             self.end(Ending(reason="connection_lost", detail="engine_ended"))

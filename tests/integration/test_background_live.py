@@ -14,7 +14,7 @@ from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.coordinator import Coordinator
 from microturn.background.ledger import Ledger, session_name
 from microturn.background.tools import builtin_tools
-from microturn.errors import MicroturnError
+from microturn.errors import JournalError, MicroturnError
 from microturn.server.serve import Listening, serve
 from microturn.testing.endpoint import EndpointReply, scripted_endpoint
 from microturn.testing.scripted_engine import Answer, ScriptedEngine, script
@@ -142,19 +142,10 @@ async def test_a_client_that_is_back_before_its_old_connection_is_gone_keeps_its
 
 
 async def test_a_session_that_the_engine_fails_keeps_its_jobs_timers_and_notes():
-    ledger = Ledger()
-    answer = script([act(0, "ask 1: set a timer for an hour"), act(1, "ask 2: take a note that the milk is out")])
+    ledger, failure = Ledger(), MicroturnError("the model failed: resume")
     coordinator = Coordinator(ToolsBackend(), builtin_tools(), ledger=ledger)
-    async with Server(answer, coordinator) as server:
-        async with server.connect() as socket:
-            token = await start(socket)
-            await send_turns(socket, 2)
-            await receive_until(socket, "session.output_audio.delta")
-            await receive_until(socket, "session.output_audio.delta")
-            await coordinator.wait_until_idle()
-            server.engine.sessions[0].fail(MicroturnError("the model failed: resume"))
-            assert (await receive_until(socket, "error"))["error"]["code"] == "internal_error"
-            await socket.wait_closed()
+    async with Server(TIMER_AND_NOTE, coordinator) as server:
+        token = await talk_until_it_fails(server, failure)
         async with server.connect() as socket:
             resume = message("microturn.session.resume", resume_token=token, session={"model": "nano"})
             await socket.send(resume)
@@ -162,6 +153,32 @@ async def test_a_session_that_the_engine_fails_keeps_its_jobs_timers_and_notes()
             session_id = session_name(hashlib.sha256(token.encode()).digest())
             assert [job.number for job in coordinator.jobs(session_id)] == [1, 2]
             assert (len(ledger.timers(session_id)), len(ledger.notes(session_id))) == (1, 1)
+
+
+async def test_nothing_is_kept_of_a_session_whose_recording_is_deleted_while_it_runs():
+    deletion = JournalError("its recording was deleted while it ran", session_ids=["session-0"])
+    coordinator = Coordinator(ToolsBackend(), builtin_tools())
+    async with Server(TIMER_AND_NOTE, coordinator) as server:
+        token = await talk_until_it_fails(server, deletion)
+        assert coordinator.jobs(session_name(hashlib.sha256(token.encode()).digest())) == []
+        assert server.engine.sessions[0].is_closed
+
+
+TIMER_AND_NOTE = script([act(0, "ask 1: set a timer for an hour"), act(1, "ask 2: take a note that the milk is out")])
+
+
+async def talk_until_it_fails(server: Server, error: Exception) -> str:
+    """Two turns that the background works on, and then the engine fails; returns the resume token."""
+    async with server.connect() as socket:
+        token = await start(socket)
+        await send_turns(socket, 2)
+        await receive_until(socket, "session.output_audio.delta")
+        await receive_until(socket, "session.output_audio.delta")
+        await server.coordinator.wait_until_idle()
+        server.engine.sessions[0].fail(error)
+        assert (await receive_until(socket, "error"))["error"]["code"] == "internal_error"
+        await socket.wait_closed()
+    return token
 
 
 async def test_a_server_that_dies_in_mid_job_tells_so_after_its_restart(tmp_path: Path):
