@@ -127,7 +127,8 @@ class FlowHead(nn.Module):
         """Follow the velocity from noise to a patch in Euler steps: (N, D), (N, P) -> (N, P)."""
         schedule = schedule or self.schedule(num_steps)
         modulations = self._modulations_of(cond_ND, schedule)
-        unguided = self._modulations_of(torch.zeros_like(cond_ND[:1]), schedule)
+        is_guided = any(guidance != 1 for guidance in schedule.guidance_K)
+        unguided = self._modulations_of(torch.zeros_like(cond_ND[:1]), schedule) if is_guided else []
         point_NP = noise_NP
         for step, guidance in enumerate(schedule.guidance_K):
             velocity_NP = self._network(point_NP, [modulation[step] for modulation in modulations])
