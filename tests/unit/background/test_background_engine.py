@@ -146,16 +146,24 @@ class Stuck(Listener):
         raise AssertionError
 
 
+async def left_in_mid_takeover(
+    engine: BackgroundEngine, scripted: SlowEngine
+) -> tuple[BackgroundEngineSession, asyncio.Task[BackgroundEngineSession]]:
+    """A connection that leaves, its question open, while another is taking its session over."""
+    old = await engine.open()
+    old.ask("x")
+    resuming = asyncio.create_task(engine.resume(old.resume_token))
+    await scripted.is_asked.wait()
+    await old.close()
+    scripted.let_go.set()
+    return old, resuming
+
+
 async def test_a_connection_that_ends_while_its_session_is_taken_over_ends_nothing_of_it():
     scripted = SlowEngine()
     async with asyncio.timeout(WITHIN_S), Coordinator(Stuck()) as coordinator:
         engine = BackgroundEngine(scripted, coordinator)
-        old = await engine.open()
-        old.ask("x")
-        resuming = asyncio.create_task(engine.resume(old.resume_token))
-        await scripted.is_asked.wait()
-        await old.close()
-        scripted.let_go.set()
+        _, resuming = await left_in_mid_takeover(engine, scripted)
         new = await resuming
         (job,) = coordinator.jobs(new.session_id)
         assert not job.state.is_over
@@ -172,12 +180,7 @@ async def test_a_session_that_could_not_be_taken_over_is_left_as_its_connection_
     scripted = SlowEngine(error=error)
     async with asyncio.timeout(WITHIN_S), Coordinator(Stuck()) as coordinator:
         engine = BackgroundEngine(scripted, coordinator)
-        old = await engine.open()
-        old.ask("x")
-        resuming = asyncio.create_task(engine.resume(old.resume_token))
-        await scripted.is_asked.wait()
-        await old.close()
-        scripted.let_go.set()
+        old, resuming = await left_in_mid_takeover(engine, scripted)
         with pytest.raises(type(error)):
             await resuming
         assert len(coordinator.jobs(old.session_id)) == num_kept
