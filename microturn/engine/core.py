@@ -357,7 +357,7 @@ class EngineCore:
         if kept := self._kept_texts.get(record.session_id):
             return kept
         has_begun = last_turn > last_shared_turn(record)
-        return () if has_begun else [event_of(fields) for fields in record.settings.get(OPENING, ())]
+        return () if has_begun else [event_of(*fields) for fields in record.settings.get(OPENING, ())]
 
     def _unpark(self, parked: Session, deliver: Deliver) -> Session:
         """The same state for a new client. Its old client, if there still is one, is cut off.

@@ -120,15 +120,11 @@ def event_fields(event: TextEvent) -> list[Any]:
 
 
 def _events(header: dict[str, Any]) -> tuple[TextEvent, ...]:
-    return tuple(event_of(fields) for fields in header["events"])
+    return tuple(event_of(*fields) for fields in header["events"])
 
 
-def event_of(fields: list[Any]) -> TextEvent:
+def event_of(role: str, text: str, drop_before_turn: int | None = None, script: str | None = None) -> TextEvent:
     """The inverse of ``event_fields``."""
-    return _event(*fields)
-
-
-def _event(role: str, text: str, drop_before_turn: int | None = None, script: str | None = None) -> TextEvent:
     return TextEvent(role=Role(role), text=text, drop_before_turn=drop_before_turn, script=script)
 
 
