@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from microturn.model.config import AttentionKind, BackboneConfig
 from microturn.model.convolution import ShortConvolution
 from microturn.model.normalisation import RmsNorm
-from microturn.model.passes import Pass, Place
+from microturn.model.passes import Convolve, Place
 
 
 class Attention(nn.Module):
-    """One attention layer, up to its output projection."""
+    """One attention layer's maps: before ``Pass.attend`` and after it."""
 
     def __init__(self, config: BackboneConfig, layer: int) -> None:
         super().__init__()
@@ -34,25 +34,21 @@ class Attention(nn.Module):
         # Column j is the bias at distance E - 1 - j: in the order of the keys, so that a span of keys is a plain slice.
         self.profile_RE = nn.Parameter(torch.randn(config.relative_width, config.extent(self.kind)) * 0.02)
 
-    def forward(self, x_BTD: Tensor, history: Pass) -> Tensor:
-        """(B, T, D) -> (B, T, D)."""
+    def project(self, x_BTD: Tensor, convolve: Convolve, tau_B1T1: Tensor | None) -> tuple[Tensor, ...]:
+        """(B, T, D) -> queries (B, H, T, X), keys and values (B, J, T, X), relative states (B, H, T, R)."""
         raw_key, raw_value = self.key(x_BTD), self.value(x_BTD)
-        key = history.convolve(self.key_convolution, raw_key, self.layer, Place.KEY).to(raw_key.dtype)
-        value = history.convolve(self.value_convolution, raw_value, self.layer, Place.VALUE).to(raw_value.dtype)
+        key = convolve(self.key_convolution, raw_key, place=Place.KEY).to(raw_key.dtype)
+        value = convolve(self.value_convolution, raw_value, place=Place.VALUE).to(raw_value.dtype)
         query_BHTX = self.query_norm(_split_heads(self.query(x_BTD), self.num_heads))
         relative_BHTR = _split_heads(self.relative(x_BTD), self.num_heads)
-        tau_B1T1 = history.logit_scale(self.kind)
         if tau_B1T1 is not None:
             query_BHTX = (query_BHTX.float() * tau_B1T1).to(query_BHTX.dtype)
             relative_BHTR = (relative_BHTR.float() * tau_B1T1).to(relative_BHTR.dtype)
-        mixed_BHTX = history.attend(
-            query_BHTX,
-            self.key_norm(_split_heads(key, self.num_kv_heads)),
-            _split_heads(value, self.num_kv_heads),
-            relative_BHTR,
-            self.profile_RE,
-            self.layer,
-        )
+        key_BJTX = self.key_norm(_split_heads(key, self.num_kv_heads))
+        return query_BHTX, key_BJTX, _split_heads(value, self.num_kv_heads), relative_BHTR
+
+    def leave(self, mixed_BHTX: Tensor) -> Tensor:
+        """What the heads attended to -> (B, T, D)."""
         return self.output(mixed_BHTX.transpose(1, 2).flatten(2))
 
 

@@ -1,5 +1,7 @@
 """One decoder layer. Legend: B rows, T positions, D width."""
 
+from functools import partial
+
 from torch import Tensor, nn
 
 from microturn.model.attention import Attention
@@ -7,7 +9,7 @@ from microturn.model.config import BackboneConfig
 from microturn.model.convolution import ShortConvolution
 from microturn.model.moe import DenseMlp, MixtureOfExperts
 from microturn.model.normalisation import RmsNorm
-from microturn.model.passes import Pass, Place
+from microturn.model.passes import Convolve, Pass, Place
 
 
 class Block(nn.Module):
@@ -29,7 +31,17 @@ class Block(nn.Module):
 
     def forward(self, x_BTD: Tensor, history: Pass) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
-        mixed = self.attention(self.attention_norm(x_BTD), history)
-        x_BTD = x_BTD + history.convolve(self.attention_convolution, mixed, self.layer, Place.ATTENTION)
+        convolve = partial(history.convolve, layer=self.layer)
+        states = self.before(x_BTD, convolve, history.logit_scale(self.attention.kind))
+        return self.after(x_BTD, history.attend(*states, self.attention.profile_RE, self.layer), convolve)
+
+    def before(self, x_BTD: Tensor, convolve: Convolve, tau_B1T1: Tensor | None) -> tuple[Tensor, ...]:
+        """What ``Pass.attend`` takes."""
+        return self.attention.project(self.attention_norm(x_BTD), convolve, tau_B1T1)
+
+    def after(self, x_BTD: Tensor, mixed_BHTX: Tensor, convolve: Convolve) -> Tensor:
+        """Everything behind ``Pass.attend``: (B, T, D), (B, H, T, X) -> (B, T, D)."""
+        mixed = self.attention.leave(mixed_BHTX)
+        x_BTD = x_BTD + convolve(self.attention_convolution, mixed, place=Place.ATTENTION)
         mixed = self.mlp(self.mlp_norm(x_BTD))
-        return x_BTD + history.convolve(self.mlp_convolution, mixed, self.layer, Place.MLP)
+        return x_BTD + convolve(self.mlp_convolution, mixed, place=Place.MLP)

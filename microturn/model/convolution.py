@@ -25,6 +25,9 @@ class ShortConvolution(nn.Module):
         weight_CL, x_BTC = self.weight_CL.float(), history_BSC[:, taps - 1 :]
         if x_BTC.shape[1] == 1:
             return x_BTC + (history_BSC * weight_CL.T).sum(1, keepdim=True)
+        if torch.compiler.is_compiling():  # one loop, fused with what stands about it
+            length = x_BTC.shape[1]
+            return x_BTC + sum(history_BSC[:, tap : tap + length] * weight_CL[:, tap] for tap in range(taps))
         # As an image of height 1 whose channels lie innermost: the one layout with a fast depthwise kernel on CPU.
         image_BC1S = history_BSC.unsqueeze(1).permute(0, 3, 1, 2)
         with torch.autocast(history_BSC.device.type, enabled=False):

@@ -9,8 +9,11 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 
+from microturn.model.blocked_attention import attend_whole
 from microturn.model.blocks import Block
+from microturn.model.compiled import CompiledBlock, compile_flow
 from microturn.model.config import ModelConfig
+from microturn.model.cpu_attention import attention_for_training
 from microturn.model.embeddings import AudioEmbedding, ImageEmbedding, SpeechEmbedding, TextEmbedding
 from microturn.model.flow_head import FlowHead, FlowSchedule
 from microturn.model.fused import FusedBlock
@@ -42,6 +45,8 @@ class InteractionModel(nn.Module):
         if config.speech is not None:
             self.speech_in = SpeechEmbedding(config.speech, backbone.width, backbone.norm_eps)
             self.flow_head = FlowHead(config.speech, backbone.width)
+        self._compiled: list[CompiledBlock] = []
+        self._attention: Callable[..., Tensor] = attend_whole
         self._drop_copies()
         initialise(self, len(backbone.layers))
 
@@ -56,6 +61,15 @@ class InteractionModel(nn.Module):
         if self.norm.weight.device.type == "cpu" and is_native(self.config):
             self._native = NativeLayers(self.config, blocks)
             self._compile()
+        return self
+
+    def compile_training(self) -> Self:
+        """Make whole sequences faster by ``torch.compile``, and attention on a CPU: takes a minute at first use."""
+        self._compiled = [CompiledBlock(cast(Block, block)) for block in self.blocks]
+        if self.config.speech is not None:
+            compile_flow(self.flow_head)
+        if self.norm.weight.device.type == "cpu":
+            self._attention = attention_for_training()
         return self
 
     def _compile(self) -> None:
@@ -110,7 +124,8 @@ class InteractionModel(nn.Module):
         Hidden states at padding mean nothing.
         """
         if state is None:
-            return self._run(self.blocks, self.embed(segment), WholePass(self.config, segment))
+            history = WholePass(self.config, segment, self._attention)
+            return self._run(self._compiled or self.blocks, self.embed(segment), history)
         with torch.no_grad():
             if self._native is not None and self._native.can_run(segment, state):
                 return self.norm(self._native(self.embed(segment), segment, state))

@@ -6,6 +6,7 @@ convolutions and of its attention lies, and that is what a pass knows. ``StreamP
 Legend: B rows, T positions, C channels, H query heads, J key/value heads, X head width, R relative width, E extent.
 """
 
+from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
 from typing import Protocol
@@ -30,6 +31,19 @@ class Place(IntEnum):
     MLP = 3
 
 
+class Convolve(Protocol):
+    """A pass's convolutions in one layer."""
+
+    def __call__(self, convolution: ShortConvolution, x_BTC: Tensor, *, place: Place) -> Tensor:
+        """See ``Pass.convolve``."""
+        ...
+
+
+def convolve_whole(convolution: ShortConvolution, x_BTC: Tensor, *, place: Place) -> Tensor:
+    """Whole sequences know no history, whatever the place."""
+    return convolution(x_BTC)
+
+
 class Pass(Protocol):
     """One forward's access to history."""
 
@@ -52,8 +66,12 @@ class Pass(Protocol):
 class WholePass:
     """Whole sequences from their start. Padding stands on the right, where causality hides it."""
 
-    def __init__(self, config: ModelConfig, segment: Segment) -> None:
+    def __init__(
+        self, config: ModelConfig, segment: Segment, attention: Callable[..., Tensor] = attend_whole
+    ) -> None:
+        """``attention`` does as ``attend_whole`` does."""
         self.backbone = config.backbone
+        self.attention = attention
         self.tau_11T1 = None
         if config.backbone.log_scaling_floor is not None:
             length = segment.kind_BT.shape[1]
@@ -80,7 +98,7 @@ class WholePass:
         else:
             window = None
             extra = partial(self.eviction.bias, num_heads=query_BHTX.shape[1]) if self.eviction else None
-        return attend_whole(query_BHTX, key_BJTX, value_BJTX, relative_BHTR, profile_RE, window, extra)
+        return self.attention(query_BHTX, key_BJTX, value_BJTX, relative_BHTR, profile_RE, window, extra)
 
 
 def position_scale(config: BackboneConfig, position_BT: Tensor) -> Tensor:

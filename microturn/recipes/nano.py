@@ -10,22 +10,25 @@ SIGHTED_POSITIONS = 4_200
 
 
 def nano_cpu(vocab_size: int) -> TrainConfig:
-    """On a few CPU cores: bf16 autocast, no compilation."""
-    return TrainConfig(model=nano(vocab_size))
+    """On a few CPU cores: bf16 autocast, compiled."""
+    return TrainConfig(model=nano(vocab_size), positions_per_batch=8_400, is_compiled=True)
 
 
 def nano_sight_cpu(vocab_size: int) -> TrainConfig:
     """The same with sight: from shards with video, and the weights of a blind nano (``--init-from``)."""
     return TrainConfig(
-        model=nano(vocab_size, can_see=True), positions_per_batch=SIGHTED_POSITIONS, max_positions=SIGHTED_POSITIONS
+        model=nano(vocab_size, can_see=True),
+        positions_per_batch=2 * SIGHTED_POSITIONS,
+        max_positions=SIGHTED_POSITIONS,
+        is_compiled=True,
     )
 
 
 def nano_sight_gpu(vocab_size: int) -> TrainConfig:
     """On one GPU: larger batches, compiled."""
-    return replace(nano_sight_cpu(vocab_size), device="cuda", positions_per_batch=65_536, is_compiled=True)
+    return replace(nano_sight_cpu(vocab_size), device="cuda", positions_per_batch=65_536)
 
 
 def nano_gpu(vocab_size: int) -> TrainConfig:
     """On one GPU: larger batches, compiled."""
-    return replace(nano_cpu(vocab_size), device="cuda", positions_per_batch=65_536, is_compiled=True)
+    return replace(nano_cpu(vocab_size), device="cuda", positions_per_batch=65_536)

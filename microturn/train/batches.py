@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor
 
 from microturn.data.packed import PackedEpisode
 from microturn.data.shards import Entry, list_shards, read_episode, read_index
 from microturn.errors import MediaError
 from microturn.features.mel import NUM_BANDS, MelStatistics
-from microturn.features.sequence import is_kept_text
+from microturn.features.sequence import Run, is_kept_text
 from microturn.model.segment import Segment
 from microturn.train.augment import AugmentConfig, alter
 from microturn.train.parallel import Team
@@ -41,6 +42,8 @@ class Batch:
     """Letters that the user speaks, for ``audio_at_N``."""
     said_letter_target_N: Tensor
     """Letters that the model speaks in the next patch, for ``speech_at_N``; UNKNOWN_LETTER without a target."""
+    heard_at_N: Tensor
+    """Positions of the tokens of what the user said."""
 
     @property
     def num_positions(self) -> int:
@@ -58,7 +61,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
     shape = (len(episodes), longest)
     kind_BT, token_BT = np.full(shape, Kind.PAD, np.uint8), np.zeros(shape, np.int64)
     turn_BT, is_text_BT = np.zeros(shape, np.int32), np.zeros(shape, np.bool_)
-    token_at, token_target, speech_at, audio_at = [], [], [], []
+    token_at, token_target, speech_at, audio_at, heard_at = [], [], [], [], []
     for row, episode in enumerate(episodes):
         run, offset = episode.run, row * longest
         num = len(run)
@@ -71,6 +74,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         token_target.append(run.token_T[at + 1])
         speech_at.append(np.flatnonzero(run.kind_T[1:] == Kind.SPEECH) + offset)
         audio_at.append(np.flatnonzero(run.kind_T == Kind.AUDIO) + offset)
+        heard_at.append(np.flatnonzero(_is_heard(run, vocabulary)) + offset)
     speech_NP = np.concatenate([episode.run.speech_NP for episode in episodes])
     speech = torch.from_numpy(statistics.normalise(speech_NP.reshape(-1, NUM_BANDS)).reshape(speech_NP.shape))
     segment = Segment(
@@ -91,7 +95,16 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         audio_at_N=_long(audio_at),
         letter_target_N=_long([episode.letter_N for episode in episodes]),
         said_letter_target_N=_long([episode.said_letter_N for episode in episodes]),
+        heard_at_N=_long(heard_at),
     )
+
+
+def _is_heard(run: Run, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+    """Which positions are words of the running transcript: text tokens whose last special token is ``<|hear|>``."""
+    is_token_T = run.kind_T == Kind.TEXT
+    is_word_T = is_token_T & (run.token_T < vocabulary.num_text)
+    opener_T = np.maximum.accumulate(np.where(is_token_T & ~is_word_T, np.arange(len(run)), 0))
+    return is_word_T & run.is_output_T & (run.token_T[opener_T] == vocabulary.special.hear)
 
 
 def _long(parts: Sequence[np.ndarray]) -> Tensor:

@@ -29,6 +29,8 @@ class LossConfig:
     """Of the auxiliary letters, the user's and the model's own."""
     patch_noise: float = 0.8
     """Greatest deviation of the noise on an utterance's patches that are fed back, in normalised units."""
+    misheard_share: float = 0.2
+    """Greatest share of a session's heard tokens that are fed back as any other token, in training."""
     hidden_share: float = 0.3
     """Share of utterances whose patches are fed back as nothing but noise."""
 
@@ -61,8 +63,11 @@ def compute_losses(
     clean_NP = segment.speech_NP
     if len(clean_NP):
         segment.speech_NP = noisy_patches(segment, config, generator)
+    clean_BT = segment.token_BT
+    if model.training:
+        segment.token_BT = misheard_tokens(batch, config, generator)
     hidden_ND = model(segment).flatten(0, 1)
-    segment.speech_NP = clean_NP
+    segment.speech_NP, segment.token_BT = clean_NP, clean_BT
 
     logits_NV = model.logits(hidden_ND[batch.token_at_N]).float()
     token_N = F.cross_entropy(logits_NV, batch.token_target_N, reduction="none")
@@ -99,6 +104,22 @@ def without_condition(cond_ND: Tensor, share: float, generator: torch.Generator)
     """Conditions with a share of them zero: what classifier-free guidance leads away from (Ho & Salimans 2022)."""
     is_left_N = torch.rand(len(cond_ND), generator=generator, device=cond_ND.device) >= share
     return cond_ND * is_left_N[:, None]
+
+
+def misheard_tokens(batch: Batch, config: LossConfig, generator: torch.Generator) -> Tensor:
+    """What is fed back of the words heard, (B, T): a share of them is replaced by other heard tokens, at random.
+
+    The targets stay true. A model that is only shown true transcripts learns to guess the next word from those before it
+    where it should listen, and one error of its own leads it astray (exposure bias; Bengio et al. 2015).
+    """
+    token_BT, at_N = batch.segment.token_BT, batch.heard_at_N
+    device = token_BT.device
+    share_B = torch.rand(len(token_BT), generator=generator, device=device) * config.misheard_share
+    is_misheard_N = torch.rand(len(at_N), generator=generator, device=device) < share_B[at_N // token_BT.shape[1]]
+    heard_N = token_BT.flatten()[at_N]
+    others_N = heard_N[torch.randperm(len(heard_N), generator=generator, device=device)]
+    fed_back = torch.where(is_misheard_N, others_N, heard_N)
+    return token_BT.flatten().index_copy(0, at_N, fed_back).view_as(token_BT)
 
 
 def _mean_known(logits_NC: Tensor, target_N: Tensor) -> Tensor:

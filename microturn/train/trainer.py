@@ -51,7 +51,7 @@ class TrainConfig:
     is_bf16: bool = True
     """Autocast; the master weights stay in float32."""
     is_compiled: bool = False
-    """torch.compile."""
+    """Layers and flow head by torch.compile; on a CPU attention too. Needs a C++ compiler."""
     device: str = "cpu"
     seed: int = 0
 
@@ -106,7 +106,7 @@ class Trainer:
         )
         self.validation = self._validation_groups(validation_shards) if validation_shards else []
         if config.is_compiled:
-            self.model.compile(dynamic=True)
+            self.model.compile_training()
 
     def _start_from(self, weights: dict[str, torch.Tensor]) -> None:
         """Take weights; what they lack because they could not see starts untrained."""

@@ -1,0 +1,45 @@
+"""A layer for training: what lies before and behind its attention, each compiled into a few loops.
+
+Where matrix products are fast, a layer's time goes into what stands between them: norms, convolutions, casts. Compiled,
+all layers share two functions, of any length and number of rows.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from microturn.model.blocks import Block
+from microturn.model.flow_head import FlowHead
+from microturn.model.passes import Pass, WholePass, convolve_whole
+
+
+class CompiledBlock:
+    """One decoder layer over whole sequences, the block's own weights behind it."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+
+    def __call__(self, x_BTD: Tensor, history: Pass) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        assert isinstance(history, WholePass), "a stream has layers of its own"
+        attention, layer = self.block.attention, self.block.layer
+        x_BTD = x_BTD.float()  # as the first convolution makes it, so that the first layer's functions are the others'
+        states = _before(self.block, x_BTD, history.logit_scale(attention.kind))
+        mixed_BHTX = history.attend(*cast(tuple[Tensor, ...], states), attention.profile_RE, layer)
+        return _after(self.block, x_BTD, mixed_BHTX)
+
+
+@torch.compile(dynamic=True)
+def _before(block: Block, x_BTD: Tensor, tau_B1T1: Tensor | None) -> tuple[Tensor, ...]:
+    return block.before(x_BTD, convolve_whole, tau_B1T1)
+
+
+@torch.compile(dynamic=True)
+def _after(block: Block, x_BTD: Tensor, mixed_BHTX: Tensor) -> Tensor:
+    return block.after(x_BTD, mixed_BHTX, convolve_whole)
+
+
+def compile_flow(head: FlowHead) -> None:
+    """The same for the network behind the flow head's loss."""
+    head.velocity = torch.compile(head.velocity, dynamic=True)
