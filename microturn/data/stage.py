@@ -138,6 +138,17 @@ class Stage:
         self._speed = float(rng.uniform(0.85, 1.2))
         self._num_jobs = 0
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether other scenarios follow, in which what was asked for in this one would still hold: nothing may be left
+        to go on."""
+        return self.cast.part == "train"
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether the model has said anything yet."""
+        return bool(self._model.words)
+
     # --- choices ---------------------------------------------------------------------------------------------
 
     def pick(self, options: Sequence[str] | Phrases) -> str:

@@ -85,7 +85,10 @@ STATEMENTS = Phrases(
 
 
 def attend(stage: Stage, request: str, replies: Replies, talk: Iterable[str], at_ms: float) -> float:
-    """The user asks, talks, and has every cue answered; then perhaps says stop, and no cue is answered any more."""
+    """The user asks, talks, and has every cue answered; then perhaps says stop, and no cue is answered any more.
+
+    Where the session goes on the user always says stop: cues fall in what comes after, and nothing answers them.
+    """
     end_ms = stage.user(request, at_ms)
     first_turn = stage.answer_turn(end_ms)
     stage.quiet(at_ms, turn_start_ms(first_turn))
@@ -96,9 +99,13 @@ def attend(stage: Stage, request: str, replies: Replies, talk: Iterable[str], at
         end_ms, free_turn = _heard(stage, sentence, replies, now_ms, free_turn)
         now_ms = end_ms + stage.between(250, 1_600)
     over_ms = max(end_ms, turn_start_ms(free_turn + 1))
-    if stage.chance(0.4):
+    is_brief = stage.chance(0.4)
+    if is_brief and not stage.goes_on:
         return over_ms + 300
     stop_ms = stage.user(stage.pick(STOP), over_ms + stage.between(900, 1_800))
+    if is_brief:
+        stage.stop(stop_ms, stop_ms + 600)
+        return stop_ms + 600
     end_ms = stage.user(last, stop_ms + stage.between(700, 1_800))
     stage.stop(stop_ms, end_ms + 1_000)
     return end_ms + 1_000

@@ -52,7 +52,7 @@ MOST_SENTENCES = 4
 
 
 def play(stage: Stage, at_ms: float) -> float:
-    """Ask, speak, be translated; perhaps say stop, and speak on."""
+    """Ask, speak, be translated; perhaps say stop, and speak on. Stop at the least where the session goes on."""
     language = LANGUAGES[stage.pick(tuple(LANGUAGES))]
     end_ms = stage.user(stage.pick(REQUEST).format(l=language.english_name), at_ms)
     turn = stage.answer_turn(end_ms)
@@ -63,7 +63,9 @@ def play(stage: Stage, at_ms: float) -> float:
         now_ms, free_turn = translated(stage, choose_sentence(stage, language), language, now_ms, free_turn)
         now_ms += stage.between(400, 1_600)
     over_ms = max(now_ms, turn_start_ms(free_turn + 1) + stage.between(300, 1_000))
-    return over_ms if stage.chance(0.6) else no_longer(stage, language, over_ms)
+    if not stage.chance(0.6):
+        return no_longer(stage, language, over_ms)
+    return told_to_stop(stage, over_ms) if stage.goes_on else over_ms
 
 
 def translated(
@@ -83,14 +85,19 @@ def translated(
 
 def no_longer(stage: Stage, language: Language, at_ms: float) -> float:
     """The user has the translation stopped, and is not translated any more."""
-    stop_ms = stage.user(stage.pick(END), at_ms)
-    turn = stage.answer_turn(stop_ms)
-    stage.quiet(at_ms, turn_start_ms(turn))
-    free_ms = turn_start_ms(stage.model(ACKNOWLEDGEMENT, turn, is_expected=False).end_turn + 1)
+    free_ms = told_to_stop(stage, at_ms)
     sentence = " ".join(chunk.source for chunk in choose_sentence(stage, language))
     end_ms = stage.user(sentence, free_ms + stage.between(200, 1_200))
     stage.quiet(free_ms, end_ms + 1_000)
     return end_ms + 1_000
+
+
+def told_to_stop(stage: Stage, at_ms: float) -> float:
+    """The user has the translation stopped. Returns when the model has said that it heard."""
+    stop_ms = stage.user(stage.pick(END), at_ms)
+    turn = stage.answer_turn(stop_ms)
+    stage.quiet(at_ms, turn_start_ms(turn))
+    return turn_start_ms(stage.model(ACKNOWLEDGEMENT, turn, is_expected=False).end_turn + 1)
 
 
 INTERPRET = Scenario(

@@ -45,14 +45,14 @@ def test_fillers_are_counted_from_one(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_cue_after_the_stop_is_not_answered(seed: int) -> None:
-    episode = play("spoken-cue", seed)
+    episode = play("spoken-cue", seed, "heldout")
     for stop in episode.stops:
         assert any(word.start_ms > stop.word_end_ms for word in episode.heard)
         assert not any(word.start_ms > stop.word_end_ms for word in episode.said)
 
 
 def test_both_courses_and_all_lessons_are_played() -> None:
-    episodes = [play("correct-me", seed) for seed in range(60)]
+    episodes = [play("correct-me", seed, "heldout") for seed in range(60)]
     assert {bool(episode.stops) for episode in episodes} == {True, False}
     said = {word.text for episode in episodes for word in episode.said}
     assert said & set(VERBS.values())
