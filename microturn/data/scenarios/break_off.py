@@ -3,7 +3,7 @@
 Between the stops others talk, so that it is the word that stops the model and not the sound of a voice.
 """
 
-from microturn.data.scenarios.count_aloud import GO_ON, START_AGAIN, STOP, Counting, ask, choose_numbers
+from microturn.data.scenarios.count_aloud import GO_ON, START_AGAIN, Counting, ask, choose_numbers, say_stop
 from microturn.data.scenarios.keep_going import side_talk
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
@@ -24,14 +24,14 @@ def play(stage: Stage, at_ms: float) -> float:
         now_ms = max(turn_start_ms(counting.next_turn), heard_ms) + stage.between(SHORTEST_RUN_MS, LONGEST_RUN_MS)
         if stage.chance(SIDE_TALK_CHANCE):
             now_ms = side_talk(stage, now_ms) + stage.between(500, 1_500)
-        stop_ms = stage.user(stage.pick(STOP), now_ms)
-        counting.break_off(stage.stop_turn(stop_ms))
+        meant_ms, stop_ms = say_stop(stage, now_ms)
+        counting.break_off(stage.stop_turn(meant_ms))
         over_ms = quiet_until_ms = stop_ms + stage.between(900, 2_500)
         if num_left:
             is_new = stage.chance(0.4)
             counting, heard_ms = ask_for_many(stage, over_ms) if is_new else resume(stage, counting, over_ms)
             quiet_until_ms = turn_start_ms(counting.next_turn)
-        stage.stop(stop_ms, quiet_until_ms)
+        stage.stop(meant_ms, quiet_until_ms)
     return over_ms
 
 

@@ -2,7 +2,7 @@
 
 from microturn.data.numbers import spoken
 from microturn.data.phrases import Requests
-from microturn.data.scenarios.count_aloud import Counting
+from microturn.data.scenarios.count_aloud import STOPPERS, Counting, say_stop, stop_meant_ms
 from microturn.data.scenarios.every_seconds import THINGS
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.short_requests import COUNT, choose_request, respond
@@ -99,7 +99,7 @@ def while_asking(stage: Stage, at_ms: float) -> float:
 def while_counting(stage: Stage, at_ms: float) -> float:
     """The model has begun to count; it drops that once it hears that it is to count from somewhere else.
 
-    That is at the word "from": until then a "no" or an "oh" may be meant for somebody else.
+    That is at the word "from", or at a "wait": until then a "no" or an "oh" may be meant for somebody else.
     """
     first, length = stage.whole(0, 40), stage.whole(8, 12)
     request = f"{stage.pick(COUNT).format(a=spoken(first))} to {spoken(first + length - 1)}"
@@ -109,7 +109,7 @@ def while_counting(stage: Stage, at_ms: float) -> float:
     start, count = stage.whole(0, 60), stage.whole(3, 5)
     num_before = len(stage.heard)
     end_ms = stage.user(stage.pick(FROM_HERE).format(a=spoken(start), b=spoken(start + count - 1)), change_ms)
-    meant_ms = next(word.end_ms for word in stage.heard[num_before:] if word.text == "from")
+    meant_ms = stop_meant_ms(stage.heard[num_before:], end_ms, (*STOPPERS, "from"))
     stop_turn = stage.stop_turn(meant_ms)
     count_until(stage, first, turn, change_ms, stop_turn)
     stage.cut(stop_turn)
@@ -117,7 +117,7 @@ def while_counting(stage: Stage, at_ms: float) -> float:
     stage.stop(meant_ms, turn_start_ms(anew_turn))
     anew = Counting(stage, range(start, start + count), 1000, anew_turn)
     anew.run()
-    return anew.end_ms
+    return anew.over_ms
 
 
 def count_until(stage: Stage, number: int, turn: int, change_ms: float, stop_turn: int) -> None:
@@ -144,7 +144,20 @@ def while_reminding(stage: Stage, at_ms: float) -> float:
     while beat < stage.answer_turn(end_ms):  # it was still being told: the beat passes in silence
         beat += period
     end_turns = [stage.model(after, beat + k * period).end_turn for k in range(num_times)]
-    return turn_start_ms(end_turns[-1] + 1)
+    over_ms = turn_start_ms(end_turns[-1] + 1)
+    return reminded_no_more(stage, after, beat + num_times * period, over_ms) if stage.goes_on else over_ms
+
+
+def reminded_no_more(stage: Stage, words: str, next_beat: int, at_ms: float) -> float:
+    """The user says stop before the next beat, or over it."""
+    meant_ms, end_ms = say_stop(stage, at_ms + stage.between(200, 1_200))
+    stop_turn = stage.stop_turn(meant_ms)
+    if next_beat < stop_turn:
+        stage.model(words, next_beat)
+        stage.cut(stop_turn)
+    over_ms = max(end_ms, turn_start_ms(next_beat)) + stage.between(600, 1_500)
+    stage.stop(meant_ms, over_ms)
+    return over_ms
 
 
 def choose_short(stage: Stage) -> str:

@@ -6,6 +6,7 @@ from microturn.data.numbers import STEPS, spoken, spoken_step
 from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Said, Stage
+from microturn.data.voices import SpokenWord
 from microturn.turns.timing import TURN_MS, turn_of_ms, turn_start_ms
 
 FROM_TO = Requests(
@@ -18,7 +19,7 @@ FROM_TO = Requests(
         "let us count [|together] from {a} [to|up to] {b}",
         "let me hear you count from {a} [to|up to] {b}",
         "[start|begin] at {a} and [count|go on|go|carry on|keep counting] [to|up to|until|till you reach] {b}",
-        "[start|begin] with {a} and [count|stop at|end at|end with|finish at|go] {b}",
+        "[start|begin] with {a} and [count to|stop at|end at|end with|finish at|go to] {b}",
         "[count|say|give me|read|list|name|recite] [|all] the numbers from {a} [to|up to|until] {b}",
         "[count|say|give me|read|list|name|speak] [|all] the numbers between {a} and {b}",
         "[go|run|climb|step] from {a} [to|up to] {b}",
@@ -87,7 +88,7 @@ BY_STEP = Phrases(
         "in jumps of {n}",
         "[just|only|counting|going|always|] [by|in] {s}",
         "[by|in|taking] [steps|jumps|leaps] of {n}",
-        "and [add|skip|go up|go by] {n} [each|every] time",
+        "and [add|go up|go by] {n} [each|every] time",
         "adding {n} each time",
         "{n} at a time",
     ),
@@ -152,6 +153,8 @@ STOP = Requests(
     ),
     heldout=("stop", "stop", "alright stop", "stop right there", "now stop"),
 )
+STOPPERS = ("stop", "enough", "plenty", "wait", "hold on", "pause", "halt", "quiet", "silence")
+"""After these nothing can be meant but that: who is told to "stop counting please" stops at the "stop"."""
 GO_ON = Requests(
     train=(
         "go on",
@@ -307,6 +310,11 @@ class Counting:
         """Media time at which the last sound has been played."""
         return turn_start_ms(self.last.end_turn + 1) if self.last else 0.0
 
+    @property
+    def over_ms(self) -> float:
+        """Media time by which one number more would have been due: until then silence is no sign of the end."""
+        return max(self.end_ms, turn_start_ms(self.next_turn + 1))
+
 
 def choose_numbers(stage: Stage, most: int) -> tuple[str, list[int]]:
     """A request without its pace, and the numbers it asks for."""
@@ -352,30 +360,46 @@ def play(stage: Stage, at_ms: float) -> float:
     first_turn = counting.next_turn
     if change == "none":
         counting.run()
-        return counting.end_ms
+        return counting.over_ms
     latest_ms = 4000 if change == "skip" else min(7000, len(numbers) * pace_ms * 0.8)
     change_ms = turn_start_ms(first_turn) + stage.between(900, latest_ms)
     return change_course(stage, counting, change, change_ms)
 
 
+def say_stop(stage: Stage, at_ms: float) -> tuple[float, float]:
+    """The user tells the model to stop. Returns when that is plain, and when the user has said it all (ms)."""
+    num_before = len(stage.heard)
+    end_ms = stage.user(stage.pick(STOP), at_ms)
+    return stop_meant_ms(stage.heard[num_before:], end_ms), end_ms
+
+
+def stop_meant_ms(words: Sequence[SpokenWord], end_ms: float, stoppers: Sequence[str] = STOPPERS) -> float:
+    """When words first say that the model is to stop; ``end_ms`` if none of them does so by itself."""
+    for place, word in enumerate(words):
+        before = words[place - 1].text if place else ""
+        if word.text in stoppers or f"{before} {word.text}" in stoppers:
+            return word.end_ms
+    return end_ms
+
+
 def change_course(stage: Stage, counting: Counting, change: str, change_ms: float) -> float:
     """The user speaks up while the model counts. Returns when all is over."""
     if change in ("stop", "go on", "start again"):
-        end = stage.user(stage.pick(STOP), change_ms)
-        turn = stage.stop_turn(end)
+        meant, end = say_stop(stage, change_ms)
+        turn = stage.stop_turn(meant)
         counting.break_off(turn)
         if change == "stop":
             over_ms = end + stage.between(1500, 3500)
-            stage.stop(end, over_ms)
+            stage.stop(meant, over_ms)
             return over_ms
         again_end = stage.user(stage.pick(GO_ON if change == "go on" else START_AGAIN), end + stage.between(900, 2500))
         again_turn = stage.answer_turn(again_end)
-        stage.stop(end, turn_start_ms(again_turn))
+        stage.stop(meant, turn_start_ms(again_turn))
         if change == "start again":
             counting.go_to(0, again_turn)
         else:
             counting.go_on(again_turn)
-        return max(counting.end_ms, again_end)
+        return max(counting.over_ms, again_end)
     if change == "skip":
         counting.run(until_turn=turn_of_ms(change_ms))
         target = skip_index(stage, counting)
@@ -384,10 +408,9 @@ def change_course(stage: Stage, counting: Counting, change: str, change_ms: floa
         counting.run(until_turn=turn)
         counting.numbers = counting.numbers[target : target + NUM_AFTER_SKIP]
         counting.go_to(0, max(turn, counting.last.end_turn if counting.last else turn))
-        final = stage.user(stage.pick(STOP), max(turn_start_ms(turn) + 2500, change_ms + 4000))
-        counting.run(until_turn=stage.stop_turn(final))
-        stage.cut(stage.stop_turn(final))
-        stage.stop(final, final + 1500)
+        meant, final = say_stop(stage, max(turn_start_ms(turn) + 2500, change_ms + 4000))
+        counting.break_off(stage.stop_turn(meant))
+        stage.stop(meant, final + 1500)
         return final + 1500
     end = stage.user(stage.pick(SLOWER if change == "slower" else FASTER), change_ms)
     turn = stage.answer_turn(end)
@@ -395,7 +418,7 @@ def change_course(stage: Stage, counting: Counting, change: str, change_ms: floa
     factor = 1.6 if change == "slower" else 0.6
     counting.set_pace(max(2, round(counting.pace_turns * factor)), turn)
     counting.run()
-    return max(counting.end_ms, end)
+    return max(counting.over_ms, end)
 
 
 def skip_index(stage: Stage, counting: Counting) -> int:

@@ -31,7 +31,7 @@ def counts(stage: Stage, at_ms: float) -> float:
             request, numbers = choose_numbers(stage, most=MOST_NUMBERS)
         counting, _ = ask(stage, request, numbers, pace_ms, now_ms)
         counting.run()
-        now_ms = counting.end_ms + stage.between(300, 1_800)
+        now_ms = counting.over_ms + stage.between(300, 1_800)
     return now_ms
 
 

@@ -2,7 +2,7 @@
 
 from microturn.data.numbers import spoken
 from microturn.data.phrases import Phrases, Requests
-from microturn.data.scenarios.count_aloud import STOP
+from microturn.data.scenarios.count_aloud import say_stop
 from microturn.data.scenarios.jumble import jumble
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
@@ -136,8 +136,8 @@ def play(stage: Stage, at_ms: float) -> float:
     num_times = stage.whole(1, max(1, min(5, 16 // seconds)))
     turns = [first_turn + period_turns * (i + 1) for i in range(num_times)]
     stop_ms = turn_start_ms(turns[-1]) + stage.between(300, seconds * 1000 - 200)
-    stop_end = stage.user(stage.pick(STOP), stop_ms)
-    stop_turn = stage.stop_turn(stop_end)
+    meant_ms, stop_end = say_stop(stage, stop_ms)
+    stop_turn = stage.stop_turn(meant_ms)
     busy_until = first_turn
     for turn in [*turns, turns[-1] + period_turns]:
         if busy_until <= turn < stop_turn:
@@ -145,7 +145,7 @@ def play(stage: Stage, at_ms: float) -> float:
     if busy_until > stop_turn:
         stage.cut(stop_turn)
     quiet_ms = stage.between(1500, seconds * 1000 + 1500)
-    stage.stop(stop_end, turn_start_ms(stop_turn) + quiet_ms)
+    stage.stop(meant_ms, stop_end + quiet_ms)
     return stop_end + quiet_ms
 
 

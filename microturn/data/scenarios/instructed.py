@@ -18,7 +18,7 @@ from microturn.data.scenarios.scenario import Scenario
 from microturn.data.scenarios.short_requests import COURTESIES
 from microturn.data.stage import Stage
 from microturn.turns.micro_turn import Role, TextEvent
-from microturn.turns.timing import TURN_MS, turn_start_ms
+from microturn.turns.timing import TURN_MS, turn_of_ms, turn_start_ms
 
 GREET = Phrases(
     train=(
@@ -206,12 +206,11 @@ def asked_under(stage: Stage, manner: Manner, at_ms: float) -> float:
 
 
 def counted(stage: Stage, last: int, language: str, turn: int) -> int:
-    """The numbers up to one, one a second. Returns one past the last turn with sound."""
+    """The numbers up to one, one a second. Returns one past the turn in which a number more would have been due."""
     word = NUMBERS.get(language, spoken)
     counting = Counting(stage, range(1, last + 1), 1_000, turn, word=word, language=language)
     counting.run()
-    assert counting.last is not None, "there are numbers to say"
-    return counting.last.end_turn
+    return turn_of_ms(counting.over_ms) - 1
 
 
 INSTRUCTED = Scenario(

@@ -30,7 +30,8 @@ BACKCHANNEL = Phrases(
 )
 COMMANDS = frozenset(
     (
-        *("stop", "wait", "pause", "enough", "hold", "continue", "resume", "again", "faster", "slower", "slow"),
+        *("stop", "wait", "pause", "enough", "hold", "halt", "quiet", "silence", "plenty", "hurry", "proceed"),
+        *("continue", "resume", "again", "faster", "slower", "slow"),
         *("speed", "skip", "jump", "go", "carry", "keep", "start", "over", "begin", "count", "say", "repeat", "read"),
     )
 )
@@ -51,7 +52,7 @@ def play(stage: Stage, at_ms: float) -> float:
     now_ms = turn_start_ms(first_turn) + stage.between(300, 2500)
     while now_ms < counting.end_ms - 800:
         now_ms = side_talk(stage, now_ms) + stage.between(200, 2000)
-    return max(counting.end_ms, now_ms)
+    return max(counting.over_ms, now_ms)
 
 
 def side_talk(stage: Stage, at_ms: float) -> float:

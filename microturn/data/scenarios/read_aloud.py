@@ -1,7 +1,7 @@
 """Read aloud what is typed, and what the background model reports, in open vocabulary, whoever talks meanwhile."""
 
 from microturn.data.phrases import Requests
-from microturn.data.scenarios.count_aloud import STOP
+from microturn.data.scenarios.count_aloud import say_stop
 from microturn.data.scenarios.jumble import jumble
 from microturn.data.scenarios.keep_going import side_talk
 from microturn.data.scenarios.repeat_after_me import choose_words
@@ -36,21 +36,21 @@ def play(stage: Stage, at_ms: float) -> float:
         turn = stage.event(text_event(stage, words), end_ms) + 1
         stage.quiet(end_ms, turn_start_ms(turn))
         said = stage.model(words, turn)
-        reading_end_ms = turn_start_ms(said.end_turn + 1)
+        over_ms = turn_start_ms(said.end_turn + 1)
         if stage.chance(0.4):
-            side_talk(stage, turn_start_ms(turn) + stage.between(0, 1000))
+            over_ms = max(over_ms, side_talk(stage, turn_start_ms(turn) + stage.between(0, 1000)))
         elif stage.chance(0.15) and len(said.words) > 3:
             return interrupted(stage, turn_start_ms(turn) + stage.between(500, 1500))
-        end_ms = reading_end_ms + stage.between(200, 1200)
+        end_ms = over_ms + stage.between(200, 1200)
     return end_ms
 
 
 def interrupted(stage: Stage, at_ms: float) -> float:
     """The user has heard enough."""
-    end = stage.user(stage.pick(STOP), at_ms)
-    stage.cut(stage.stop_turn(end))
+    meant_ms, end = say_stop(stage, at_ms)
+    stage.cut(stage.stop_turn(meant_ms))
     over_ms = end + stage.between(1000, 2500)
-    stage.stop(end, over_ms)
+    stage.stop(meant_ms, over_ms)
     return over_ms
 
 

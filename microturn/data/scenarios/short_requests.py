@@ -12,6 +12,7 @@ from microturn.data.phrases import Requests
 from microturn.data.scenarios.count_aloud import Counting
 from microturn.data.scenarios.every_seconds import something
 from microturn.data.stage import Stage
+from microturn.turns.timing import turn_of_ms
 
 OPPOSITES = {
     "hot": "cold", "big": "small", "up": "down", "left": "right", "fast": "slow", "day": "night", "open": "closed",
@@ -202,13 +203,12 @@ def choose_request(stage: Stage, *, is_divided: bool = False, can_be_false: bool
 
 
 def respond(stage: Stage, asked: Asked, turn: int) -> int:
-    """The model answers from a turn on. Returns one past its last turn with sound."""
+    """The model answers from a turn on. Returns one past the last turn in which it is busy, or might seem to be."""
     if not asked.numbers:
         return stage.model(asked.answer, turn).end_turn
     counting = Counting(stage, asked.numbers, 1000, turn)
     counting.run()
-    assert counting.last is not None, "there are numbers to say"
-    return counting.last.end_turn
+    return turn_of_ms(counting.over_ms) - 1
 
 
 def _count(stage: Stage) -> Asked:

@@ -12,8 +12,8 @@ from microturn.evals.suites.turns import stretches_of
 SEEDS = range(24)
 
 
-def play(name: str, seed: int) -> Episode:
-    return play_on(mute_stage(seed), name, seed)
+def play(name: str, seed: int, part: str = "train") -> Episode:
+    return play_on(mute_stage(seed, part), name, seed)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -52,7 +52,7 @@ def test_what_is_asked_for_can_be_required_to_have_a_pause_and_a_wrong_value() -
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_was_meant_last_is_done_last(seed: int) -> None:
-    episode = play("change-of-mind", seed)
+    episode = play("change-of-mind", seed, "heldout")
     last_word_ms = episode.heard[-1].end_ms
     after = [word.text for word in episode.said if word.start_ms > last_word_ms]
     assert after
