@@ -4,10 +4,13 @@ from microturn.data.numbers import spoken
 from microturn.data.scenarios.count_aloud import FASTER, GO_ON, SKIP_TO, SLOWER, START_AGAIN, STOP
 from microturn.data.scenarios.every_seconds import THINGS
 from microturn.data.scenarios.scenario import Scenario
+from microturn.data.scenarios.short_requests import COURTESIES
 from microturn.data.stage import Stage
 
 COMMANDS = (STOP, GO_ON, START_AGAIN, SLOWER, FASTER)
-"""Said while nothing is running, they ask for nothing."""
+"""They ask for nothing before the model has said anything."""
+HARMLESS = (STOP, SLOWER, FASTER)
+"""They ask for nothing while nothing is running; a "go on" might take up again what was stopped."""
 MOST_CLIP_WORDS = 3
 MANY_TRIES = 30
 
@@ -28,12 +31,26 @@ def words(stage: Stage) -> str:
     """A breath."""
     kind = stage.pick(("numbers", "numbers", "numbers", "things", "command"))
     if kind == "things":
-        return " ".join(stage.pick(THINGS) for _ in range(stage.whole(1, 2)))
+        return things(stage)
     if kind == "command":
-        if stage.chance(0.2):
-            return stage.pick(SKIP_TO).format(n=spoken(stage.whole(0, 100)))
-        return stage.pick(COMMANDS[stage.whole(0, len(COMMANDS) - 1)])
+        return command(stage)
     return " ".join(spoken(stage.whole(0, 120 if stage.chance(0.5) else 20)) for _ in range(stage.whole(1, 5)))
+
+
+def command(stage: Stage) -> str:
+    """One that asks for nothing as things stand."""
+    if stage.has_spoken:
+        return stage.pick(HARMLESS[stage.whole(0, len(HARMLESS) - 1)])
+    if stage.chance(0.2):
+        return stage.pick(SKIP_TO).format(n=spoken(stage.whole(0, 100)))
+    return stage.pick(COMMANDS[stage.whole(0, len(COMMANDS) - 1)])
+
+
+def things(stage: Stage) -> str:
+    """One or two of what others have said now and then, but no "hello" by itself: that is answered."""
+    while (said := " ".join(stage.pick(THINGS) for _ in range(stage.whole(1, 2)))) in COURTESIES:
+        continue
+    return said
 
 
 def recording(stage: Stage, at_ms: float) -> float:

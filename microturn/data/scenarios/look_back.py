@@ -14,7 +14,7 @@ SAY_WORD = Requests(
         "{x}",
         "i say {x}",
         "here comes {x}",
-        "the word is {x}",
+        "this is {x}",
         "once more {x}",
         "and {x}",
         "now {x}",

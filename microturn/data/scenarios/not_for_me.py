@@ -3,6 +3,7 @@
 from microturn.data.phrases import VERBS
 from microturn.data.scenarios.keep_going import is_harmless
 from microturn.data.scenarios.scenario import Scenario
+from microturn.data.scenarios.short_requests import COURTESIES
 from microturn.data.stage import Stage
 
 KINDS = ("nothing", "talk", "talk", "recordings", "recordings")
@@ -33,9 +34,10 @@ def talk(stage: Stage, at_ms: float) -> float:
 
 
 def asks_nothing(sentence: str) -> bool:
-    """Whether it begins as no question or request does, and holds no command: nobody could mean to be answered."""
+    """Whether it begins as no question or request does, holds no command and is no greeting: nobody could mean to be
+    answered."""
     first, *_ = sentence.split()
-    return first not in VERBS | ASKING and is_harmless(sentence)
+    return first not in VERBS | ASKING and is_harmless(sentence) and sentence not in COURTESIES
 
 
 ASKING = frozenset(

@@ -17,7 +17,7 @@ REQUEST = Requests(
         "[i want|i need|i would like] you to [say|repeat] {x}",
         "let me hear you say {x}",
         "[listen and|and] repeat {x}",
-        "[my|these] words are {x}",
+        "[these are my words|here are the words] {x}",
         "[now you say|you say|try to say|try saying] {x}",
     ),
     heldout=(

@@ -50,7 +50,7 @@ THINKING = Phrases(
         "just a second",
         "let me look",
         "hang on i am thinking",
-        "what was that word again",
+        "how shall i put it",
         "i wonder",
         "oh well",
         "right so",

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from mute_plays import mute_stage
 
 from microturn.data.corpus import MuteVoice, UnfilmedStage
 from microturn.data.episode import Episode
@@ -22,6 +23,8 @@ from microturn.data.scenarios import (
     count_fillers,
     count_repetitions,
     cued,
+    delegate,
+    dictation,
     every_seconds,
     in_seconds,
     instructed,
@@ -94,6 +97,77 @@ def test_stopping_speech_is_cleared(seed: int) -> None:
         turn = int(stop.word_end_ms + 100) // TURN_MS
         if episode.outputs[turn - 1].is_speaking:
             assert episode.outputs[turn].is_clear
+
+
+@pytest.mark.parametrize("name", ["count-aloud", "count-briefly", "keep-going"])
+def test_nobody_speaks_up_before_a_count_is_plainly_over(name: str) -> None:
+    """A slow count's end was never to be seen: the next request came before one number more would have been due."""
+    for seed in range(30):
+        stage = mute_stage(seed)
+        end_ms = SCENARIOS[name].play(stage, 400.0)
+        episode = stage.render(name, seed, end_ms + 1000, lambda samples, _: samples)
+        starts = [expectation.from_ms + WINDOW_EARLY_MS for expectation in episode.expectations]
+        if not episode.stops:
+            assert end_ms >= starts[-1] + (starts[-1] - starts[-2])
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        ("stop counting please", "stop"),
+        ("that is enough for now", "enough"),
+        ("okay hold on a moment", "on"),
+        ("can you please be quiet now", "quiet"),
+        ("leave it there", "there"),
+    ],
+)
+def test_stop_means_stop_whatever_is_said_after_it(command: str, meant: str) -> None:
+    """Training counted on through the "please" of "stop please", and stopped at once where nothing came after it."""
+    words = MuteVoice().say(command).words
+    meant_ms = count_aloud.stop_meant_ms(words, words[-1].end_ms)
+    assert meant_ms == next(word.end_ms for word in words if word.text == meant)
+
+
+def test_what_changes_a_count_does_not_stop_it() -> None:
+    rng = np.random.default_rng(1)
+    for bank in (count_aloud.SKIP_TO, count_aloud.SLOWER, count_aloud.FASTER, keep_going.BACKCHANNEL):
+        for phrase in {bank.choose(part, rng) for part in ("train", "heldout") for _ in range(300)}:
+            assert count_aloud.stop_meant_ms(MuteVoice().say(phrase).words, -1.0) == -1.0, phrase
+
+
+@pytest.mark.parametrize("name", ["spoken-cue", "count-fillers", "correct-me", "interpret", "change-of-mind"])
+def test_training_leaves_nothing_to_go_on_when_the_next_scenario_begins(name: str) -> None:
+    """Requests were obeyed in the middle of an interpretation that nobody had ended, and cues no longer answered."""
+    ends = {*cued.STOP.train, *interpret.END.train}
+    for seed in range(20):
+        episode = play(name, seed)
+        if name == "change-of-mind" and "every" not in [word.text for word in episode.heard]:
+            continue
+        heard = " ".join(word.text for word in episode.heard)
+        assert episode.stops or any(end in heard for end in ends)
+
+
+def test_what_is_dictated_asks_for_nothing() -> None:
+    stage = mute_stage(0)
+    stage.model("one two three", 2)
+    assert stage.has_spoken
+    said = [dictation.command(stage) for _ in range(300)] + [dictation.things(stage) for _ in range(300)]
+    assert not {"go on", "start again", "start over", "continue", "hello"} & set(said)
+
+
+def test_sums_are_handed_over_only_if_they_are_too_large_to_know() -> None:
+    sums = [delegate.choose_question(mute_stage(seed)).words for seed in range(600)]
+    sums = [in_digits(words).split() for words in sums if " plus " in words]
+    assert sums
+    assert all(int(words[-1]) > 12 and int(words[-3]) > 12 for words in sums)
+
+
+def test_who_talks_while_a_text_is_read_has_ended_when_the_next_comes() -> None:
+    for seed in range(60):
+        episode = play("read-aloud", seed)
+        for turn in episode.inputs:
+            came_ms = turn.index * TURN_MS
+            assert not turn.events or not any(word.start_ms < came_ms < word.end_ms for word in episode.heard)
 
 
 def test_counting_goes_on_whoever_talks() -> None:
