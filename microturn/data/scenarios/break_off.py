@@ -44,8 +44,8 @@ def ask_for_many(stage: Stage, at_ms: float) -> tuple[Counting, float]:
 
 
 def resume(stage: Stage, counting: Counting, at_ms: float) -> tuple[Counting, float]:
-    """The same count, taken up where it was left or from its start."""
-    is_anew = stage.chance(0.3)
+    """The same count, taken up where it was left or, if it is over or by chance, from its start."""
+    is_anew = stage.chance(0.3) or counting.is_over
     heard_ms = stage.user(stage.pick(START_AGAIN if is_anew else GO_ON), at_ms)
     counting.next_turn = stage.answer_turn(heard_ms)
     if is_anew:

@@ -306,6 +306,11 @@ class Counting:
         self.pace_turns = pace_turns
 
     @property
+    def is_over(self) -> bool:
+        """Whether every number has been said."""
+        return self.next_index >= len(self.numbers)
+
+    @property
     def end_ms(self) -> float:
         """Media time at which the last sound has been played."""
         return turn_start_ms(self.last.end_turn + 1) if self.last else 0.0
@@ -392,6 +397,8 @@ def change_course(stage: Stage, counting: Counting, change: str, change_ms: floa
             over_ms = end + stage.between(1500, 3500)
             stage.stop(meant, over_ms)
             return over_ms
+        if counting.is_over:  # there is nothing to go on with
+            change = "start again"
         again_end = stage.user(stage.pick(GO_ON if change == "go on" else START_AGAIN), end + stage.between(900, 2500))
         again_turn = stage.answer_turn(again_end)
         stage.stop(meant, turn_start_ms(again_turn))

@@ -17,7 +17,6 @@ TYPED = Requests(
         "read [aloud|this|this aloud|this out|out|the following|it to me|to me|the words|] {x}",
         "[please|just|can you|could you] [read|read out|say|read this] {x}",
         "say [this|the following|the words|aloud|out loud|] {x}",
-        "tell me {x}",
         "[speak|recite|announce|pronounce] {x}",
         "[i want|i would like] [you to read|to hear] {x}",
         "let me hear {x}",

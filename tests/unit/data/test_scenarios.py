@@ -128,6 +128,19 @@ def test_stop_means_stop_whatever_is_said_after_it(command: str, meant: str) -> 
     assert meant_ms == next(word.end_ms for word in words if word.text == meant)
 
 
+@pytest.mark.parametrize("name", ["count-aloud", "break-off"])
+def test_nobody_is_asked_to_go_on_with_a_count_that_is_over(name: str) -> None:
+    """One "go on" in twenty was met with silence, for every number had been said."""
+    for seed in range(150):
+        episode = play(name, seed)
+        ends_ms = [*(stop.word_end_ms for stop in episode.stops[1:]), episode.duration_ms]
+        for stop, until_ms in zip(episode.stops, ends_ms, strict=bool(episode.stops)):
+            asked = [w for w in episode.heard if stop.word_end_ms + 800 < w.start_ms < until_ms - 800]
+            again = " ".join(word.text for word in asked)
+            if "go on" in again or "keep counting" in again or "continue" in again:
+                assert any(stop.quiet_until_ms <= word.start_ms < until_ms for word in episode.said)
+
+
 def test_what_changes_a_count_does_not_stop_it() -> None:
     rng = np.random.default_rng(1)
     for bank in (count_aloud.SKIP_TO, count_aloud.SLOWER, count_aloud.FASTER, keep_going.BACKCHANNEL):
