@@ -2,19 +2,23 @@
 
 import asyncio
 import datetime
+import uuid
 from collections.abc import Callable, Mapping
 
 from microturn.background import weaving
 from microturn.background.backend import Backend
+from microturn.background.functions import PendingCall
 from microturn.background.jobs import BackendError, Job, JobState, ShownTimer
 from microturn.background.ledger import Ledger, StoredTimer
 from microturn.background.limits import JobLimits
 from microturn.background.package import Surroundings, build_package
 from microturn.background.permissions import Permission
+from microturn.background.places import Place
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
 from microturn.background.tracing import Tracing
+from microturn.background.waits import Waits
 from microturn.background.workbench import Workbench
 from microturn.clock import Clock
 from microturn.turns.cards import TimerCard
@@ -46,7 +50,7 @@ class Attempts:
         self._clock = clock
         self._now = now
 
-    async def run(self, session: BackgroundSession, job: Job) -> str:
+    async def run(self, session: BackgroundSession, job: Job, place: Place) -> str:
         """Try until there is an answer.
 
         Raises:
@@ -59,7 +63,7 @@ class Attempts:
                 job.num_attempts += 1
                 try:
                     with self._tracing.attempt(self._backend.name, job.num_attempts):
-                        return await self._once(session, job)
+                        return await self._once(session, job, place)
                 except BackendError as error:
                     # What has changed something in the world is not done twice.
                     if not error.is_transient or job.has_acted or job.num_attempts >= self._limits.max_attempts:
@@ -69,7 +73,7 @@ class Attempts:
         finally:
             progress.cancel()
 
-    async def _once(self, session: BackgroundSession, job: Job) -> str:
+    async def _once(self, session: BackgroundSession, job: Job, place: Place) -> str:
         surroundings = Surroundings(now=self._now(), locale=session.locale)
         package = build_package(
             job.request,
@@ -79,17 +83,16 @@ class Attempts:
             results=session.results(before=job),
             surroundings=surroundings,
             policy=self._backend.package_policy,
+            instructions=session.application.instructions,
             redactor=self._redactor,
         )
         async with asyncio.timeout(self._limits.attempt_within_ms / 1000) as deadline:
-            bench = self._bench(session, job, surroundings, deadline)
+            bench = self._bench(session, job, surroundings, Waits(deadline, place))
             answer = await self._backend.answer(package, bench)
         bench.settle(answer)
         return self._redactor.clean(answer.text)
 
-    def _bench(
-        self, session: BackgroundSession, job: Job, surroundings: Surroundings, deadline: asyncio.Timeout
-    ) -> Workbench:
+    def _bench(self, session: BackgroundSession, job: Job, surroundings: Surroundings, waits: Waits) -> Workbench:
         asking = asyncio.Lock()  # one question at a time, also where a model calls several tools at once
 
         async def ask_user(tool: str, given: str) -> bool:
@@ -100,19 +103,37 @@ class Attempts:
 
         async def ask_now(tool: str, given: str) -> bool:
             """The time in which the user thinks does not count."""
-            left_s = (deadline.when() or 0.0) - asyncio.get_running_loop().time()
-            deadline.reschedule(None)
             job.state, job.asks_for, job.asks_with = JobState.ASKING, tool, given
             session.show(job)
             session.tell(weaving.say(job.number, f"May I use {tool.replace('_', ' ')}?"))
             try:
-                return await session.grants.wait(job.number, tool, self._limits.permission_within_ms)
+                async with waits.waiting():
+                    return await session.grants.wait(job.number, tool, self._limits.permission_within_ms)
             finally:
                 job.asks_for = job.asks_with = ""
                 if not job.state.is_over:
                     job.state = JobState.RUNNING
                     session.show(job)
-                deadline.reschedule(asyncio.get_running_loop().time() + left_s)
+
+        async def ask_client(function: str, arguments: str) -> str:
+            """The client's time does not count either."""
+            call = PendingCall(
+                call_id=f"call_{uuid.uuid4().hex}",
+                name=function,
+                arguments=arguments,
+                output=asyncio.get_running_loop().create_future(),
+            )
+            job.calls[call.call_id] = call
+            session.show(job)
+            try:
+                async with waits.waiting(), asyncio.timeout(self._limits.function_within_ms / 1000):
+                    output = await call.output
+            except TimeoutError:
+                raise ToolError(f"{function} gave nothing within {self._limits.function_within_ms // 1000} s") from None
+            finally:
+                del job.calls[call.call_id]
+            job.answered.add(function)
+            return output
 
         def announce(tool: str) -> None:
             session.tell(weaving.note(job.number, f"using {tool.replace('_', ' ')}"))
@@ -142,6 +163,8 @@ class Attempts:
             tracing=self._tracing,
             announce=announce,
             ask_user=ask_user,
+            functions=session.application.functions,
+            ask_client=ask_client,
         )
 
     async def _tell_progress(self, session: BackgroundSession, job: Job) -> None:

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from microturn.background import weaving
 from microturn.background.attempts import Attempts, told_reason
 from microturn.background.backend import Backend
+from microturn.background.functions import Application
 from microturn.background.jobs import DropReason, Job, JobState
 from microturn.background.ledger import Ledger
 from microturn.background.limits import Budget, BudgetLimits, JobLimits
@@ -183,6 +184,24 @@ class Coordinator:
         session = self._sessions.get(session_id)
         return session is not None and session.grants.decide(job, is_allowed=is_allowed)
 
+    def equip(self, session_id: str, application: Application) -> None:
+        """Let the jobs of a session, from the next attempt on, use what its client's application brings.
+
+        Raises:
+            ValueError: the session is not attached.
+        """
+        self._attached(session_id).application = application
+
+    def give_output(self, session_id: str, call_id: str, output: str) -> bool:
+        """What a function of the client's has given; False for a call that does not wait, or not any more."""
+        session = self._sessions.get(session_id)
+        for job in session.jobs.values() if session else ():
+            call = job.calls.get(call_id)
+            if call is not None and not call.output.done():
+                call.output.set_result(output)
+                return True
+        return False
+
     # --- acts ------------------------------------------------------------------------------------------------
 
     def submit(self, request: BackgroundRequest) -> None:
@@ -191,9 +210,7 @@ class Coordinator:
         Raises:
             ValueError: the session is not attached.
         """
-        session = self._sessions.get(request.session_id)
-        if session is None:
-            raise ValueError(f"session {request.session_id!r} is not attached: call attach before submit")
+        session = self._attached(request.session_id)
         match request.act.kind:
             case ActKind.ASK:
                 self._ask(session, request)
@@ -254,6 +271,12 @@ class Coordinator:
         await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._ledger.close)
 
+    def _attached(self, session_id: str) -> BackgroundSession:
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise ValueError(f"session {session_id!r} is not attached: call attach first")
+        return session
+
     def _ask(self, session: BackgroundSession, request: BackgroundRequest) -> None:
         number = request.act.job
         earlier = session.jobs.get(number)
@@ -301,6 +324,7 @@ class Coordinator:
             amendments=[*job.amendments, words],
             timers=job.timers,
             deeds=job.deeds,
+            answered=job.answered,
             earlier_answer=job.text if job.state is JobState.DONE else job.earlier_answer,
         )
         del session.jobs[number]
@@ -335,10 +359,10 @@ class Coordinator:
                 self._drop(session, DropReason.REPEATED)
                 return
             session.budget.spend_job()
-            async with self._places.place(session.session_id):
+            async with self._places.place(session.session_id) as place:
                 job.state = JobState.RUNNING
                 session.show(job)
-                text = await self._attempts.run(session, job)
+                text = await self._attempts.run(session, job, place)
             report = weaving.result(job.number, text)
             state = JobState.DONE
         except CapacityError as error:

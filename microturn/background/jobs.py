@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from microturn.background.functions import PendingCall
 from microturn.turns.background import BackgroundRequest
 from microturn.turns.cards import TimerCard
 
@@ -92,6 +93,11 @@ class Job:
     """A tool that changes something has run: the job is not tried again."""
     deeds: list[str] = field(default_factory=list[str])
     """What tools have changed for the question, a line each, also before it was corrected: its jobs share the list."""
+    calls: dict[str, PendingCall] = field(default_factory=dict[str, PendingCall])
+    """Of the client's functions, by id, while they wait for their output."""
+    answered: set[str] = field(default_factory=set[str])
+    """Functions of the client's that have given an output for the question, also before it was corrected: its jobs
+    share the set."""
     earlier_answer: str = ""
     """What was answered before the last correction."""
 

@@ -21,6 +21,8 @@ class JobLimits:
     """Time for one attempt, tools included."""
     permission_within_ms: int = 60_000
     """Time for the user to allow a tool; then it is denied."""
+    function_within_ms: int = 120_000
+    """Time for the client to give a function's output."""
     max_attempts: int = 3
     first_backoff_ms: int = 500
     """Wait before the second attempt; doubles with each."""

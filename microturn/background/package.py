@@ -37,6 +37,8 @@ class PackagePolicy:
     """The latest are kept. 0 for a backend that cannot see."""
     max_result_chars: int = 1_500
     """Of one earlier result; the rest of it is cut off."""
+    takes_instructions: bool = False
+    """Whether what the client's application instructs is followed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +69,8 @@ class ContextPackage:
     """The whole package as text: the question, then the circumstances."""
     images: tuple[VideoFrame, ...]
     """Recent pictures, oldest first."""
+    instructions: str = ""
+    """Of the client's application, for whoever answers."""
     num_left_out: int
     """Utterances, texts and results that did not fit."""
 
@@ -91,6 +95,7 @@ def build_package(
     surroundings: Surroundings,
     policy: PackagePolicy | None = None,
     redactor: Redactor | None = None,
+    instructions: str = "",
 ) -> ContextPackage:
     """Everything that is known about a request, within the policy.
 
@@ -101,6 +106,7 @@ def build_package(
         earlier_answer: What was answered before the last amendment.
         results: Of earlier jobs, oldest first.
         redactor: Removes secrets from every text.
+        instructions: Of the client's application.
     """
     policy = policy or PackagePolicy()
     clean = (redactor or Redactor()).clean
@@ -113,7 +119,13 @@ def build_package(
     )
     parts.trim(policy.max_tokens)
     images = request.key_frames[-policy.max_images :] if policy.max_images else ()
-    return ContextPackage(question=question, text=parts.text(), images=images, num_left_out=parts.num_left_out)
+    return ContextPackage(
+        question=question,
+        text=parts.text(),
+        images=images,
+        instructions=clean(instructions) if policy.takes_instructions else "",
+        num_left_out=parts.num_left_out,
+    )
 
 
 class _Parts:

@@ -27,8 +27,17 @@ class Places:
         self._waiting: list[_Waiting] = []
 
     @asynccontextmanager
-    async def place(self, session_id: str) -> AsyncGenerator[None, None]:
+    async def place(self, session_id: str) -> AsyncGenerator["Place", None]:
         """Wait for a place, and hold it."""
+        place = Place(self, session_id)
+        await place.take()
+        try:
+            yield place
+        finally:
+            place.leave()
+
+    async def take(self, session_id: str) -> None:
+        """Wait for a place."""
         waiting = _Waiting(session_id, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._hand_out()
@@ -38,14 +47,11 @@ class Places:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
             else:  # it was given a place in the moment of its cancellation
-                self._free(session_id)
+                self.free(session_id)
             raise
-        try:
-            yield
-        finally:
-            self._free(session_id)
 
-    def _free(self, session_id: str) -> None:
+    def free(self, session_id: str) -> None:
+        """Give a place back."""
         self._held[session_id] -= 1
         if not self._held[session_id]:
             del self._held[session_id]
@@ -60,3 +66,24 @@ class Places:
             self._waiting.remove(chosen)
             self._held[chosen.session_id] += 1
             chosen.turn.set_result(None)
+
+
+class Place:
+    """One job's place, which it may leave while it waits for people or for the client's application."""
+
+    def __init__(self, places: Places, session_id: str) -> None:
+        self._places = places
+        self._session_id = session_id
+        self._is_held = False
+
+    async def take(self) -> None:
+        """Wait for it, unless it is held."""
+        if not self._is_held:
+            await self._places.take(self._session_id)
+            self._is_held = True
+
+    def leave(self) -> None:
+        """Let another job have it."""
+        if self._is_held:
+            self._is_held = False
+            self._places.free(self._session_id)

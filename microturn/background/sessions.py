@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from microturn.background.functions import Application
 from microturn.background.jobs import DropReason, Job
 from microturn.background.ledger import StoredTimer
 from microturn.background.limits import Budget
@@ -36,6 +37,8 @@ class BackgroundSession:
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict[int, "asyncio.Task[None]"])
     """Of the jobs that are not over."""
     dropped: Counter[DropReason] = field(default_factory=Counter[DropReason])
+    application: Application = field(default_factory=Application)
+    """What the client's application brings."""
     timers: Timers = field(init=False)
     _deliver: Deliver | None = None
     _observe: Observe | None = None

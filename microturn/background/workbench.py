@@ -4,10 +4,11 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from microturn.background.functions import Function, fault_in
 from microturn.background.jobs import Answer, Job, Step
 from microturn.background.limits import Budget
 from microturn.background.package import MAX_DEED_CHARS
@@ -39,6 +40,8 @@ class Workbench:
         announce: Tells of a step that begins.
         ask_user: Asks for permission by voice or page, given the tool and what it would be given; the job waits
             within it.
+        functions: Of the client's application; one with the name of a tool stands in its place.
+        ask_client: Has the client call a function of its own with arguments as JSON; the job waits within it.
     """
 
     def __init__(
@@ -53,8 +56,11 @@ class Workbench:
         tracing: Tracing,
         announce: Callable[[str], None],
         ask_user: Callable[[str, str], Awaitable[bool]],
+        functions: Sequence[Function],
+        ask_client: Callable[[str, str], Awaitable[str]],
     ) -> None:
-        self.tools = tools
+        self.functions = {function.name: function for function in functions}
+        self.tools = {name: tool for name, tool in tools.items() if name not in self.functions}
         self._job = job
         self._scope = scope
         self._grants = grants
@@ -63,7 +69,13 @@ class Workbench:
         self._tracing = tracing
         self._tell_begin = announce
         self._ask_user = ask_user
+        self._ask_client = ask_client
         self._is_charged = False
+
+    @property
+    def answered(self) -> Collection[str]:
+        """Functions of the client's that have given an output for the question, also before it was corrected."""
+        return self._job.answered
 
     @property
     def tokens_left(self) -> int:
@@ -84,21 +96,32 @@ class Workbench:
             self.charge(answer.num_tokens, answer.cost_usd)
 
     async def call(self, name: str, arguments: dict[str, Any]) -> str:
-        """Use a built-in tool.
+        """Use a built-in tool, or a function of the client's.
 
         Raises:
             ToolError: there is no such tool, the user does not allow it, or it failed.
             CapacityError: the session's budget is used up.
         """
+        if function := self.functions.get(name):
+            return await self._call_function(function, arguments)
         tool = self.tools.get(name)
         if tool is None:
             raise ToolError(f"there is no tool {name[:60]!r}: use one of {', '.join(self.tools)}")
         return await self.guard(name, arguments, lambda: self._run(tool, arguments), is_acting=tool.is_acting)
 
     async def guard(
-        self, name: str, arguments: Mapping[str, Any], use: Callable[[], Awaitable[str]], *, is_acting: bool
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        use: Callable[[], Awaitable[str]],
+        *,
+        is_acting: bool,
+        within_ms: int | None = TOOL_WITHIN_MS,
     ) -> str:
         """Use any tool, one of an MCP server too, under the rules of the session.
+
+        Args:
+            within_ms: Time for it; None where it keeps its own.
 
         Raises:
             ToolError: the user does not allow it, it failed, or took too long.
@@ -112,10 +135,10 @@ class Workbench:
             self._tell_begin(name)
             self._job.has_acted |= is_acting
             try:
-                async with asyncio.timeout(TOOL_WITHIN_MS / 1000):
+                async with asyncio.timeout(None if within_ms is None else within_ms / 1000):
                     output = await (use() if name in self.tools else self._noted(name, arguments, use))
             except TimeoutError:
-                raise ToolError(f"{name} did not answer within {TOOL_WITHIN_MS // 1000} seconds") from None
+                raise ToolError(f"{name} did not answer within {(within_ms or 0) // 1000} seconds") from None
             except ToolError as error:
                 raise ToolError(self._redactor.clean(str(error))[:MAX_ERROR_CHARS]) from error
             except Exception as error:  # A tool's edge: whatever breaks in it, the job goes on.
@@ -125,6 +148,20 @@ class Workbench:
         if len(output) > MAX_OUTPUT_CHARS:
             output = f"{output[:MAX_OUTPUT_CHARS]}\n[{len(output) - MAX_OUTPUT_CHARS} characters more]"
         return output
+
+    async def _call_function(self, function: Function, arguments: dict[str, Any]) -> str:
+        """Have the client call a function. What it does there is not known: it counts as something that was changed.
+
+        It is the client's own, so nobody is asked unless the operator's rules say so.
+        """
+        if fault := fault_in(function.parameters, arguments):
+            raise ToolError(f"{function.name}: {fault}")
+
+        async def use() -> str:
+            self._job.has_acted = True
+            return await self._ask_client(function.name, json.dumps(arguments, ensure_ascii=False))
+
+        return await self.guard(function.name, arguments, use, is_acting=False, within_ms=None)
 
     async def _run(self, tool: AnyTool, arguments: dict[str, Any]) -> str:
         """Run a built-in tool."""

@@ -83,10 +83,12 @@ the client. `session.started` shows who.
   `session.commentary.append` (the result, to be told) with the `delegation_id`. A correction is a new delegation for
   the same job; a cancelled one is not answered any more.
 - `responses`: the server. Every delegation is a response, whose events come nested in `response.event`; its answer is
-  told by itself. A function that you offer in `delegation.responses.tools` is called where it needs one string and
-  nothing else: give its output with `response.item.create`, then `response.create`. All else is a job of the
-  background model, whose own model, instructions and tools are the server's. User messages in `response.item.create`
-  are asked of it as well. Tokens are counted in `microturn.job`, not in the response.
+  told by itself. It is a job of the background model, which has its own model and tools, and the functions that you
+  offer in `delegation.responses.tools`: it fills in their arguments, checked against their schemas, and calls several
+  where it needs to. Give each output with `response.item.create`, then `response.create`, within two minutes.
+  `delegation.responses.instructions` are followed by a language model behind an address. Without one, plain words call
+  the function that they mean, see docs/background.md. User messages in `response.item.create` are asked of the
+  background as well. Tokens are counted in `microturn.job`, not in the response.
 
 ## Attach, fork, end
 
@@ -111,7 +113,8 @@ to speak:
 - a response begins when the model begins to speak, or with `response.create`; it ends after 600 ms of silence;
 - `turn_detection` is echoed and has no effect; sound that does not come is taken as silence;
 - a `cancel` ends the response for the client; one that the model breaks off itself is `cancelled`, `turn_detected`;
-- a request to the background becomes a function call if a tool of the client's needs one string and nothing else;
+- a request to the background is a job that may call the functions among `tools`, one after the other or at once; the
+  job goes on with each output, and its answer is spoken. Without a background, its plain words call one of them;
 - pictures in messages are data URLs of JPEG, WebP or PNG;
 - `usage` counts the tokens read and written since the response before: the model listens all the time, so silence
   counts as well, and nothing is read twice, so no token is a cached one.

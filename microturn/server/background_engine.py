@@ -17,6 +17,7 @@ from typing import Protocol
 
 from microturn.background.conversation import Conversation
 from microturn.background.coordinator import Coordinator
+from microturn.background.functions import Application
 from microturn.background.jobs import Job
 from microturn.background.ledger import session_name
 from microturn.background.summaries import AGAIN_AFTER_TURNS, SUMMARISE_AT_SHARE, OldText, summary_event
@@ -233,6 +234,19 @@ class BackgroundEngineSession:
         number = next(each for each in count(FIRST_CLIENT_JOB) if each not in taken)
         self._submit(Act(kind=ActKind.ASK, job=number, text=text))
         return number
+
+    @property
+    def takes_instructions(self) -> bool:
+        """Whether the background follows instructions of the client's application."""
+        return self._coordinator.backend.package_policy.takes_instructions
+
+    def equip(self, application: Application) -> None:
+        """From now on the background uses what the client's application brings."""
+        self._coordinator.equip(self.session_id, application)
+
+    def give_output(self, call_id: str, output: str) -> bool:
+        """What a function of the client's has given; False for a call that does not wait, or not any more."""
+        return self._coordinator.give_output(self.session_id, call_id, output)
 
     def observe(self, show: Callable[[Job], None]) -> None:
         """Call this with a job whenever something about it has changed, and now with those there are."""

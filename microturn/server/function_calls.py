@@ -1,9 +1,13 @@
-"""A request in plain words as the call of a client's function: for functions that need one string and nothing else."""
+"""Functions of a client: as the background takes them, and calls that wait for the client's output."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, cast
+
+from microturn.background.functions import MAX_FUNCTIONS, MAX_SCHEMA_CHARS, Function
+from microturn.background.plain_calls import plain_call
+from microturn.errors import ProtocolError
 
 
 @dataclass(kw_only=True)
@@ -11,30 +15,59 @@ class FunctionCall:
     """A function that the client was asked to call."""
 
     job: int
-    question: str
+    words: tuple[str, ...] = ()
+    """What was asked, and its corrections."""
     delegation_id: str = ""
     """Of GPT-Live; empty in Realtime, which has none."""
+    is_of_background: bool = False
+    """A job of the background waits for it; else the interaction model does."""
     output: str | None = None
-    """What the client gave, until the model has it."""
+    """What the client gave, until whoever waits for it has it."""
 
 
-def arguments_of(parameters: object, text: str) -> str | None:
-    """The arguments as JSON, or None for a function that cannot be called so.
+class FunctionTool(Protocol):
+    """A function as either protocol names it."""
 
-    Args:
-        parameters: JSON Schema of the function's arguments.
-        text: What is asked.
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def description(self) -> str | None: ...
+    @property
+    def parameters(self) -> object: ...
+
+
+def functions_of(tools: Sequence[FunctionTool]) -> tuple[Function, ...]:
+    """The functions that a client offers; of several of one name, the last."""
+    functions: dict[str, Function] = {}
+    for tool in tools:
+        parameters: Any = tool.parameters if isinstance(tool.parameters, Mapping) else {}
+        if tool.name:
+            functions[tool.name] = Function(
+                name=tool.name, description=tool.description or "", parameters=cast("Mapping[str, Any]", parameters)
+            )
+    return tuple(functions.values())
+
+
+def require_few(tools: Sequence[FunctionTool], param: str) -> None:
+    """Refuse more functions than a model can read with every question.
+
+    Raises:
+        ProtocolError: too many, or their schemas are too long.
     """
-    schema: Any = parameters
-    if not isinstance(schema, Mapping):
-        return None
-    properties: Any = schema.get("properties")
-    if not isinstance(properties, Mapping):
-        return None
-    required: Any = schema.get("required") or list(properties)
-    if not isinstance(required, list) or len(required) != 1 or not isinstance(required[0], str):
-        return None
-    described: Any = properties.get(required[0])
-    if not isinstance(described, Mapping) or described.get("type") != "string":
-        return None
-    return json.dumps({required[0]: text}, ensure_ascii=False)
+    if len(tools) > MAX_FUNCTIONS:
+        raise ProtocolError(f"{len(tools)} tools exceed {MAX_FUNCTIONS}: name fewer", code="invalid_value", param=param)
+    num_chars = sum(
+        len(json.dumps([tool.description, tool.parameters], ensure_ascii=False, default=str)) for tool in tools
+    )
+    if num_chars > MAX_SCHEMA_CHARS:
+        raise ProtocolError(
+            f"descriptions and parameters of {num_chars} characters exceed {MAX_SCHEMA_CHARS}: shorten them",
+            code="invalid_value",
+            param=param,
+        )
+
+
+def call_in_words(functions: Sequence[Function], words: Sequence[str]) -> tuple[str, str] | None:
+    """Name and arguments (JSON) of the function that a request in plain words means; None where it means none."""
+    call = plain_call(functions, words)
+    return None if call is None else (call.function.name, json.dumps(call.arguments, ensure_ascii=False))

@@ -271,7 +271,7 @@ class Inbound:
                 audience=self._audience,
                 engine_session=self._engine_session,
                 setup=self._setup,
-                max_chars=self._limits.max_context_chars,
+                limits=self._limits,
             )
         if isinstance(self._engine_session, BackgroundEngineSession):
             self._engine_session.leave_to_others(lambda act: True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import uvicorn
 
@@ -55,6 +56,7 @@ async def serve(
     voice: str = "heart",
     background: Coordinator | None = None,
     is_recorded: bool = False,
+    can_see: bool = True,
     limits: Limits | None = None,
     on_ready: Callable[[str], None] = print,
     stop: asyncio.Event | None = None,
@@ -66,6 +68,7 @@ async def serve(
         listening: Where and for whom; this machine alone unless given.
         background: Does what the interaction model asks for; the caller closes it. The client does, without one.
         is_recorded: The engine keeps sessions: clients are told, and show it.
+        can_see: Pictures mean something to the model, or to the background's: where they do not, the page says so.
         on_ready: Called with the page's address once connections are accepted.
         stop: Set it to stop, as a signal would.
 
@@ -83,7 +86,9 @@ async def serve(
             model=model,
             voice=voice,
             is_recorded=is_recorded,
+            can_see=can_see,
             background=background.backend.name if background is not None else None,
+            takes_instructions=background is not None and background.backend.package_policy.takes_instructions,
         ),
         limits=limits or Limits(),
         ice_servers=listening.ice_servers,
@@ -126,7 +131,7 @@ def page_url(host: str, port: int, key: str | None, *, is_secure: bool = False) 
     name = "localhost" if host in ("0.0.0.0", "::") else host
     bracketed = f"[{name}]" if ":" in name else name
     scheme = "https" if is_secure else "http"
-    return f"{scheme}://{bracketed}:{port}/" + (f"#key={key}" if key else "")
+    return f"{scheme}://{bracketed}:{port}/" + (f"#key={quote(key, safe='')}" if key else "")
 
 
 def _new_metrics() -> "Metrics | None":

@@ -2,6 +2,7 @@
 
 import copy
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from openai.types.live import (
@@ -20,7 +21,7 @@ from openai.types.live.session_resource import Audio, AudioOutput, DelegationRes
 
 from microturn.errors import ProtocolError
 from microturn.protocol.codec import AudioCodec, codec_of
-from microturn.server.function_calls import FunctionCall
+from microturn.server.function_calls import FunctionCall, require_few
 from microturn.server.limits import Limits
 from microturn.turns.background import TurnActs
 from microturn.turns.micro_turn import Role, TextEvent
@@ -34,8 +35,12 @@ class Offer:
     voice: str
     is_recorded: bool = False
     """Whether sessions are kept: `session.store` says so, whatever was asked for."""
+    can_see: bool = True
+    """Whether pictures mean anything to the model, or to the one behind it: the page says so where they do not."""
     background: str | None = None
     """Name of the background model; None where there is none, and the client does its work."""
+    takes_instructions: bool = False
+    """Whether the background model follows instructions of the client's application."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +79,7 @@ def resolve_setup(
     voice = config.audio.output.voice if config.audio and config.audio.output else None
     if isinstance(voice, CustomVoice):
         raise unsupported("custom voices are not served: name a voice, or leave it out", "session.audio.output.voice")
-    delegation = _delegation(config, offer)
+    delegation = _delegation(config, offer, limits)
     instructions = (config.instructions or "").strip() or None
     if instructions and len(instructions) > limits.max_instructions_chars:
         raise ProtocolError(
@@ -134,7 +139,7 @@ def fork_setup(origin: SessionSetup, config: ForkSessionConfig, *, session_id: s
     resource.audio.format = _format_of(codec)
     changed = config.delegation.responses if config.delegation else None
     if isinstance(resource.delegation, DelegationResponses) and changed is not None and changed.tools is not None:
-        resource.delegation.responses.tools = [tool for tool in changed.tools if isinstance(tool, FunctionTool)]
+        resource.delegation.responses.tools = [*functions_among(changed.tools)]
     is_kept_otherwise = config.store is not None and config.store != origin.resource.store
     return replace(
         origin,
@@ -144,7 +149,9 @@ def fork_setup(origin: SessionSetup, config: ForkSessionConfig, *, session_id: s
         replaced=("store",) if is_kept_otherwise else (),
         delegations=OrderedDict(origin.delegations),
         acts=copy.deepcopy(origin.acts),
-        calls=copy.deepcopy(origin.calls),
+        calls=OrderedDict(
+            (call_id, copy.copy(call)) for call_id, call in origin.calls.items() if not call.is_of_background
+        ),
         questions=list(origin.questions),
     )
 
@@ -170,7 +177,7 @@ def unsupported(message: str, param: str) -> ProtocolError:
     return ProtocolError(message, code="unsupported", param=param)
 
 
-def _delegation(config: SessionConfig, offer: Offer) -> ClientDelegation | DelegationResponses:
+def _delegation(config: SessionConfig, offer: Offer, limits: Limits) -> ClientDelegation | DelegationResponses:
     """Who does what the model asks for. Where nobody is named, the background of this server, if it has one."""
     wanted = config.delegation
     if wanted is not None and wanted.type == "decisions":
@@ -186,12 +193,43 @@ def _delegation(config: SessionConfig, offer: Offer) -> ClientDelegation | Deleg
             "delegation.responses.tools, or delegate to 'client'",
             "session.delegation.type",
         )
-    backend = ResponsesDelegationConfig(model=offer.background or "functions", tools=[*functions] or None)
+    instructions = wanted.responses.instructions if isinstance(wanted, WantedResponses) else None
+    backend = ResponsesDelegationConfig(
+        model=offer.background or "functions",
+        tools=[*functions] or None,
+        instructions=checked_instructions(instructions, limits) if offer.takes_instructions else None,
+    )
     return DelegationResponses(type="responses", responses=backend)
 
 
+def checked_instructions(instructions: str | None, limits: Limits) -> str | None:
+    """What the client's application tells the background model.
+
+    Raises:
+        ProtocolError: it is too long.
+    """
+    if instructions and len(instructions) > limits.max_instructions_chars:
+        raise ProtocolError(
+            f"instructions of {len(instructions)} characters exceed {limits.max_instructions_chars}: shorten them",
+            code="invalid_value",
+            param="session.delegation.responses.instructions",
+        )
+    return instructions
+
+
 def _functions(wanted: WantedResponses) -> list[FunctionTool]:
-    return [tool for tool in wanted.responses.tools or [] if isinstance(tool, FunctionTool)]
+    return functions_among(wanted.responses.tools or [])
+
+
+def functions_among(tools: Sequence[object]) -> list[FunctionTool]:
+    """The functions among the tools that a client offers; others are not served.
+
+    Raises:
+        ProtocolError: they are too many, or too long.
+    """
+    functions = [tool for tool in tools if isinstance(tool, FunctionTool)]
+    require_few(functions, "session.delegation.responses.tools")
+    return functions
 
 
 def _history(items: list[InitialItem], limits: Limits) -> tuple[TextEvent, ...]:
@@ -240,7 +278,8 @@ def _replaced(config: SessionConfig, offer: Offer) -> tuple[str, ...]:
     if backend is not None:
         has_other_tools = any(not isinstance(tool, FunctionTool) for tool in backend.tools or [])
         for name in sorted(backend.model_fields_set - {"model"}):
-            differs[f"delegation.responses.{name}"] = name != "tools" or has_other_tools
+            is_taken = {"tools": not has_other_tools, "instructions": offer.takes_instructions}
+            differs[f"delegation.responses.{name}"] = not is_taken.get(name, False)
     unknown = sorted(config.model_extra or {})
     return tuple(name for name, is_different in differs.items() if is_different) + tuple(unknown)
 

@@ -38,11 +38,12 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 from microturn.background.backends.gathering import gather_stream
 from microturn.background.backends.mcp import close_toolsets
 from microturn.background.cards import INSTRUCTIONS as CARD_INSTRUCTIONS
+from microturn.background.functions import Function
 from microturn.background.jobs import Answer, BackendError
 from microturn.background.package import CHARS_PER_TOKEN, ContextPackage, PackagePolicy, estimated_tokens
 from microturn.background.summaries import INSTRUCTIONS as SUMMARY_INSTRUCTIONS
 from microturn.background.summaries import Charge
-from microturn.background.tools.tool import AnyTool, ToolError
+from microturn.background.tools.tool import ToolError
 from microturn.background.workbench import Workbench
 from microturn.turns.video import VideoFrame
 
@@ -134,7 +135,9 @@ class AgentBackend:
     def package_policy(self) -> PackagePolicy:
         """Half of the window: the rest is for instructions, tools, their output and the answer."""
         return PackagePolicy(
-            max_tokens=max(400, self._config.window_tokens // 2), max_images=4 if self._config.can_see else 0
+            max_tokens=max(400, self._config.window_tokens // 2),
+            max_images=4 if self._config.can_see else 0,
+            takes_instructions=True,
         )
 
     async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
@@ -149,7 +152,7 @@ class AgentBackend:
         toolsets = self._guarded(bench) if self._config.can_call_tools else []
         usage = RunUsage()
         try:
-            return await self._asked(self._agent, prompt, toolsets, limits, usage)
+            return await self._asked(self._agent, prompt, toolsets, limits, usage, package.instructions)
         finally:
             bench.charge(usage.total_tokens, self._cost_usd(usage))
 
@@ -170,9 +173,10 @@ class AgentBackend:
         toolsets: list[AbstractToolset[Any]],
         limits: UsageLimits,
         usage: RunUsage,
+        instructions: str = "",
     ) -> Answer:
         try:
-            text = await self._stream(agent, prompt, toolsets, limits, usage)
+            text = await self._stream(agent, prompt, toolsets, limits, usage, instructions)
         except (ModelAPIError, UnexpectedModelBehavior, UsageLimitExceeded, UserError, AgentRunError) as error:
             raise _explained(error) from error
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
@@ -201,6 +205,7 @@ class AgentBackend:
         toolsets: list[AbstractToolset[Any]],
         limits: UsageLimits,
         usage: RunUsage,
+        instructions: str,
     ) -> str:
         """The answer. What it takes is counted in ``usage`` as it goes, so that nothing is lost where it breaks off."""
         settings: dict[str, Any] = {"max_tokens": self._config.max_answer_tokens, "extra_body": self._config.extra_body}
@@ -209,6 +214,7 @@ class AgentBackend:
         # Not run_stream: that takes the first words for the answer, and a model may well say something before it calls.
         async with agent.run_stream_events(
             prompt,
+            instructions=instructions or None,
             toolsets=toolsets,
             usage_limits=limits,
             usage=usage,
@@ -232,8 +238,17 @@ class AgentBackend:
         raise BackendError("The language model broke off.", is_transient=True)
 
     def _guarded(self, bench: Workbench) -> list[AbstractToolset[Any]]:
-        """The built-in tools and those of MCP servers, all under the session's rules."""
-        own = FunctionToolset([_own_tool(tool, bench) for tool in bench.tools.values()])
+        """The built-in tools, the client's functions and those of MCP servers, all under the session's rules."""
+        own = FunctionToolset(
+            [
+                *(_own_tool(tool.name, tool.description, tool.schema, bench) for tool in bench.tools.values()),
+                *(
+                    _own_tool(each.name, each.description, _object_schema(each), bench)
+                    for each in bench.functions.values()
+                    if each.is_callable_by_name
+                ),
+            ]
+        )
         return [own, *(GuardedToolset(toolset, bench) for toolset in self._toolsets)]
 
 
@@ -267,8 +282,9 @@ class GuardedToolset(WrapperToolset[Any]):
         return self
 
     async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
-        """The server's tools."""
-        return {} if self._is_absent else await self.wrapped.get_tools(ctx)
+        """The server's tools, but for those in whose place the client has put a function."""
+        tools = {} if self._is_absent else await self.wrapped.get_tools(ctx)
+        return {name: tool for name, tool in tools.items() if name not in self._bench.functions}
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
@@ -284,11 +300,16 @@ class GuardedToolset(WrapperToolset[Any]):
         return await _told(self._bench.guard(name, tool_args, use, is_acting=True))
 
 
-def _own_tool(tool: AnyTool, bench: Workbench) -> Tool[Any]:
+def _own_tool(name: str, description: str, schema: dict[str, Any], bench: Workbench) -> Tool[Any]:
     async def use(**arguments: Any) -> str:
-        return await _told(bench.call(tool.name, arguments))
+        return await _told(bench.call(name, arguments))
 
-    return Tool.from_schema(use, name=tool.name, description=tool.description, json_schema=tool.schema)
+    return Tool.from_schema(use, name=name, description=description or None, json_schema=schema)
+
+
+def _object_schema(function: Function) -> dict[str, Any]:
+    """The arguments of a client's function, as endpoints want them: an object, also where there are none."""
+    return {"type": "object", "properties": {}, **function.parameters}
 
 
 async def _told(work: Any) -> str:

@@ -1,8 +1,10 @@
-"""The backend that needs nothing: the built-in tools answer plain questions, and it says what it cannot do."""
+"""The backend that needs nothing: built-in tools and the client's functions answer plain questions; it says what it
+cannot do."""
 
 from microturn.background.backend import Backend
 from microturn.background.jobs import Answer, BackendError
 from microturn.background.package import ContextPackage, PackagePolicy
+from microturn.background.plain_calls import PlainCall, plain_call
 from microturn.background.summaries import Charge, Summariser
 from microturn.background.tools.tool import AnyTool, Arguments, ToolError
 from microturn.background.workbench import Workbench
@@ -32,8 +34,12 @@ class ToolsBackend:
         return self._otherwise.package_policy if self._otherwise else PackagePolicy(max_images=0)
 
     async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
-        """Let the first tool that understands the question answer it."""
-        understood = _understood(package.question, bench)
+        """Let a function of the client's answer if it is meant by name, else the first tool that understands the
+        question, else a function that takes any text."""
+        call = plain_call([*bench.functions.values()], package.question.split(_CORRECTION))
+        understood = None if call is not None and call.is_named else _understood(package.question, bench)
+        if call is not None and understood is None:
+            return await _answer_of(call, package, bench)
         if understood is None:
             if self._otherwise is not None:
                 return await self._otherwise.answer(package, bench)
@@ -54,6 +60,16 @@ class ToolsBackend:
         """Let go of what lies behind."""
         if self._otherwise is not None:
             await self._otherwise.close()
+
+
+async def _answer_of(call: PlainCall, package: ContextPackage, bench: Workbench) -> Answer:
+    """What a function gives. One that has given something is not called again for a correction: it may have done it."""
+    if call.function.name in bench.answered:
+        raise BackendError(_apology(package.question, bench))
+    try:
+        return Answer(text=await bench.call(call.function.name, call.arguments))
+    except ToolError as error:
+        raise BackendError(str(error)) from error
 
 
 def _understood(question: str, bench: Workbench) -> _Understood | None:

@@ -1,19 +1,18 @@
 """Delegation to a Responses backend of this server: its background model, and functions that the client offers.
 
-What the interaction model asks for becomes a call of the client's function where one fits (it needs one string and
-nothing else); all else is a job of the background model. Either way the client sees the stream of a response.
+What the interaction model asks for is a job of the background model, which may call the client's functions. Where there
+is none, a request becomes the call of the function that its plain words mean. Either way the client sees the stream of
+a response.
 """
 
 import contextlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from openai.types.live import (
     DelegationCreatedEvent,
-    FunctionTool,
     ResponseCreateEvent,
     ResponseItemCreateEvent,
     SessionUpdateConfig,
@@ -21,6 +20,7 @@ from openai.types.live import (
 from openai.types.live.delegation_created_event import Delegation as DelegationResource
 
 from microturn.background import weaving
+from microturn.background.functions import Application, Function
 from microturn.background.jobs import Job, JobState
 from microturn.errors import CapacityError, ProtocolError, SessionClosedError
 from microturn.server.audience import Audience
@@ -29,8 +29,14 @@ from microturn.server.channel import ClientGoneError
 from microturn.server.delegation.owner import MAX_DELEGATIONS, client_report
 from microturn.server.delegation.response_stream import ResponseStream
 from microturn.server.engine_port import EngineSession
-from microturn.server.function_calls import FunctionCall, arguments_of
-from microturn.server.session_setup import SessionSetup, require_same_delegation
+from microturn.server.function_calls import FunctionCall, call_in_words, functions_of
+from microturn.server.limits import Limits
+from microturn.server.session_setup import (
+    SessionSetup,
+    checked_instructions,
+    functions_among,
+    require_same_delegation,
+)
 from microturn.turns.background import Act, ActKind, Report, ReportKind
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import turn_start_ms
@@ -45,7 +51,9 @@ class _Followed:
     """A job of the background, and the response that stands for it."""
 
     job: Job
-    stream: ResponseStream
+    delegation_id: str
+    stream: ResponseStream | None
+    """None while the client carries out a function, and after it: that ended the response."""
     is_working: bool = False
 
 
@@ -60,8 +68,7 @@ class ResponsesDelegation:
     audience: Audience
     engine_session: EngineSession
     setup: SessionSetup
-    max_chars: int
-    """Length of an item's text."""
+    limits: Limits
     _followed: OrderedDict[int, _Followed] = field(default_factory=OrderedDict[int, _Followed])
     """By number of the job."""
 
@@ -69,48 +76,39 @@ class ResponsesDelegation:
         self._calls, self._questions = self.setup.calls, self.setup.questions
         self._background = self.engine_session if isinstance(self.engine_session, BackgroundEngineSession) else None
         if self._background is not None:
-            self._background.leave_to_others(self._is_for_a_function)
+            self._equip(self._background)
             self._background.observe(self._follow)
 
     # From the model
 
     def take_in(self, output: MicroTurnOutput) -> None:
-        """Look for acts that are not the background's."""
+        """Where there is no background, acts are for the client's functions, or for nobody."""
         for act in self.setup.acts.read(output):
-            offset_ms = turn_start_ms(output.index)
-            if self._is_for_a_function(act):
-                self._carry_to_function(act, offset_ms)
-            elif self._background is None and act.kind is ActKind.ASK:
-                self._delegate(offset_ms)[1].fail(_NOBODY)
-                with contextlib.suppress(ProtocolError):  # The model has more to read than it can: it goes without.
-                    self._report(weaving.failure(act.job, _NOBODY))
-
-    def _is_for_a_function(self, act: Act) -> bool:
-        """Whether the client's functions take an act, or have taken what it changes."""
-        if act.kind is ActKind.ASK:
-            return self._function_for(act.text) is not None
-        return any(call.job == act.job for call in self._calls.values())
+            if self._background is None:
+                self._carry_to_function(act, turn_start_ms(output.index))
 
     def _carry_to_function(self, act: Act, offset_ms: int) -> None:
-        question = act.text
+        before: tuple[str, ...] = ()
         for call_id in [each for each, call in self._calls.items() if call.job == act.job]:
-            question = f"{self._calls.pop(call_id).question}; {act.text}" if act.kind is ActKind.AMEND else question
-        found = self._function_for(question) if act.kind is not ActKind.CANCEL else None
-        if found is None:
+            before = self._calls.pop(call_id).words
+        if act.kind is ActKind.CANCEL or (act.kind is ActKind.AMEND and not before):
             return
-        tool, arguments = found
+        words = (*before, act.text) if act.kind is ActKind.AMEND else (act.text,)
+        found = call_in_words(self._functions, words)
         delegation_id, stream = self._delegate(offset_ms)
+        if found is None:
+            stream.fail(_NOBODY)
+            with contextlib.suppress(ProtocolError):  # The model has more to read than it can: it goes without.
+                self._report(weaving.failure(act.job, _NOBODY))
+            return
         call_id = f"call_{stream.response_id}"
-        self._calls[call_id] = FunctionCall(job=act.job, question=question, delegation_id=delegation_id)
+        self._note_call(call_id, FunctionCall(job=act.job, words=words, delegation_id=delegation_id))
+        stream.complete_with_call(*found, call_id)
+
+    def _note_call(self, call_id: str, call: FunctionCall) -> None:
+        self._calls[call_id] = call
         if len(self._calls) > MAX_DELEGATIONS:
             self._calls.popitem(last=False)
-        stream.complete_with_call(tool.name, arguments, call_id)
-
-    def _function_for(self, question: str) -> tuple[FunctionTool, str] | None:
-        for tool in self._functions:
-            if (arguments := arguments_of(tool.parameters, question)) is not None:
-                return tool, arguments
-        return None
 
     # From the background
 
@@ -121,25 +119,43 @@ class ResponsesDelegation:
             if followed is None or followed.job is not job:
                 if job.state.is_over:
                     return  # It ended while nobody was here.
-                followed = self._followed[job.number] = _Followed(job, self._delegate(job.request.time_ms)[1])
+                followed = self._followed[job.number] = _Followed(job, *self._delegate(job.request.time_ms))
                 if len(self._followed) > MAX_DELEGATIONS:
                     self._followed.popitem(last=False)
             self._tell(followed)
 
     def _tell(self, followed: _Followed) -> None:
-        job, stream = followed.job, followed.stream
+        job = followed.job
         if not job.state.is_over:
-            if job.state is not JobState.WAITING and not followed.is_working:
+            if job.state is not JobState.WAITING and followed.stream is not None and not followed.is_working:
                 followed.is_working = True
-                stream.progress()
+                followed.stream.progress()
+            self._tell_calls(followed)
             return
         self._followed.pop(job.number, None)
+        for call_id in [each for each, call in self._calls.items() if call.is_of_background and call.job == job.number]:
+            del self._calls[call_id]
+        if job.state is JobState.CANCELLED and followed.stream is None:
+            return
+        stream = followed.stream or self._new_stream(followed.delegation_id)
         if job.state is JobState.DONE:
             stream.complete_with_text(job.text)
         elif job.state is JobState.FAILED:
             stream.fail(job.text)
         else:
             stream.cancel()
+
+    def _tell_calls(self, followed: _Followed) -> None:
+        """Each ends the response that is under way; the client's output begins the next."""
+        for call in followed.job.calls.values():
+            if call.is_told:
+                continue
+            call.is_told = True
+            noted = FunctionCall(job=followed.job.number, delegation_id=followed.delegation_id, is_of_background=True)
+            self._note_call(call.call_id, noted)
+            stream = followed.stream or self._new_stream(followed.delegation_id)
+            followed.stream = None
+            stream.complete_with_call(call.name, call.arguments, call.call_id)
 
     # From the client
 
@@ -152,14 +168,23 @@ class ResponsesDelegation:
         )
 
     def update(self, session: SessionUpdateConfig) -> None:
-        """Change the functions that the client offers."""
+        """Change the functions that the client offers, and what its application tells the background model."""
         if session.delegation is None:
             return
         require_same_delegation(session.delegation.type, "responses")
         wanted: Any = getattr(session.delegation, "responses", None)
+        config: Any = self.setup.resource.delegation
         if wanted is not None and wanted.tools is not None:
-            config: Any = self.setup.resource.delegation
-            config.responses.tools = [tool for tool in wanted.tools if isinstance(tool, FunctionTool)]
+            config.responses.tools = functions_among(wanted.tools)
+        if self._background is not None:
+            if wanted is not None and wanted.instructions is not None and self._background.takes_instructions:
+                config.responses.instructions = checked_instructions(wanted.instructions, self.limits)
+            self._equip(self._background)
+
+    def _equip(self, background: BackgroundEngineSession) -> None:
+        config: Any = self.setup.resource.delegation
+        instructions: str | None = config.responses.instructions
+        background.equip(Application(functions=self._functions, instructions=instructions or ""))
 
     def carry_out(self, event: ResponseItemCreateEvent | ResponseCreateEvent) -> None:
         """Take an item in, or answer those that wait."""
@@ -204,9 +229,9 @@ class ResponsesDelegation:
     def _bounded(self, content: Any) -> str:
         parts: Any = [content] if isinstance(content, str) else content
         text = " ".join(each if isinstance(each, str) else getattr(each, "text", None) or "" for each in parts).strip()
-        if not 0 < len(text) <= self.max_chars:
+        if not 0 < len(text) <= self.limits.max_context_chars:
             raise ProtocolError(
-                f"the item holds {len(text)} characters of text: send 1 to {self.max_chars}",
+                f"the item holds {len(text)} characters of text: send 1 to {self.limits.max_context_chars}",
                 code="invalid_value",
                 param="item",
             )
@@ -215,16 +240,33 @@ class ResponsesDelegation:
     # Inside
 
     def _tell_output(self, call_id: str) -> None:
-        """What the client's function gave: the model is told, and the response goes on with it.
+        """What the client's function gave: whoever waits for it is told, and the response goes on with it.
 
         The call is forgotten once the model has it: a refusal leaves it for the next ``response.create``.
         """
         call = self._calls[call_id]
+        if call.is_of_background:
+            del self._calls[call_id]
+            self._go_on(call_id, call)
+            return
         self._report(client_report(ReportKind.DONE, call.job, call.output or ""))
         del self._calls[call_id]
         stream = self._new_stream(call.delegation_id)
         stream.progress()
         stream.complete_with_text(call.output or "")
+
+    def _go_on(self, call_id: str, call: FunctionCall) -> None:
+        """A job of the background goes on with the output."""
+        if self._background is None or not self._background.give_output(call_id, call.output or ""):
+            raise ProtocolError(
+                f"nobody waits for the call {call_id!r} any more: it took too long, or was cancelled",
+                code="unknown_call",
+                param="type",
+            )
+        followed = self._followed.get(call.job)
+        if followed is not None and followed.stream is None:
+            followed.stream, followed.is_working = self._new_stream(call.delegation_id), True
+            followed.stream.progress()
 
     def _ask_background(self, question: str) -> None:
         if self._background is None:
@@ -262,9 +304,9 @@ class ResponsesDelegation:
         return f"resp_{uuid.uuid4().hex}"
 
     @property
-    def _functions(self) -> Sequence[FunctionTool]:
+    def _functions(self) -> tuple[Function, ...]:
         config: Any = self.setup.resource.delegation
-        return [tool for tool in config.responses.tools or [] if isinstance(tool, FunctionTool)]
+        return functions_of(config.responses.tools or [])
 
     @property
     def _model(self) -> str:

@@ -30,12 +30,15 @@ from openai.types.realtime import (
 )
 from openai.types.realtime.realtime_server_event import ConversationItemRetrieved
 
+from microturn.background.functions import Application
 from microturn.clock import Clock
 from microturn.errors import CapacityError, ProtocolError
 from microturn.protocol.codec import AudioCodec
 from microturn.protocol.realtime import RealtimeClientEvent
+from microturn.server.background_engine import BackgroundEngineSession
 from microturn.server.delegation.owner import client_report
 from microturn.server.engine_port import EngineSession
+from microturn.server.function_calls import functions_of
 from microturn.server.ingest import AudioIngest, FrameIngest
 from microturn.server.limits import Limits
 from microturn.server.realtime.conversation import Conversation, new_id
@@ -74,6 +77,7 @@ class Commands:
     ) -> None:
         self._wire = wire
         self._engine_session = engine_session
+        self._background = engine_session if isinstance(engine_session, BackgroundEngineSession) else None
         self._settings = settings
         self._limits = limits
         self._clock = clock
@@ -91,6 +95,7 @@ class Commands:
         self.frames = FrameIngest(limits)
         # A few pictures wait while one is decoded; more are refused.
         self._undecoded: asyncio.Queue[str] = asyncio.Queue(4)
+        self._equip()
 
     def carry_out(self, event: RealtimeClientEvent) -> None:
         """Do what one event asks for.
@@ -184,6 +189,7 @@ class Commands:
         if not self._has_track:
             self.audio.change_codec(self._settings.input_codec)
         self._responses.change_settings(self._settings)
+        self._equip()
         self._wire.send(
             SessionUpdatedEvent(
                 type="session.updated",
@@ -191,6 +197,11 @@ class Commands:
                 session=self._settings.resource(self._session_id, self._expires_at_s),
             )
         )
+
+    def _equip(self) -> None:
+        """Let the background know of the client's functions."""
+        if self._background is not None:
+            self._background.equip(Application(functions=functions_of(self._settings.tools)))
 
     def _create_item(self, event: ConversationItemCreateEvent) -> None:
         item = self._with_id(event.item)
@@ -239,14 +250,17 @@ class Commands:
                     ) from None
 
     def _answer(self, item: RealtimeConversationItemFunctionCallOutput) -> None:
+        output = item.output[: self._limits.max_context_chars]
         job = self._responses.job_of(item.call_id)
+        if job is None and self._background is not None and self._background.give_output(item.call_id, output):
+            return
         if job is None:
             raise ProtocolError(
                 f"no function call has the id {item.call_id[:60]!r}, or it was answered: use a call_id of ours",
                 code="unknown_call",
                 param="item.call_id",
             )
-        report = client_report(ReportKind.DONE, job, item.output[: self._limits.max_context_chars])
+        report = client_report(ReportKind.DONE, job, output)
         self._push_text(Role.TOOL, str(report))  # Refused, it leaves the call for another try.
         self._responses.forget_call(item.call_id)
 

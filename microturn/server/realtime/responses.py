@@ -4,6 +4,7 @@ A response begins with the first micro-turn that sounds, or at once when the cli
 has been silent for ``END_AFTER_TURNS``, or at once when it was interrupted.
 """
 
+import contextlib
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,9 @@ from openai.types.realtime.realtime_server_event import (
 )
 from openai.types.shared.metadata import Metadata
 
-from microturn.server.function_calls import FunctionCall, arguments_of
+from microturn.background.jobs import Job
+from microturn.server.channel import ClientGoneError
+from microturn.server.function_calls import FunctionCall, call_in_words, functions_of
 from microturn.server.media import SoundSink
 from microturn.server.playout import PlayedTurn
 from microturn.server.realtime.conversation import Conversation
@@ -123,37 +126,39 @@ class Responses:
             else:
                 self._send_sound(response, turn.audio)
 
-    def takes(self, act: Act) -> bool:
-        """Whether a request to the background is for a function of the client's, or changes one that was."""
-        if act.kind is ActKind.ASK:
-            return any(arguments_of(tool.parameters, act.text) is not None for tool in self._settings.tools)
-        return any(call.job == act.job for call in self._calls.values())
-
     def call(self, act: Act) -> bool:
-        """Turn a request to the background into a function call; False when no tool of the client's takes it.
+        """Where there is no background: turn a request to it into the function call that its words mean; False when
+        they mean none.
 
         What is corrected is called for again, as a whole. The call before it counts no more, nor does a cancelled one.
         """
-        question = act.text
-        before = [call_id for call_id, call in self._calls.items() if call.job == act.job]
-        for call_id in before:
-            dropped = self._calls.pop(call_id)
-            if act.kind is ActKind.AMEND:
-                question = f"{dropped.question}; {act.text}"
-        is_wanted = act.kind is ActKind.ASK or (act.kind is ActKind.AMEND and before)
-        return bool(is_wanted) and self._call_function(act.job, question)
+        before: tuple[str, ...] = ()
+        for call_id in [each for each, call in self._calls.items() if call.job == act.job]:
+            before = self._calls.pop(call_id).words
+        if act.kind is ActKind.CANCEL or (act.kind is ActKind.AMEND and not before):
+            return False
+        words = (*before, act.text) if act.kind is ActKind.AMEND else (act.text,)
+        found = call_in_words(functions_of(self._settings.tools), words)
+        if found is None:
+            return False
+        call_id = f"call_{self._wire.new_event_id()}"
+        self._calls[call_id] = FunctionCall(job=act.job, words=words)
+        self._send_call(*found, call_id)
+        return True
 
-    def _call_function(self, job: int, question: str) -> bool:
-        for tool in self._settings.tools:
-            if (arguments := arguments_of(tool.parameters, question)) is not None and tool.name:
-                call_id = f"call_{self._wire.new_event_id()}"
-                self._calls[call_id] = FunctionCall(job=job, question=question)
-                was_active = self._current is not None
-                (self._current or self._begin(None)).call(tool.name, arguments, call_id)
-                if not was_active:
-                    self._finish()
-                return True
-        return False
+    def follow(self, job: Job) -> None:
+        """A job of the background has changed: tell the client of the functions that it is to call."""
+        for call in job.calls.values():
+            if not call.is_told:
+                call.is_told = True
+                with contextlib.suppress(ClientGoneError):  # Noticed by the session's own tasks.
+                    self._send_call(call.name, call.arguments, call.call_id)
+
+    def _send_call(self, name: str, arguments: str, call_id: str) -> None:
+        was_active = self._current is not None
+        (self._current or self._begin(None)).call(name, arguments, call_id)
+        if not was_active:
+            self._finish()
 
     def job_of(self, call_id: str) -> int | None:
         """The job that a function call stands for; None for a call that is not ours, or was answered."""

@@ -73,8 +73,9 @@ class RealtimeSession:
             expires_at_s=expires_at_s,
             has_track=media is not None,
         )
+        self._has_background = isinstance(engine_session, BackgroundEngineSession)
         if isinstance(engine_session, BackgroundEngineSession):
-            engine_session.leave_to_others(self._responses.takes)
+            engine_session.observe(self._responses.follow)
         self._acts = ActReader()
         self._ends = Ends()
         self.num_turns = 0
@@ -114,8 +115,9 @@ class RealtimeSession:
         if output.is_speaking and not output.hear and not self._responses.is_speaking:
             self._user_turns.stop()
         self._user_turns.hear(output.index, output.hear)
-        for act in self._acts.read(output.pieces):
-            self._responses.call(act)
+        if not self._has_background:
+            for act in self._acts.read(output.pieces):
+                self._responses.call(act)
 
     async def _play(self) -> None:
         while True:

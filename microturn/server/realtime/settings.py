@@ -16,11 +16,11 @@ from openai.types.realtime.realtime_audio_input_turn_detection import SemanticVa
 
 from microturn.errors import ProtocolError
 from microturn.protocol.codec import G711_HZ, AudioCodec
+from microturn.server.function_calls import require_few
 from microturn.server.limits import Limits
 
 Modality = Literal["text", "audio"]
 PCM = AudioCodec(encoding="audio/pcm", rate_hz=24_000)
-_MAX_TOOLS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +97,7 @@ class RealtimeSettings:
 
 def _function_tools(session: RealtimeSessionCreateRequest) -> tuple[RealtimeFunctionTool, ...]:
     tools = tuple(tool for tool in session.tools or [] if isinstance(tool, RealtimeFunctionTool) and tool.name)
-    if len(tools) > _MAX_TOOLS:
-        raise ProtocolError(
-            f"{len(tools)} tools exceed {_MAX_TOOLS}: name fewer", code="invalid_value", param="session.tools"
-        )
+    require_few(tools, "session.tools")
     return tools
 
 

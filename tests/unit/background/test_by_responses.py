@@ -69,7 +69,7 @@ def delegation(
     engine_session: EngineSession, audience: Audience, setup: SessionSetup | None = None
 ) -> ResponsesDelegation:
     doubles: Any = {"audience": audience, "engine_session": engine_session}
-    return ResponsesDelegation(**doubles, setup=setup or settled(), max_chars=1_000)
+    return ResponsesDelegation(**doubles, setup=setup or settled(), limits=Limits())
 
 
 def act(index: int, text: str, *, is_end: bool = True) -> MicroTurnOutput:
