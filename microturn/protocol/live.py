@@ -160,6 +160,8 @@ UNSENT_SERVER_EVENTS: dict[str, str] = {
     "decision.event": "decisions are not served",
     "decision.item.created": "decisions are not served",
     "decision.item.deleted": "decisions are not served",
+    "session.paused": "a session that is quiet is not paused: the model listens to silence, too",
+    "session.resumed": "nothing is paused",
     "transport.dtmf.received": "telephony is not served",
     "transport.dtmf.send": "telephony is not served",
     "transport.dtmf.sent": "telephony is not served",
