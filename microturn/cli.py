@@ -316,6 +316,19 @@ def sessions_list(record: RecordDir) -> None:
     list_sessions(record)
 
 
+@sessions_app.command("export")
+def sessions_export(
+    record: RecordDir,
+    names: Annotated[list[str] | None, typer.Argument(help="Names of sessions, or 'latest'; all unless given.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for NAME.mkv and NAME.jsonl.")] = Path("out"),
+) -> None:
+    """Write sessions as Matroska files: both voices, what the camera saw, captions; and their micro-turns as JSON."""
+    from microturn.recorded import export_sessions
+
+    for path in export_sessions(record, names or (), out):
+        console.print(str(path))
+
+
 @sessions_app.command("delete")
 def sessions_delete(
     record: RecordDir,
@@ -423,6 +436,18 @@ def bench_reference(
 
     config = ModelConfig.from_json((nano_folder() / "config.json").read_text(encoding="utf-8"))
     bench_reference_command(config.backbone, num_turns=turns, json_path=json_path)
+
+
+@bench_app.command("train")
+def bench_train(
+    recipe: Annotated[str, typer.Argument(help="Such as nano or nano-gpu.")] = "nano",
+    steps: Annotated[int, typer.Option(help="Steps of each kind that are timed.")] = 6,
+    json_path: JsonPath = None,
+) -> None:
+    """Positions a second in training on this machine, plain and compiled, side by side."""
+    from microturn.recipes.train_bench import bench_training_command
+
+    bench_training_command(recipe, num_steps=steps, json_path=json_path)
 
 
 @bench_app.command("load")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from microturn.model.config import AttentionKind, BackboneConfig
 from microturn.model.convolution import ShortConvolution
 from microturn.model.normalisation import RmsNorm
-from microturn.model.passes import Convolve, Place
+from microturn.model.passes import Convolve, Place, States
 
 
 class Attention(nn.Module):
@@ -34,8 +34,8 @@ class Attention(nn.Module):
         # Column j is the bias at distance E - 1 - j: in the order of the keys, so that a span of keys is a plain slice.
         self.profile_RE = nn.Parameter(torch.randn(config.relative_width, config.extent(self.kind)) * 0.02)
 
-    def project(self, x_BTD: Tensor, convolve: Convolve, tau_B1T1: Tensor | None) -> tuple[Tensor, ...]:
-        """(B, T, D) -> queries (B, H, T, X), keys and values (B, J, T, X), relative states (B, H, T, R)."""
+    def project(self, x_BTD: Tensor, convolve: Convolve, tau_B1T1: Tensor | None) -> States:
+        """What ``Pass.attend`` takes, from (B, T, D)."""
         raw_key, raw_value = self.key(x_BTD), self.value(x_BTD)
         key = convolve(self.key_convolution, raw_key, place=Place.KEY).to(raw_key.dtype)
         value = convolve(self.value_convolution, raw_value, place=Place.VALUE).to(raw_value.dtype)
@@ -45,7 +45,7 @@ class Attention(nn.Module):
             query_BHTX = (query_BHTX.float() * tau_B1T1).to(query_BHTX.dtype)
             relative_BHTR = (relative_BHTR.float() * tau_B1T1).to(relative_BHTR.dtype)
         key_BJTX = self.key_norm(_split_heads(key, self.num_kv_heads))
-        return query_BHTX, key_BJTX, _split_heads(value, self.num_kv_heads), relative_BHTR
+        return States(query_BHTX, key_BJTX, _split_heads(value, self.num_kv_heads), relative_BHTR)
 
     def leave(self, mixed_BHTX: Tensor) -> Tensor:
         """What the heads attended to -> (B, T, D)."""

@@ -9,7 +9,7 @@ from microturn.model.config import BackboneConfig
 from microturn.model.convolution import ShortConvolution
 from microturn.model.moe import DenseMlp, MixtureOfExperts
 from microturn.model.normalisation import RmsNorm
-from microturn.model.passes import Convolve, Pass, Place
+from microturn.model.passes import Convolve, Pass, Place, States
 
 
 class Block(nn.Module):
@@ -35,7 +35,7 @@ class Block(nn.Module):
         states = self.before(x_BTD, convolve, history.logit_scale(self.attention.kind))
         return self.after(x_BTD, history.attend(*states, self.attention.profile_RE, self.layer), convolve)
 
-    def before(self, x_BTD: Tensor, convolve: Convolve, tau_B1T1: Tensor | None) -> tuple[Tensor, ...]:
+    def before(self, x_BTD: Tensor, convolve: Convolve, tau_B1T1: Tensor | None) -> States:
         """What ``Pass.attend`` takes."""
         return self.attention.project(self.attention_norm(x_BTD), convolve, tau_B1T1)
 

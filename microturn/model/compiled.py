@@ -4,14 +4,20 @@ Where matrix products are fast, a layer's time goes into what stands between the
 all layers share two functions, of any length and number of rows.
 """
 
-from typing import cast
+import os
+import shutil
 
 import torch
 from torch import Tensor
 
 from microturn.model.blocks import Block
 from microturn.model.flow_head import FlowHead
-from microturn.model.passes import Pass, WholePass, convolve_whole
+from microturn.model.passes import Pass, States, WholePass, convolve_whole
+
+
+def can_compile(device: str) -> bool:
+    """Whether ``torch.compile`` finds what it needs: on a CPU, a C++ compiler."""
+    return device != "cpu" or any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++"))
 
 
 class CompiledBlock:
@@ -26,12 +32,12 @@ class CompiledBlock:
         attention, layer = self.block.attention, self.block.layer
         x_BTD = x_BTD.float()  # as the first convolution makes it, so that the first layer's functions are the others'
         states = _before(self.block, x_BTD, history.logit_scale(attention.kind))
-        mixed_BHTX = history.attend(*cast(tuple[Tensor, ...], states), attention.profile_RE, layer)
+        mixed_BHTX = history.attend(*states, attention.profile_RE, layer)
         return _after(self.block, x_BTD, mixed_BHTX)
 
 
 @torch.compile(dynamic=True)
-def _before(block: Block, x_BTD: Tensor, tau_B1T1: Tensor | None) -> tuple[Tensor, ...]:
+def _before(block: Block, x_BTD: Tensor, tau_B1T1: Tensor | None) -> States:
     return block.before(x_BTD, convolve_whole, tau_B1T1)
 
 
@@ -42,4 +48,4 @@ def _after(block: Block, x_BTD: Tensor, mixed_BHTX: Tensor) -> Tensor:
 
 def compile_flow(head: FlowHead) -> None:
     """The same for the network behind the flow head's loss."""
-    head.velocity = torch.compile(head.velocity, dynamic=True)
+    head.velocity = torch.compile(head.velocity, dynamic=True)  # pyright: ignore[reportAttributeAccessIssue]

@@ -6,6 +6,8 @@ folder of extensions. Where it cannot be built or cannot run there is ``BlockedA
 
 import functools
 import logging
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,10 @@ EXTENT_MULTIPLE = 64
 @functools.cache
 def load() -> Any | None:
     """The extension, built if need be; None where it cannot be had, which a warning says."""
+    # Where ninja comes as a Python package, it lies beside the interpreter.
+    os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent)))
     try:
-        extension = cpp_extension.load("microturn_cpu_attention", [str(SOURCE)], extra_cflags=list(FLAGS))
+        extension: Any = cpp_extension.load("microturn_cpu_attention", [str(SOURCE)], extra_cflags=list(FLAGS))
     except (OSError, RuntimeError, ImportError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         logger.warning("attention is not compiled, training will be slower (%s): install g++ and ninja", reason)

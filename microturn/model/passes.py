@@ -9,7 +9,7 @@ Legend: B rows, T positions, C channels, H query heads, J key/value heads, X hea
 from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -29,6 +29,15 @@ class Place(IntEnum):
     VALUE = 1
     ATTENTION = 2
     MLP = 3
+
+
+class States(NamedTuple):
+    """What attention makes of the positions of one layer, before it looks at others."""
+
+    query_BHTX: Tensor
+    key_BJTX: Tensor
+    value_BJTX: Tensor
+    relative_BHTR: Tensor
 
 
 class Convolve(Protocol):
@@ -66,9 +75,7 @@ class Pass(Protocol):
 class WholePass:
     """Whole sequences from their start. Padding stands on the right, where causality hides it."""
 
-    def __init__(
-        self, config: ModelConfig, segment: Segment, attention: Callable[..., Tensor] = attend_whole
-    ) -> None:
+    def __init__(self, config: ModelConfig, segment: Segment, attention: Callable[..., Tensor] = attend_whole) -> None:
         """``attention`` does as ``attend_whole`` does."""
         self.backbone = config.backbone
         self.attention = attention

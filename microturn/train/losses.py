@@ -109,8 +109,8 @@ def without_condition(cond_ND: Tensor, share: float, generator: torch.Generator)
 def misheard_tokens(batch: Batch, config: LossConfig, generator: torch.Generator) -> Tensor:
     """What is fed back of the words heard, (B, T): a share of them is replaced by other heard tokens, at random.
 
-    The targets stay true. A model that is only shown true transcripts learns to guess the next word from those before it
-    where it should listen, and one error of its own leads it astray (exposure bias; Bengio et al. 2015).
+    The targets stay true. A model that is only shown true transcripts learns to guess the next word from those before
+    it where it should listen, and one error of its own leads it astray (exposure bias; Bengio et al. 2015).
     """
     token_BT, at_N = batch.segment.token_BT, batch.heard_at_N
     device = token_BT.device

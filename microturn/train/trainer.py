@@ -5,6 +5,7 @@ that a run of any length ends annealed. What is saved is enough to go on exactly
 """
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from torch import nn
 from microturn.data.shards import Entry, list_shards, read_episode, read_index
 from microturn.errors import CheckpointError
 from microturn.features.mel import MelStatistics
+from microturn.model.compiled import can_compile
 from microturn.model.config import ModelConfig
 from microturn.model.interaction_model import InteractionModel
 from microturn.train.augment import AugmentConfig
@@ -26,6 +28,8 @@ from microturn.train.losses import LetterHeads, LossConfig, Losses, compute_loss
 from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
 from microturn.train.parallel import Team
 from microturn.turns.vocabulary import Vocabulary
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,8 @@ class TrainConfig:
     is_bf16: bool = True
     """Autocast; the master weights stay in float32."""
     is_compiled: bool = False
-    """Layers and flow head by torch.compile; on a CPU attention too. Needs a C++ compiler."""
+    """Layers and flow head by torch.compile; on a CPU attention too. Without a C++ compiler it is left
+    out, with a warning."""
     device: str = "cpu"
     seed: int = 0
 
@@ -105,8 +110,10 @@ class Trainer:
             augment=config.augment,
         )
         self.validation = self._validation_groups(validation_shards) if validation_shards else []
-        if config.is_compiled:
+        if config.is_compiled and can_compile(config.device):
             self.model.compile_training()
+        elif config.is_compiled:
+            logger.warning("layers are not compiled, training will take twice as long: install a C++ compiler (g++)")
 
     def _start_from(self, weights: dict[str, torch.Tensor]) -> None:
         """Take weights; what they lack because they could not see starts untrained."""

@@ -1,9 +1,15 @@
 """What is fed back of the model's own speech in training."""
 
+import numpy as np
 import torch
+from tiny_runs import STATISTICS, TOKENIZER
 
+from microturn.data.packed import PackedEpisode, letters
+from microturn.features.sequence import EventQueue, Run, input_run, output_run
 from microturn.model.segment import Segment
-from microturn.train.losses import LossConfig, noisy_patches
+from microturn.train.batches import Batch, collate
+from microturn.train.losses import LossConfig, misheard_tokens, noisy_patches
+from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
 from microturn.turns.vocabulary import Kind
 
 PATCHES = 200
@@ -48,3 +54,45 @@ def test_a_hidden_utterance_shows_nothing_of_the_speech() -> None:
 
 def test_without_noise_the_true_patches_are_fed_back() -> None:
     assert (fed_back(0, hidden_share=0.0, patch_noise=0.0) == 5.0).all()
+
+
+def a_conversation() -> Batch:
+    """Two sessions in which typed words come in, and others are heard, said and written."""
+    words = (" one", " two", " three")
+    runs = []
+    for turn in range(60):
+        word = words[turn % 3]
+        queue = EventQueue()
+        queue.add([TextEvent(role=Role.USER, text=words[(turn + 1) % 3])], TOKENIZER)
+        mel = np.zeros((16, 80), np.float32)
+        output = MicroTurnOutput(index=turn, hear=word, say=words[(turn + 2) % 3], mel=mel)
+        bins = np.zeros((4, 80), np.uint8)
+        runs += [input_run(turn, bins, queue.take(), TOKENIZER.vocabulary)]
+        runs += [output_run(output, TOKENIZER)]
+    run = Run.concat(runs)
+    episode = PackedEpisode(
+        run=run, letter_N=letters([], len(run.dmel_NM)), said_letter_N=np.zeros(len(run.speech_NP), np.uint8)
+    )
+    return collate([episode, episode], TOKENIZER.vocabulary, STATISTICS)
+
+
+def test_only_what_was_heard_is_misheard_and_only_at_times() -> None:
+    batch = a_conversation()
+    true_BT = batch.segment.token_BT.clone()
+    fed_back = misheard_tokens(batch, LossConfig(misheard_share=1.0), torch.Generator().manual_seed(0))
+    is_heard = torch.zeros(true_BT.numel(), dtype=torch.bool)
+    is_heard[batch.heard_at_N] = True
+    changed = (fed_back != true_BT).flatten()
+    assert len(batch.heard_at_N) >= 2 * 60
+    assert not (changed & ~is_heard).any()
+    assert 0.1 < changed[is_heard].float().mean() < 0.6  # half of a half stays, or is drawn again
+    heard = true_BT.flatten()[batch.heard_at_N]
+    assert set(fed_back.flatten()[batch.heard_at_N].tolist()) <= set(heard.tolist())
+    assert torch.equal(batch.segment.token_BT, true_BT)
+    assert torch.equal(batch.token_target_N, a_conversation().token_target_N)
+
+
+def test_words_heard_are_found_among_those_typed_said_and_written() -> None:
+    batch = a_conversation()
+    heard = batch.segment.token_BT.flatten()[batch.heard_at_N[: len(batch.heard_at_N) // 2]]
+    assert TOKENIZER.decode(heard.tolist()).split() == ["one", "two", "three"] * 20

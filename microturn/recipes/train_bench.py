@@ -1,0 +1,140 @@
+"""``bench train``: how many positions a second a recipe trains on this machine, plain and compiled, side by side.
+
+Whole steps are timed: forward, backward, optimiser. Batches are made up, of the lengths and the make-up of rendered
+sessions, so that nothing has to be rendered first; what they say does not matter to what a step costs.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import nn
+
+from microturn.data.packed import NUM_LETTER_CLASSES, PackedEpisode
+from microturn.engine.loading import nano_folder
+from microturn.evals import metric
+from microturn.evals.bench import load
+from microturn.evals.command import published
+from microturn.evals.metric import Metric
+from microturn.evals.report import Report, SuiteReport
+from microturn.features.dmel import NUM_BINS
+from microturn.features.mel import MelStatistics
+from microturn.features.sequence import Run, input_run, output_run
+from microturn.features.tokenizer import Tokenizer
+from microturn.model.compiled import can_compile
+from microturn.model.interaction_model import InteractionModel
+from microturn.recipes import RECIPES
+from microturn.train.batches import Batch, collate
+from microturn.train.losses import LetterHeads, compute_losses
+from microturn.train.optimizer import Optimizer
+from microturn.train.trainer import TrainConfig
+from microturn.turns.micro_turn import MEL_BANDS, MicroTurnOutput
+from microturn.turns.timing import AUDIO_TOKENS_PER_TURN, MEL_FRAMES_PER_TURN
+
+NUM_TURNS = (90, 180)
+"""Micro-turns of a session: 18 to 36 s."""
+SPEAKING_SHARE = 0.2
+HEARING_SHARE = 0.3
+POSITIONS_PER_S = "positions/s"
+
+
+def bench_training(recipe: str, *, num_steps: int = 6, seed: int = 0) -> dict[str, SuiteReport]:
+    """The suite ``train``: positions a second plain and compiled, and how many times as many those are.
+
+    Steps of both take turns on the same batches; the first two of each, in which things are compiled, are left out.
+    Raises ValueError for an unknown recipe or less than one step.
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"no recipe {recipe!r}: choose one of {', '.join(RECIPES)}")
+    if num_steps < 1:
+        raise ValueError(f"--steps {num_steps} leaves nothing to time: give 1 or more")
+    tokenizer = Tokenizer.load(nano_folder() / "tokenizer.json")
+    config = RECIPES[recipe](tokenizer.vocabulary.size)
+    steppers = {"plain": _Stepper(config, is_compiled=False)}
+    if can_compile(config.device):
+        steppers["compiled"] = _Stepper(config, is_compiled=True)
+    batches = [made_up_batch(config, tokenizer, np.random.default_rng([seed, step])) for step in range(num_steps + 2)]
+    rates: dict[str, list[float]] = {name: [] for name in steppers}
+    for batch in track(batches, description="training steps", transient=True):
+        for name, stepper in steppers.items():
+            rates[name].append(stepper.step(batch))
+    kept = {name: values[2:] for name, values in rates.items()}
+    metrics = {f"{name}_positions_per_s": metric.median(values, POSITIONS_PER_S) for name, values in kept.items()}
+    metrics["speedup"] = _speedup(kept)
+    return {"train": SuiteReport(metrics=metrics)}
+
+
+def _speedup(rates: dict[str, list[float]]) -> Metric:
+    if "compiled" not in rates:
+        return metric.not_run("no C++ compiler", unit="times")
+    return metric.median([c / p for c, p in zip(rates["compiled"], rates["plain"], strict=True)], "times")
+
+
+class _Stepper:
+    """A model in training."""
+
+    def __init__(self, config: TrainConfig, *, is_compiled: bool) -> None:
+        torch.manual_seed(0)
+        self.config = config
+        self.model = InteractionModel(config.model).to(config.device).train()
+        self.letter_heads = LetterHeads(config.model.backbone.width).to(config.device)
+        if is_compiled:
+            self.model.compile_training()
+        trained = nn.ModuleDict({"model": self.model, "letter": self.letter_heads})
+        self.optimizer = Optimizer(trained, config.optimizer)
+        self.generator = torch.Generator(config.device).manual_seed(0)
+
+    def step(self, batch: Batch) -> float:
+        """Takes a step. Returns its positions a second."""
+        start_s = time.perf_counter()
+        device = self.config.device.split(":")[0]
+        with torch.autocast(device, torch.bfloat16, enabled=self.config.is_bf16):
+            losses = compute_losses(
+                self.model, self.letter_heads, batch.to(self.config.device), self.config.loss, self.generator
+            )
+        losses.total.backward()
+        self.optimizer.step(1e-3)  # waits for the device: the gradient's norm is a number
+        return batch.num_positions / (time.perf_counter() - start_s)
+
+
+def made_up_batch(config: TrainConfig, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
+    """As many sessions of one length as fit a batch, without pictures."""
+    num_turns = int(rng.integers(*NUM_TURNS))
+    episodes = [_made_up_session(num_turns, tokenizer, rng)]
+    while (len(episodes) + 1) * max(map(_length, episodes)) <= config.positions_per_batch:
+        episodes.append(_made_up_session(num_turns, tokenizer, rng))
+    statistics = MelStatistics(mean=(0.0,) * MEL_BANDS, deviation=(1.0,) * MEL_BANDS)
+    return collate(episodes, tokenizer.vocabulary, statistics)
+
+
+def _length(episode: PackedEpisode) -> int:
+    return episode.num_positions
+
+
+def _made_up_session(num_turns: int, tokenizer: Tokenizer, rng: np.random.Generator) -> PackedEpisode:
+    runs: list[Run] = []
+    for turn in range(num_turns):
+        is_speaking = rng.random() < SPEAKING_SHARE
+        output = MicroTurnOutput(
+            index=turn,
+            hear=" word" if rng.random() < HEARING_SHARE else "",
+            say=" word" if is_speaking else "",
+            mel=rng.normal(size=(MEL_FRAMES_PER_TURN, MEL_BANDS)).astype(np.float32) if is_speaking else None,
+        )
+        bins_NM = rng.integers(0, NUM_BINS, (AUDIO_TOKENS_PER_TURN, MEL_BANDS), np.uint8)
+        runs += [input_run(turn, bins_NM, [], tokenizer.vocabulary), output_run(output, tokenizer)]
+    run = Run.concat(runs)
+    return PackedEpisode(
+        run=run,
+        letter_N=rng.integers(0, NUM_LETTER_CLASSES, len(run.dmel_NM), np.uint8),
+        said_letter_N=rng.integers(0, NUM_LETTER_CLASSES, len(run.speech_NP), np.uint8),
+    )
+
+
+def bench_training_command(recipe: str, *, num_steps: int, json_path: Path | None) -> Report:
+    """Prints the table, writes the result file."""
+    settings: dict[str, str | int | None] = {"steps": num_steps, "threads": torch.get_num_threads()}
+    suites = bench_training(recipe, num_steps=num_steps)
+    return published(Report(model=recipe, suites=suites, settings={**settings, "load": load()}), json_path, None)
