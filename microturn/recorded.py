@@ -1,4 +1,5 @@
-"""What a server has recorded, and forgetting it: by hand with `microturn sessions`, by itself with `--keep-days`."""
+"""What a server has recorded: taken away as films, and forgotten, by hand with `microturn sessions` or by itself with
+`--keep-days`."""
 
 import asyncio
 import sqlite3
@@ -12,8 +13,13 @@ from rich.table import Table
 
 from microturn.background.ledger import Ledger, session_name
 from microturn.engine.journal import SessionRecord, SqliteJournal
+from microturn.engine.rebuild import turns_with_origin
 from microturn.errors import JournalError, MicroturnError
+from microturn.media.atomic import replacing
+from microturn.running.film import FilmPlan, write_film
+from microturn.running.keeping import make_folder, write_lines
 from microturn.server.log import log_event
+from microturn.timeline.summary import TurnSummary
 from microturn.turns.timing import TURN_MS
 
 JOURNAL_NAME = "sessions.sqlite"
@@ -44,6 +50,46 @@ def list_sessions(record: Path) -> None:
         Console().print(table)
     finally:
         journal.close()
+
+
+def export_sessions(record: Path, names: Sequence[str], out: Path) -> list[Path]:
+    """Write sessions as films with sound, pictures and captions, and their micro-turns as lines of JSON beside them.
+
+    Args:
+        names: ``latest`` stands for the one that began last; none stands for all.
+        out: A folder, made if need be.
+
+    Raises:
+        JournalError: no journal, or no session of a name; nothing is written then.
+        MediaError: the folder cannot be written to.
+    """
+    journal = open_recorded(record)
+    try:
+        kept = journal.sessions()
+        wanted = [kept[0].session_id if name == "latest" and kept else name for name in names]
+        chosen = [journal.session(name) for name in dict.fromkeys(wanted)] if names else kept
+        make_folder(out)
+        return [_export(journal, session, out / f"{session.session_id}.mkv") for session in chosen]
+    finally:
+        journal.close()
+
+
+def _export(journal: SqliteJournal, session: SessionRecord, path: Path) -> Path:
+    """Reads a session twice, so that hours need not fit in memory: for what is said when, then for the rest."""
+    with replacing(path) as film, replacing(path.with_suffix(".jsonl")) as lines:
+        plan = FilmPlan.of(
+            (turn.input, TurnSummary.of(turn.input, turn.output, turn.trace))
+            for turn in turns_with_origin(journal, session)
+        )
+        write_lines(lines, (summary.to_json() for summary in plan.summaries))
+        write_film(
+            film,
+            plan,
+            ((turn.input, turn.output) for turn in turns_with_origin(journal, session)),
+            title=session.session_id,
+            begun=datetime.fromtimestamp(session.created_s, UTC).isoformat(timespec="seconds"),
+        )
+    return path
 
 
 def delete_sessions(

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -104,6 +105,14 @@ class UserTrack:
         self._pending = np.concatenate([self._pending, *parts])
 
 
+class Track(Protocol):
+    """Takes sound at ``OUT_HZ``, such as a ``WavWriter``."""
+
+    def write(self, *channels: NDArray[np.int16]) -> None:
+        """Append samples: one array (num_samples,) for each channel, all of one length."""
+        ...
+
+
 class ConversationWriter:
     """Writes both sides of a conversation as it goes on: memory stays flat.
 
@@ -114,7 +123,7 @@ class ConversationWriter:
         mix: Stereo at ``OUT_HZ``: the user on the left, the model on the right.
     """
 
-    def __init__(self, reply: WavWriter, mix: WavWriter) -> None:
+    def __init__(self, reply: Track, mix: Track) -> None:
         self._reply, self._mix = reply, mix
         self._user_track = UserTrack()
         self._reply_track = ReplyTrack()

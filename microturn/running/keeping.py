@@ -1,6 +1,6 @@
 """What a run leaves behind: ``reply.wav``, ``mix.wav``, ``turns.jsonl`` and ``timeline.html``, all of them or none."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -50,10 +50,7 @@ def keeping(folder: Path, *, title: str, note: str) -> Generator[Keeper]:
     Raises:
         MediaError: the folder cannot be made or written to, or the disk is full.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MediaError(f"{folder} cannot be made ({error.strerror}): choose another --out") from error
+    make_folder(folder)
     with ExitStack() as stack:
         reply, mix, turns, timeline = (
             stack.enter_context(replacing(folder / name)) for name in (REPLY, MIX, TURNS, TIMELINE)
@@ -64,6 +61,28 @@ def keeping(folder: Path, *, title: str, note: str) -> Generator[Keeper]:
         drawn = _drawn(keeper, mix, title, note)
         with _writing():
             timeline.write_text(drawn, encoding="utf-8")
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of --out if need be.
+
+    Raises:
+        MediaError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(f"{folder} cannot be made ({error.strerror}): choose another --out") from error
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines of text.
+
+    Raises:
+        MediaError: the disk is full.
+    """
+    with _lines(path) as file, _writing():
+        file.writelines(f"{line}\n" for line in lines)
 
 
 @contextmanager
