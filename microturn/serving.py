@@ -90,6 +90,7 @@ def run_server(
                 background=coordinator,
                 model=name,
                 is_recorded=record is not None,
+                can_see=runner.can_see or (background is not None and background.can_see),
                 on_ready=on_ready,
             )
 

@@ -163,6 +163,7 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
                 "key_required": access.needs_key,
                 "transports": _transports(),
                 "recording": live.offer.is_recorded,
+                "sees": live.offer.can_see,
             }
         )
 

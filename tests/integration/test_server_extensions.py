@@ -123,6 +123,7 @@ async def test_page_and_health() -> None:
         facts = {"status": "ok", "sessions": 0, "model": "nano", "key_required": False, "recording": False}
         assert health.items() >= facts.items()
         assert "websocket" in health["transports"]
+        assert health["sees"]
         page = await browser.get("/")
         assert page.status_code == 200
         assert "default-src 'none'" in page.headers["content-security-policy"]

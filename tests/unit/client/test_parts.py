@@ -24,6 +24,7 @@ from microturn.client.transcript import Transcript
 from microturn.errors import MicroturnError, MissingDependencyError
 from microturn.protocol.extensions import TurnEvent, TurnPiece
 from microturn.protocol.live import ServerEvent
+from microturn.server.serve import page_url
 from microturn.server.tls import self_signed
 from microturn.testing.clock import ManualClock
 
@@ -43,6 +44,11 @@ HZ = 1_000
 def test_every_form_of_an_address_leads_to_the_live_surface(text: str, url: str, key: str | None) -> None:
     address = parse_address(text)
     assert (address.url, address.key) == (url, key)
+
+
+def test_any_key_comes_through_the_address_of_the_page() -> None:
+    """A '&' cut it off, and a '+' became a space."""
+    assert parse_address(page_url("127.0.0.1", 8710, "a&b+c%d#e")).key == "a&b+c%d#e"
 
 
 @pytest.mark.parametrize("text", ["", "ftp://host", "http://"])
