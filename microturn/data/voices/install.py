@@ -1,5 +1,6 @@
 """Fetches the voices that are not Python dependencies: Debian's synthesisers, Kokoro's model and its voice packs."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -50,7 +51,10 @@ def _ensure(source: str, is_present: Callable[[], bool], install: Callable[[], N
         install()
     except (MissingDependencyError, subprocess.CalledProcessError, OSError) as error:
         return Installed(source=source, is_present=False, remedy=str(error))
-    return Installed(source=source, is_present=is_present(), remedy="installed, but still not found: see the log above")
+    importlib.invalidate_caches()  # a package that this very process had installed
+    if is_present():
+        return Installed(source=source, is_present=True)
+    return Installed(source=source, is_present=False, remedy="installed, but still not found: see the log above")
 
 
 def _has_debian_voices() -> bool:
