@@ -503,7 +503,7 @@ export interface SessionClosedEvent {
 
 /** Initial configuration for a Live session, including its model, conversation instructions, audio, and delegated task handling. */
 export interface SessionConfig {
-  model: string | "gpt-live-1";
+  model: string | "gpt-live-1" | "gpt-live-1.1";
   audio?: SessionConfigAudio;
   client?: ClientConfig;
   delegation?: ClientDelegation | JsonObject;
@@ -533,7 +533,7 @@ export interface SessionConfigAudioOutput {
 export interface SessionResource {
   id: string;
   expires_at: number;
-  model: string | "gpt-live-1";
+  model: string | "gpt-live-1" | "gpt-live-1.1";
   status: "active";
   audio?: SessionResourceAudio;
   client?: ClientConfig;
@@ -613,12 +613,14 @@ export interface SessionUpdatedEvent {
 }
 
 /**
- * Cumulative audio duration for a Live session.
+ * Cumulative billable duration for a Live session.
  *
- * Values are totals for the session, not increments to sum across usage events.
+ * Eligible WebRTC sessions also report the active and paused breakdown. Do not sum values across usage events.
  */
 export interface SessionUsage {
   seconds: number;
+  active_seconds?: number;
+  paused_seconds?: number;
 }
 
 /** Reports cumulative Live audio usage and, when available, the most recent context-window usage. Delegated Responses token usage is reported separately in response.event events. */
