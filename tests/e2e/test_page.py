@@ -45,10 +45,12 @@ def engine() -> PageEngine:
 
 
 @asynccontextmanager
-async def page_server(engine: PageEngine, **options: Any) -> AsyncIterator[str]:
+async def page_server(engine: PageEngine, *, key: str | None = None, **options: Any) -> AsyncIterator[str]:
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(engine, Listening(port=0), on_ready=ready.put_nowait, stop=stop, **options))
+    serving = asyncio.create_task(
+        serve(engine, Listening(port=0, key=key), on_ready=ready.put_nowait, stop=stop, **options)
+    )
     yield await ready.get()
     stop.set()
     await serving
@@ -141,7 +143,8 @@ async def test_muted_means_silent(page, engine: PageEngine) -> None:
     mute = page.get_by_role("button", name="Mute", exact=True)
     await expect(mute).to_be_enabled(timeout=WITHIN_MS)
     await mute.click()
-    await expect(page.locator("#mute")).to_have_attribute("aria-pressed", "true")
+    await expect(page.get_by_role("button", name="Unmute", exact=True)).to_be_visible()
+    await expect(page.locator("#status")).to_have_text("Muted")
     session = engine.scripted.sessions[0]
     num_turns = len(session.inputs)
     await expect(page.locator("#strip")).to_have_attribute(
@@ -163,6 +166,116 @@ async def test_a_blocked_microphone_is_explained(browser, url: str) -> None:
     await playwright.expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
 
 
+async def test_without_a_microphone_it_can_be_typed_to(browser, url: str) -> None:
+    """No device, or none allowed: what needs no microphone still works, once the user says so."""
+    expect = playwright.expect
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotFoundError'))"
+    )
+    await page.goto(url)
+    await page.get_by_label("Type to the model").fill("hello there")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("No microphone was found", timeout=WITHIN_MS)
+    await page.get_by_role("button", name="Go on without a microphone").click()
+    await expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+    await expect(page.get_by_role("alert")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Mute", exact=True)).to_be_disabled()
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".caption.note", has_text="You typed: hello there")).to_be_visible(timeout=WITHIN_MS)
+    await context.close()
+
+
+async def test_what_is_typed_starts_the_conversation(page) -> None:
+    text = page.get_by_label("Type to the model")
+    await text.fill("hello there")
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Enter")  # impatient: it is said once all the same
+    await playwright.expect(page.locator(".caption.note", has_text="You typed: hello there")).to_be_visible(
+        timeout=WITHIN_MS
+    )
+    await playwright.expect(page.locator(".caption.you", has_text="hello there")).to_have_count(1)
+    await playwright.expect(text).to_have_value("")
+
+
+async def test_start_works_again_while_the_browser_still_asks(browser, url: str) -> None:
+    """Stopped before the question for the microphone was answered, Start was a dead button until it was."""
+    expect = playwright.expect
+    context = await browser.new_context(permissions=["microphone"])
+    page = await context.new_page()
+    await page.add_init_script(
+        "const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); let isFirst = true;"
+        "navigator.mediaDevices.getUserMedia = (wish) =>"
+        "  isFirst ? new Promise(() => (isFirst = false)) : ask(wish);"
+    )
+    await page.goto(url)
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("#status")).to_have_text("Connecting")
+    await page.get_by_role("button", name="Stop", exact=True).click()
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+    await context.close()
+
+
+async def test_paused_the_micro_turns_stand_still(page) -> None:
+    """Also in the first seconds, when they do not fill the strip yet."""
+    expect = playwright.expect
+    await page.get_by_role("button", name="Start", exact=True).click()
+    strip = page.locator("#strip")
+    await expect(strip).to_have_attribute("data-turns", re.compile(r"^([3-9]|\d{2,})$"), timeout=WITHIN_MS)
+    await page.get_by_role("button", name="Pause", exact=True).click()
+    num_turns = int(await strip.get_attribute("data-turns"))
+    await strip.scroll_into_view_if_needed()
+    box = await strip.bounding_box()
+
+    async def turn_below_the_pointer(nudge: int) -> str:
+        await page.mouse.move(box["x"] + box["width"] - 10 + nudge, box["y"] + 60)
+        await expect(page.locator("#detail")).to_contain_text("·")
+        return (await page.locator("#detail").text_content()).split()[0]
+
+    before = await turn_below_the_pointer(0)
+    more = "|".join(str(num_turns + num) for num in range(4, 30))
+    await expect(strip).to_have_attribute("data-turns", re.compile(f"^({more})$"), timeout=WITHIN_MS)
+    assert await turn_below_the_pointer(1) == before
+    await page.get_by_role("button", name="Follow", exact=True).click()
+    assert await turn_below_the_pointer(0) > before
+
+
+async def test_a_model_that_does_not_see_says_so(browser, engine: PageEngine) -> None:
+    expect = playwright.expect
+    context = await browser.new_context(permissions=["microphone", "camera"])
+    async with page_server(engine, can_see=False) as url:
+        page = await context.new_page()
+        await page.goto(url)
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await expect(page.locator("#camera")).to_be_enabled(timeout=WITHIN_MS)
+        await page.locator("#camera").click()
+        await expect(page.locator("#notice")).to_contain_text("has not learnt to see", timeout=WITHIN_MS)
+        await context.close()
+
+
+@pytest.mark.parametrize("transport", ["auto", "websocket"])
+async def test_a_missing_and_a_wrong_key_are_explained(browser, engine: PageEngine, transport: str) -> None:
+    """In words for somebody with a browser: the server's own speak of headers."""
+    expect = playwright.expect
+    context = await browser.new_context(permissions=["microphone"])
+    page = await context.new_page()
+    await page.add_init_script(f"""localStorage.setItem('microturn.settings', '{{"transport": "{transport}"}}')""")
+    async with page_server(engine, key="a&b+c%d") as url:
+        address = url.split("#", maxsplit=1)[0]
+        alert = page.get_by_role("alert")
+        await page.goto(address)
+        await expect(alert).to_contain_text("needs its key", timeout=WITHIN_MS)  # before it asks for the microphone
+        await page.goto(f"{address}#key=wrong")
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await expect(alert).to_contain_text("did not accept this key", timeout=WITHIN_MS)
+        await page.goto(url)
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
+        await context.close()
+
+
 async def test_a_failed_session_is_explained(page, engine: PageEngine) -> None:
     await page.get_by_role("button", name="Start", exact=True).click()
     await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
@@ -170,6 +283,16 @@ async def test_a_failed_session_is_explained(page, engine: PageEngine) -> None:
     # It tries to go on, is told that this session is over, and says so.
     await playwright.expect(page.get_by_role("alert")).to_contain_text("conversation was lost", timeout=WITHIN_MS)
     await playwright.expect(page.locator("#status")).to_have_text("Not connected")
+
+
+async def test_without_its_server_the_sound_does_not_start_and_the_page_says_why(browser, engine: PageEngine) -> None:
+    context = await browser.new_context(permissions=["microphone"])
+    page = await context.new_page()
+    async with page_server(engine) as url:
+        await page.goto(url)
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await playwright.expect(page.get_by_role("alert")).to_contain_text("cannot be reached", timeout=WITHIN_MS)
+    await context.close()
 
 
 async def test_a_lost_connection_comes_back_by_itself(page, engine: PageEngine) -> None:
@@ -193,10 +316,10 @@ async def test_the_camera_is_seen_and_put_away(page, engine: PageEngine) -> None
     await expect(page.locator("#camera")).to_be_enabled(timeout=WITHIN_MS)
     await page.locator("#camera").click()
     await expect(page.locator("#camera")).to_have_attribute("aria-pressed", "true", timeout=WITHIN_MS)
-    await expect(page.get_by_label("What the model sees")).to_be_visible()
+    await expect(page.get_by_label("What is sent")).to_be_visible()
     await expect(page.locator("#lanes")).to_contain_text("sees", timeout=WITHIN_MS)
     await page.locator("#camera").click()
-    await expect(page.get_by_label("What the model sees")).to_be_hidden()
+    await expect(page.get_by_label("What is sent")).to_be_hidden()
     (frame, *_) = engine.frames
     height, width, _ = frame.pixels.shape
     assert max(height, width) == 320

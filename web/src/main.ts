@@ -1,10 +1,10 @@
 // The page: one button, one session at a time.
 
 import { SoundDesk } from "./media/audio";
+import { keepAwake } from "./media/awake";
 import { DeviceError } from "./media/devices";
-import { Sight, type SightKind } from "./media/sight";
-import type { ServerEvent } from "./protocol";
-import { health, reasonForLoss, server } from "./server";
+import type { ClientEvent, ServerEvent } from "./protocol";
+import { type Health, health, KEY_MISSING, lacksKey, reasonForLoss, server } from "./server";
 import { type Phase, Session } from "./session/session";
 import type { Reactions, Transport, TransportKind } from "./session/transport";
 import { WebRtcTransport } from "./session/webrtc";
@@ -13,9 +13,12 @@ import { Captions } from "./view/captions";
 import { find } from "./view/elements";
 import { Jobs } from "./view/jobs";
 import { type Settings, SettingsDialog } from "./view/settings";
-import { showLevel, showNotice, showPhase, showQuality, showRecording } from "./view/status";
+import { SightSwitches } from "./view/sight_switches";
+import { showLevel, showMuted, showNotice, showPhase, showProblem, showQuality, showRecording } from "./view/status";
 import { Timeline } from "./view/timeline";
 import { showTries, type Try } from "./view/tries";
+
+const SEES_NOTHING = "This model has not learnt to see: the pictures reach it and tell it nothing.";
 
 /** What Start opened. */
 interface Call {
@@ -26,27 +29,31 @@ interface Call {
 class Page {
   private readonly captions = new Captions();
   private readonly timeline = new Timeline();
-  private readonly jobs = new Jobs((job, allow) =>
-    this.call?.session.send({ type: "microturn.job.decide", job, allow }),
-  );
+  private readonly jobs = new Jobs((job, allow) => this.sendLive({ type: "microturn.job.decide", job, allow }));
   private readonly settings = new SettingsDialog((changed) => void this.applySetting(changed));
+  private readonly sight = new SightSwitches({
+    cameraId: () => this.settings.values.cameraId,
+    session: () => this.call,
+    onFrame: (image, picture) => {
+      if (this.sendLive({ type: "microturn.camera_frame", image })) this.timeline.addFrame(picture);
+    },
+    onOpened: () => this.health?.sees === false && showNotice(SEES_NOTHING),
+  });
+  private health: Health | null = null;
   private call: Call | null = null;
-  private sight: Sight | null = null;
-  private isOpeningSight = false;
   private opening: SoundDesk | null = null; // before there is a session
+  private attempt = 0; // which Start it was: one that was taken back is not gone on with
   private phase: Phase = "idle";
   private isMuted = false;
+  private isBusy = false; // the server says that it does less than it should
   private mediaMs = 0;
-  private starting: Promise<void> | null = null;
-  private whenLive: (() => void)[] = [];
+  private whenDecided: (() => void)[] = []; // live or over
 
   constructor() {
     find("talk").onclick = () => (this.isIdle ? void this.start() : this.stop());
+    find("without").onclick = () => void this.start(false);
     find("mute").onclick = () => this.setMuted(!this.isMuted);
-    find("camera").onclick = () => void this.toggleSight("camera");
-    find("screen").onclick = () => void this.toggleSight("screen");
-    find("screen").hidden = !navigator.mediaDevices?.getDisplayMedia;
-    find<HTMLFormElement>("typed").onsubmit = (event) => this.sendTyped(event);
+    find<HTMLFormElement>("typed").onsubmit = (event) => void this.sendTyped(event);
     showTries((example) => this.ask(example));
     addEventListener("keydown", (event) => this.onKey(event));
     addEventListener("online", () => this.call?.session.retryNow());
@@ -55,22 +62,25 @@ class Page {
     for (const name of ["pointerdown", "visibilitychange"]) {
       document.addEventListener(name, () => this.call?.sound.wake());
     }
+    document.addEventListener("visibilitychange", () => keepAwake(!document.hidden && this.phase === "live"));
     this.show("idle", "");
-    void health().then((found) => showRecording(found?.recording ?? false));
+    void this.askHealth().then((found) => {
+      if (found && lacksKey(found) && this.phase === "idle") showProblem(KEY_MISSING);
+    });
   }
 
   private get isIdle(): boolean {
-    return !this.starting && (this.phase === "idle" || this.phase === "stopped" || this.phase === "failed");
+    return this.phase === "idle" || this.phase === "stopped" || this.phase === "failed";
   }
 
-  private start(): Promise<void> {
-    this.starting ??= this.open().finally(() => {
-      this.starting = null;
-    });
-    return this.starting;
+  private async askHealth(): Promise<Health | null> {
+    this.health = (await health()) ?? this.health;
+    if (this.isIdle) showRecording(this.health?.recording ?? false);
+    return this.health;
   }
 
-  private async open(): Promise<void> {
+  private async start(withMicrophone = true): Promise<void> {
+    const attempt = ++this.attempt;
     this.captions.reset();
     this.timeline.reset();
     this.jobs.reset();
@@ -79,20 +89,23 @@ class Page {
     this.show("connecting", "");
     let sound: SoundDesk;
     try {
-      sound = await SoundDesk.open(this.settings.values, {
+      const view = {
         onLevel: showLevel,
         onLost: () => void this.regainMicrophone(),
-        onHeld: (isHeld) => this.showHeld(isHeld),
-      });
+        onHeld: (isHeld: boolean) => this.showHeld(isHeld),
+      };
+      sound = await SoundDesk.open(this.settings.values, view, withMicrophone);
     } catch (error) {
-      const reason = error instanceof DeviceError ? error.message : `Sound cannot be started: ${String(error)}`;
-      if (this.phase === "connecting") this.show("failed", reason);
+      const reason = await reasonForSilence(error);
+      if (attempt !== this.attempt) return;
+      this.show("failed", reason);
+      showProblem(reason, error instanceof DeviceError && error.device === "microphone");
       return;
     }
-    if (this.phase !== "connecting") return sound.close(); // stopped while the browser was asking
+    if (attempt !== this.attempt) return sound.close(); // stopped while the browser was asking
     this.opening = sound;
     const kinds = await this.transportKinds();
-    if (this.phase !== "connecting") return; // put away
+    if (attempt !== this.attempt) return; // put away
     this.opening = null;
     const session: Session = new Session({
       kinds,
@@ -117,35 +130,55 @@ class Page {
   private async transportKinds(): Promise<TransportKind[]> {
     const { transport } = this.settings.values;
     if (transport !== "auto") return [transport];
-    const offered = (await health())?.transports ?? ["websocket"];
+    const offered = (await this.askHealth())?.transports ?? ["websocket"];
     return offered.includes("webrtc") && "RTCPeerConnection" in window ? ["webrtc", "websocket"] : ["websocket"];
   }
 
   private show(phase: Phase, problem: string): void {
+    const before = this.phase;
     this.phase = phase;
-    showPhase(phase, problem);
-    const isLive = phase === "live";
-    const isOn = isLive || phase === "reconnecting"; // disabled, a control would lose the focus to the page
-    const isOver = phase === "idle" || phase === "stopped" || phase === "failed";
-    for (const id of ["mute", "camera", "screen"]) find<HTMLButtonElement>(id).disabled = !isOn;
-    for (const control of find<HTMLFormElement>("typed").elements) (control as HTMLInputElement).disabled = !isOn;
-    if (phase === "reconnecting") this.call?.sound.clear();
-    if (isLive) for (const resolve of this.whenLive.splice(0)) resolve();
-    if (isOver) this.putAway();
+    showProblem(problem);
+    if (phase === "reconnecting") {
+      this.call?.sound.clear();
+      if (before === "live") showNotice("The connection was lost. The conversation goes on when it is back.", true);
+    } else if (before === "reconnecting") {
+      showNotice("");
+    }
+    keepAwake(phase === "live");
+    if (this.isIdle) {
+      if (problem) showNotice(""); // it says the same, or what no longer matters
+      this.putAway();
+    }
+    this.showControls();
+    if (phase === "live" || this.isIdle) for (const resolve of this.whenDecided.splice(0)) resolve();
   }
 
   /** Gives microphone, camera and speaker back. */
   private putAway(): void {
+    this.attempt++;
     void this.call?.sound.close();
     void this.opening?.close();
     this.call = this.opening = null;
     this.jobs.stop();
-    this.closeSight();
-    this.isMuted = false;
-    this.showMuted();
+    this.sight.close();
+    this.isMuted = this.isBusy = false;
     showLevel("you", 0);
     showLevel("model", 0);
-    for (const resolve of this.whenLive.splice(0)) resolve();
+  }
+
+  private showControls(): void {
+    showPhase(this.phase, this.isMuted);
+    showMuted(this.isMuted);
+    const isOn = this.phase === "live" || this.phase === "reconnecting"; // disabled, a control would lose the focus
+    for (const id of ["camera", "screen"]) find<HTMLButtonElement>(id).disabled = !isOn;
+    find<HTMLButtonElement>("mute").disabled = !isOn || !this.call?.sound.hasMicrophone;
+  }
+
+  /** Sends what has no meaning later; says whether there was somebody to send it to. */
+  private sendLive(event: ClientEvent): boolean {
+    if (this.phase !== "live" || !this.call) return false;
+    this.call.session.send(event);
+    return true;
   }
 
   private receive(event: ServerEvent): void {
@@ -169,6 +202,7 @@ class Page {
           if (piece.kind === "text") this.captions.addWritten(piece.text, piece.is_end, event.end_ms);
         }
         this.timeline.add(event);
+        this.showBusy(event.overload_rung > 0);
         break;
       case "microturn.job":
         this.jobs.show(event);
@@ -183,13 +217,13 @@ class Page {
     this.isMuted = isMuted;
     this.call?.sound.setMuted(isMuted);
     this.call?.session.setMuted(isMuted);
-    this.showMuted();
+    this.showControls();
   }
 
-  private showMuted(): void {
-    find("mute").setAttribute("aria-pressed", String(this.isMuted));
-    find("mute-label").textContent = this.isMuted ? "Unmute" : "Mute";
-    document.body.dataset.muted = String(this.isMuted);
+  private showBusy(isBusy: boolean): void {
+    if (isBusy === this.isBusy) return;
+    this.isBusy = isBusy;
+    showNotice(isBusy ? "The server is busy: the voice may be rougher, and answers may come late." : "", isBusy);
   }
 
   private showHeld(isHeld: boolean): void {
@@ -204,6 +238,7 @@ class Page {
     } catch {
       showNotice("The microphone was disconnected. Connect one and choose it in the settings; typing still works.");
     }
+    this.showControls();
   }
 
   private async applySetting(changed: keyof Settings): Promise<void> {
@@ -211,65 +246,25 @@ class Page {
     try {
       if (changed === "theme") this.timeline.redraw();
       else if (changed === "speakerId") await call?.sound.setSpeaker(settings.values.speakerId);
-      else if (changed === "cameraId" && this.sight?.kind === "camera") await this.openSight("camera");
+      else if (changed === "cameraId") await this.sight.changeCamera();
       else if (changed === "microphoneId" || changed === "isCleaned") await call?.sound.setMicrophone(settings.values);
     } catch (error) {
       showNotice(error instanceof Error ? error.message : String(error));
     }
+    this.showControls();
   }
 
-  private async toggleSight(kind: SightKind): Promise<void> {
-    if (this.isOpeningSight) return; // a second click while the browser asks
-    const wasOn = this.sight?.kind === kind;
-    this.closeSight();
-    if (!wasOn) await this.openSight(kind);
+  /** Starts the conversation where there is none; says whether it is on. */
+  private async becomeLive(): Promise<boolean> {
+    if (this.isIdle) void this.start();
+    if (this.phase === "connecting") await new Promise<void>((resolve) => this.whenDecided.push(resolve));
+    if (this.phase === "reconnecting") showNotice("The connection is not back yet. Try again in a moment.", true);
+    return this.phase === "live";
   }
 
-  private async openSight(kind: SightKind): Promise<void> {
-    this.closeSight();
-    showNotice("");
-    const { call } = this;
-    this.isOpeningSight = true;
-    try {
-      const sight = await Sight.open(kind, this.settings.values.cameraId, find<HTMLVideoElement>("video"), {
-        onFrame: (image, picture) => {
-          this.call?.session.send({ type: "microturn.camera_frame", image });
-          if (this.phase === "live") this.timeline.addFrame(picture);
-        },
-        onLost: () => {
-          this.closeSight();
-          showNotice(kind === "camera" ? "The camera was disconnected." : "The screen is no longer shared.");
-        },
-      });
-      if (!call || this.call !== call) return sight.close(); // stopped meanwhile
-      this.sight = sight;
-    } catch (error) {
-      showNotice(error instanceof Error ? error.message : String(error));
-    } finally {
-      this.isOpeningSight = false;
-    }
-    this.showSight();
-  }
-
-  private closeSight(): void {
-    this.sight?.close();
-    this.sight = null;
-    this.showSight();
-  }
-
-  private showSight(): void {
-    for (const kind of ["camera", "screen"]) {
-      find(kind).setAttribute("aria-pressed", String(this.sight?.kind === kind));
-    }
-    find("preview").hidden = !this.sight;
-    find("preview").dataset.kind = this.sight?.kind ?? "";
-  }
-
-  /** Asks an example aloud; starts the conversation if there is none. */
+  /** Asks an example aloud. */
   private async ask(example: Try): Promise<void> {
-    if (this.isIdle) await this.start();
-    if (this.phase === "connecting") await new Promise<void>((resolve) => this.whenLive.push(resolve));
-    if (this.phase !== "live" || !this.call) return;
+    if (!(await this.becomeLive()) || !this.call) return;
     const { session, sound } = this.call;
     if (this.isMuted) session.setMuted(false); // the server listens to the phrase; the microphone stays shut
     await sound
@@ -278,12 +273,12 @@ class Page {
     if (this.isMuted) session.setMuted(true);
   }
 
-  private sendTyped(event: SubmitEvent): void {
+  private async sendTyped(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const input = find<HTMLInputElement>("text");
-    const text = input.value.trim();
-    if (!text || this.phase !== "live") return;
-    this.call?.session.send({ type: "microturn.text", text });
+    if (!input.value.trim() || !(await this.becomeLive())) return;
+    const text = input.value.trim(); // sent once, however often it was asked for while there was no conversation
+    if (!text || !this.sendLive({ type: "microturn.text", text })) return;
     this.captions.addTyped(text, this.mediaMs);
     input.value = "";
   }
@@ -293,7 +288,7 @@ class Page {
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (event.key === "Escape") showNotice("");
     const isOn = this.phase === "live" || this.phase === "reconnecting";
-    if (event.key === "m" && isOn) this.setMuted(!this.isMuted);
+    if (event.key.toLowerCase() === "m" && isOn) this.setMuted(!this.isMuted);
   }
 }
 
@@ -301,6 +296,12 @@ function connect(kind: TransportKind, sound: SoundDesk, reactions: Reactions): T
   return kind === "webrtc"
     ? new WebRtcTransport(server(), sound, reactions)
     : new WebSocketTransport(server(), sound, reactions);
+}
+
+/** Why sound could not be started. Without its server the page lacks a part of it, which the browser does not say. */
+async function reasonForSilence(error: unknown): Promise<string> {
+  if (error instanceof DeviceError) return error.message;
+  return (await health()) ? `Sound cannot be started: ${String(error)}` : reasonForLoss(false);
 }
 
 new Page();

@@ -2,12 +2,14 @@
 
 import type { Server, TransportKind } from "./session/transport";
 
-interface Health {
+export interface Health {
   key_required: boolean;
   /** Absent on a server that has the WebSocket alone. */
   transports?: TransportKind[];
   /** Whether conversations are kept. */
   recording?: boolean;
+  /** Whether pictures mean anything to the model. */
+  sees?: boolean;
 }
 
 const ANSWER_WITHIN_MS = 4000;
@@ -28,6 +30,19 @@ export async function health(): Promise<Health | null> {
   }
 }
 
+export const KEY_MISSING = "This server needs its key. Open the whole address that it printed, with #key= at the end.";
+
+/** Whether no conversation can come about, because the address came without its key. */
+export function lacksKey(found: Health): boolean {
+  return found.key_required && !server().key;
+}
+
+async function isFull(): Promise<boolean> {
+  const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+  const answer = await fetch("readyz", { cache: "no-store", signal }).catch(() => null);
+  return answer?.status === 503;
+}
+
 /** Why a connection failed: a browser does not say, the health check does. */
 export async function reasonForLoss(wasStarted: boolean): Promise<string> {
   const found = await health();
@@ -37,9 +52,9 @@ export async function reasonForLoss(wasStarted: boolean): Promise<string> {
       : "This device is offline. Connect it to a network, then press Start.";
   }
   if (wasStarted) return "The connection was lost. Press Start to begin again.";
-  if (found.key_required && !server().key)
-    return "This server needs its key. Open the whole address that it printed, with #key= at the end.";
+  if (lacksKey(found)) return KEY_MISSING;
+  if (await isFull()) return "The server is full. Try again when another conversation has ended.";
   if (found.key_required)
-    return "The server did not accept the connection: the key may be wrong, or the server is full. Its log says which.";
+    return "The server did not accept this key. Open the whole address that it printed, with #key= at the end.";
   return "The server did not accept the connection. Its log says why.";
 }

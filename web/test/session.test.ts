@@ -117,6 +117,26 @@ test("a connection that looks open but brings no micro-turns is taken up anew", 
   expect(phases.map(([phase]) => phase)).toContain("reconnecting");
 });
 
+test("a connection that never brings a micro-turn is taken up anew", async () => {
+  const { latest, transports } = opened(["websocket"]);
+  latest().begin();
+  await vi.advanceTimersByTimeAsync(13_000);
+  expect(transports[0]?.isDropped).toBe(true);
+  expect(latest().opening).toEqual({ kind: "resume", token: "t" });
+});
+
+test.each([
+  ["expired", "longest time"],
+  ["close_requested", "server's side"],
+])("a conversation that the server ends (%s) says so", (reason, words) => {
+  const { latest, phases } = opened(["websocket"]);
+  latest().begin();
+  latest().reactions.onEvent({ type: "session.closed", reason } as ServerEvent);
+  latest().reactions.onClosed({ isRegular: true, reason: "" });
+  expect(phases.at(-1)?.[0]).toBe("stopped");
+  expect(phases.at(-1)?.[1]).toContain(words);
+});
+
 test("while the system holds the sound, no micro-turns are no loss", async () => {
   const { session, latest, transports } = opened(["websocket"]);
   latest().begin();

@@ -37,20 +37,20 @@ export class SoundDesk implements SoundPort {
     this.whenClosed = resolve;
   });
 
-  /** Asks for the microphone and starts both directions. Call it from a click. */
-  static async open(settings: SoundSettings, view: SoundView): Promise<SoundDesk> {
+  /** Starts both directions, with the microphone or without one. Call it from a click. */
+  static async open(settings: SoundSettings, view: SoundView, withMicrophone = true): Promise<SoundDesk> {
     requireDevices();
-    const stream = await askForMicrophone(settings);
+    const stream = withMicrophone ? await askForMicrophone(settings) : null;
     const context = new AudioContext({ latencyHint: "interactive" });
     try {
       await context.audioWorklet.addModule(new URL("worklets.js", document.baseURI));
       await context.resume();
       const desk = new SoundDesk(context, view);
-      desk.connect(stream);
+      if (stream) desk.connect(stream);
       await desk.setSpeaker(settings.speakerId);
       return desk;
     } catch (error) {
-      stopTracks(stream);
+      if (stream) stopTracks(stream);
       await context.close();
       throw error;
     }
@@ -79,6 +79,10 @@ export class SoundDesk implements SoundPort {
       this.onPcm?.(data.pcm);
     };
     this.playback.port.onmessage = ({ data }: MessageEvent<PlaybackReport>) => view.onLevel("model", data.level);
+  }
+
+  get hasMicrophone(): boolean {
+    return this.microphone !== null;
   }
 
   get outgoing(): MediaStreamTrack {
@@ -123,12 +127,15 @@ export class SoundDesk implements SoundPort {
     this.playback.port.postMessage(order);
   }
 
-  /** Says a recorded phrase into the session, for everybody to hear. Resolves when it has been said. */
+  /** Says a recorded phrase into the session, for everybody to hear. Resolves when it has been said, or the desk closed. */
   async say(url: string): Promise<void> {
     const response = await fetch(url);
     if (!response.ok) throw new Error(`${url}: ${response.status}`);
+    const bytes = await response.arrayBuffer();
+    if (this.isClosed) return;
     const source = this.context.createBufferSource();
-    source.buffer = await this.context.decodeAudioData(await response.arrayBuffer());
+    source.buffer = await this.context.decodeAudioData(bytes);
+    if (this.isClosed) return;
     source.connect(this.bus);
     source.connect(this.context.destination);
     const said = new Promise((resolve) => {
@@ -171,7 +178,10 @@ export class SoundDesk implements SoundPort {
     this.microphone.connect(this.gate);
     for (const track of stream.getAudioTracks()) {
       track.enabled = !this.isMuted;
-      track.onended = () => this.view.onLost();
+      track.onended = () => {
+        this.disconnect();
+        this.view.onLost();
+      };
     }
   }
 

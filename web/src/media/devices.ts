@@ -1,9 +1,17 @@
 // Microphones, cameras and speakers: what there is, and why one cannot be had.
 
-/** Why a device cannot be used, in words for the user. */
-export class DeviceError extends Error {}
-
 export type DeviceKind = "microphone" | "camera" | "screen";
+
+/** Why a device cannot be used, in words for the user. */
+export class DeviceError extends Error {
+  constructor(
+    message: string,
+    /** The one device that is missing; absent where none can be had. */
+    readonly device?: DeviceKind,
+  ) {
+    super(message);
+  }
+}
 
 const REMEDIES: Record<DeviceKind, Record<string, string>> = {
   microphone: {
@@ -28,7 +36,7 @@ const REMEDIES: Record<DeviceKind, Record<string, string>> = {
 export function explained(error: unknown, kind: DeviceKind): DeviceError {
   if (error instanceof DeviceError) return error;
   const name = nameOf(error);
-  return new DeviceError(REMEDIES[kind][name] ?? `The ${kind} cannot be used (${name}).`);
+  return new DeviceError(REMEDIES[kind][name] ?? `The ${kind} cannot be used (${name}).`, kind);
 }
 
 /** Whether a device that was asked for by its id is no longer there. */

@@ -79,7 +79,7 @@ async function askForCamera(cameraId: string): Promise<MediaStream> {
     return await navigator.mediaDevices.getUserMedia({
       video: {
         deviceId: cameraId ? { exact: cameraId } : undefined,
-        facingMode: cameraId ? undefined : "user",
+        facingMode: cameraId ? undefined : "environment", // what is before the user; where there is one camera, that one
         width: { ideal: 640 },
         height: { ideal: 480 },
         frameRate: { ideal: 15 },

@@ -1,7 +1,7 @@
 // One conversation, over as many connections as it takes: tries the better transport first and the other when it
 // fails, comes back with the resume token when a connection is lost, and says in words what could not be helped.
 
-import type { ClientEvent, ServerEvent } from "../protocol";
+import type { ClientEvent, ServerEvent, SessionClosedEvent } from "../protocol";
 import { ArrivalWatch, grade, type Quality } from "./quality";
 import type { Closing, Opening, Reactions, Transport, TransportKind } from "./transport";
 
@@ -27,6 +27,13 @@ export const RETRY_AFTER_MS = [0, 500, 1000, 2000, 4000, ...Array<number>(11).fi
 const SILENT_FOR_MS = 8000; // so long without a micro-turn, and a connection that looks open is dead
 const MEASURE_EVERY_MS = 3000;
 const CLOSE_WITHIN_MS = 1500;
+const OVER_THERE = "The conversation was ended on the server's side. Press Start to begin another.";
+/** Said where the user did not end it. */
+const ENDED: Partial<Record<SessionClosedEvent["reason"], string>> = {
+  expired: "The conversation reached the longest time that the server allows. Press Start to begin another.",
+  close_requested: OVER_THERE,
+  remote_hangup: OVER_THERE,
+};
 
 export class Session {
   private phase: Phase = "idle";
@@ -40,6 +47,7 @@ export class Session {
   isHeld = false;
   private turnAtMs: number | null = null; // when the last one came over this connection
   private firstReason = ""; // why the better transport failed
+  private lastWords = ""; // why the server ended the conversation
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private measureTimer: ReturnType<typeof setInterval> | undefined;
   private readonly arrivals = new ArrivalWatch();
@@ -112,6 +120,9 @@ export class Session {
       this.enter("live");
     } else if (event.type === "microturn.extensions.enabled") {
       this.resumeToken = event.resume_token;
+      this.turnAtMs = performance.now(); // from here on micro-turns are due
+    } else if (event.type === "session.closed") {
+      this.lastWords = ENDED[event.reason] ?? "";
     } else if (event.type === "microturn.turn") {
       this.turnAtMs = performance.now();
       this.arrivals.note(this.turnAtMs);
@@ -125,7 +136,7 @@ export class Session {
   private async lost({ isRegular, reason }: Closing): Promise<void> {
     const { transport } = this;
     this.transport = null;
-    if (isRegular) return this.end("stopped", "");
+    if (isRegular) return this.end("stopped", this.lastWords);
     if (!this.wasStarted && this.kinds.length > 1) {
       this.kinds.shift();
       this.firstReason ||= reason;
@@ -139,7 +150,7 @@ export class Session {
     }
     const phase = this.phase;
     const words = reason || (this.wasStarted ? "" : this.firstReason);
-    const problem = words ? sentence(words) : await this.options.explain(this.wasStarted);
+    const problem = sentence(words) || (await this.options.explain(this.wasStarted));
     if (this.phase === phase && !this.transport && transport) this.end("failed", problem);
   }
 
@@ -174,8 +185,8 @@ export class Session {
   }
 }
 
-/** A server's message as a sentence of the page. */
-function sentence(text: string): string {
+/** A server's message as a sentence of the page; nothing where there is none. */
+export function sentence(text: string): string {
   const capital = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+  return /[.!?]$/.test(capital) ? capital : capital && `${capital}.`;
 }

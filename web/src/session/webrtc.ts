@@ -9,12 +9,14 @@ const GATHER_WITHIN_MS = 2000; // the answer is one HTTP response, so candidates
 const OPEN_WITHIN_MS = 8000;
 const RECOVER_WITHIN_MS = 4000; // "disconnected" often heals by itself
 const MAX_UNSENT_BYTES = 1_000_000;
+const UNAUTHORIZED = 401;
 
 export class WebRtcTransport implements Transport {
   readonly kind = "webrtc";
   private readonly peer = new RTCPeerConnection();
   private channel: RTCDataChannel | null = null;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private openTimer: ReturnType<typeof setTimeout> | undefined;
+  private recoverTimer: ReturnType<typeof setTimeout> | undefined;
   private refusal = "";
   private isServerStopping = false;
   private lastReceived = 0;
@@ -36,12 +38,12 @@ export class WebRtcTransport implements Transport {
     this.channel = channel;
     channel.onmessage = ({ data }) => this.receive(JSON.parse(data as string) as ServerEvent);
     channel.onclose = () => this.end("");
-    this.timer = setTimeout(() => this.end("no way through to the server was found"), OPEN_WITHIN_MS);
-    this.negotiate().catch((error: Error) => this.end(error.message));
+    this.openTimer = setTimeout(() => this.end("no way through to the server was found"), OPEN_WITHIN_MS);
+    this.negotiate().catch((error: Error) => this.channel && this.end(error.message));
   }
 
   start(): void {
-    clearTimeout(this.timer); // the track has been flowing since the connection stood
+    clearTimeout(this.openTimer); // the track has been flowing since the connection stood
   }
 
   send(event: ClientEvent): void {
@@ -70,8 +72,10 @@ export class WebRtcTransport implements Transport {
   }
 
   drop(): void {
-    clearTimeout(this.timer);
+    clearTimeout(this.openTimer);
+    clearTimeout(this.recoverTimer);
     if (this.channel) this.channel.onmessage = this.channel.onclose = null;
+    this.channel = null;
     this.peer.onconnectionstatechange = this.peer.ontrack = null;
     this.peer.close();
     this.sound.playTrack(null);
@@ -93,6 +97,8 @@ export class WebRtcTransport implements Transport {
       }),
     });
     const answer = await response.json().catch(() => null);
+    // That a key is wrong or missing, the server tells programs; the page has words of its own.
+    if (response.status === UNAUTHORIZED) throw new Error("");
     if (!response.ok) throw new Error(answer?.error?.message ?? `the server answered ${response.status}`);
     await peer.setRemoteDescription({ type: "answer", sdp: answer.transport.sdp });
   }
@@ -108,9 +114,9 @@ export class WebRtcTransport implements Transport {
 
   private watch(): void {
     const state = this.peer.connectionState;
+    clearTimeout(this.recoverTimer);
     if (state === "failed" || state === "closed") this.end("");
-    else if (state === "disconnected") this.timer = setTimeout(() => this.end(""), RECOVER_WITHIN_MS);
-    else if (state === "connected") clearTimeout(this.timer);
+    else if (state === "disconnected") this.recoverTimer = setTimeout(() => this.end(""), RECOVER_WITHIN_MS);
   }
 
   private end(reason: string): void {

@@ -17,15 +17,31 @@ interface Line {
 
 const NEW_UTTERANCE_MS = 1200; // silence after which words begin a new line
 const MAX_LINES = 400;
-const NEAR_END_PX = 160;
+const NEAR_END_PX = 24;
 
 export class Captions {
   private readonly list = find("captions");
   private readonly empty = find("empty");
+  /** Read out by screen readers. What is spoken is heard already, and read out it would talk into the conversation. */
+  private readonly written = find("written");
   private open: Partial<Record<Side, Line>> = {}; // the utterance that each side is in
   private note: Text | null = null; // a written text that goes on in the next turn
+  private isFollowing = true; // until the reader scrolls back
+
+  constructor() {
+    const { list } = this;
+    let lastTop = 0;
+    list.onscroll = () => {
+      const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX;
+      this.isFollowing = isAtEnd || (this.isFollowing && list.scrollTop >= lastTop);
+      lastTop = list.scrollTop;
+    };
+    new ResizeObserver(() => this.follow()).observe(list); // a message above, or a keyboard below, takes room
+  }
 
   reset(): void {
+    this.isFollowing = true;
+    this.written.textContent = "";
     this.list.replaceChildren();
     this.open = {};
     this.note = null;
@@ -47,7 +63,8 @@ export class Captions {
   addTyped(text: string, timeMs: number): void {
     const node = this.line("you", timeMs);
     node.data = text;
-    node.parentElement?.append(make("span", "mark-typed", "typed"));
+    node.parentElement?.append(" ", make("span", "mark-typed", "typed"));
+    this.isFollowing = true;
     this.follow();
   }
 
@@ -55,7 +72,10 @@ export class Captions {
   addWritten(text: string, isEnd: boolean, timeMs: number): void {
     this.note ??= this.line("note", timeMs);
     this.note.data += text;
-    if (isEnd) this.note = null;
+    if (isEnd) {
+      this.written.textContent = `The model writes: ${this.note.data}`;
+      this.note = null;
+    }
     this.follow();
   }
 
@@ -63,7 +83,8 @@ export class Captions {
   cut(timeMs: number): void {
     const line = this.open.model;
     if (line && timeMs - line.endMs < NEW_UTTERANCE_MS) {
-      line.text.parentElement?.append(make("span", "mark-cut", "cut off"));
+      line.text.parentElement?.append(" ", make("span", "mark-cut", "cut off"));
+      this.follow();
     }
     delete this.open.model;
   }
@@ -73,14 +94,13 @@ export class Captions {
     const item = make("li", `caption ${kind}`);
     const text = document.createTextNode("");
     const who = make("span", "sr", { you: "You: ", model: "Model: ", note: "Model writes: " }[kind]);
-    item.append(who, make("time", "", clockText(timeMs)), text);
+    item.append(who, make("time", "", clockText(timeMs)), " ", text);
     this.list.append(item);
     while (this.list.children.length > MAX_LINES) this.list.firstElementChild?.remove();
     return text;
   }
 
   private follow(): void {
-    const { list } = this;
-    if (list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX) list.scrollTop = list.scrollHeight;
+    if (this.isFollowing) this.list.scrollTop = this.list.scrollHeight;
   }
 }

@@ -5,7 +5,8 @@ import { drawCard, type Tick } from "./cards";
 import { find, make } from "./elements";
 import { grow, readMarkdown } from "./markdown";
 
-export type Decide = (job: number, isAllowed: boolean) => void;
+/** Says whether the word went out. */
+export type Decide = (job: number, isAllowed: boolean) => boolean;
 
 const STATES: Record<JobEvent["state"], string> = {
   waiting: "waiting",
@@ -147,8 +148,8 @@ class Entry {
       const button = make("button", "quiet small", text);
       button.type = "button";
       button.onclick = () => {
+        if (!this.decide(job, isAllowed)) return; // no connection: asked again when it is back
         for (const each of this.ask.querySelectorAll("button")) each.disabled = true;
-        this.decide(job, isAllowed);
       };
       this.ask.append(button);
     }

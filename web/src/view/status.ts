@@ -1,7 +1,7 @@
 // The small signs around the conversation: phase, problem, levels, quality of the connection, recording.
 
 import type { Grade, Quality } from "../session/quality";
-import type { Phase } from "../session/session";
+import { type Phase, sentence } from "../session/session";
 import type { TransportKind } from "../session/transport";
 import { find } from "./elements";
 
@@ -17,16 +17,36 @@ const GRADES: Record<Grade, string> = { good: "Good connection", fair: "Fair con
 const QUIET_DB = -54;
 const LOUD_DB = -6;
 
-export function showPhase(phase: Phase, problem: string): void {
+const BEFORE = "Press Start, allow the microphone, and say “count to ten”. Or type something, or click a thing to try.";
+/** What stands where nothing has been said yet. */
+const EMPTY: Record<Phase, string> = {
+  idle: BEFORE,
+  connecting: "One moment. The browser may ask for the microphone.",
+  reconnecting: "",
+  live: "Say something. Both sides appear here as they are spoken.",
+  stopped: BEFORE,
+  failed: "",
+};
+
+export function showPhase(phase: Phase, isMuted: boolean): void {
   document.body.dataset.state = phase;
-  find("status").textContent = PHASES[phase].status;
+  const status = phase === "live" && isMuted ? "Muted" : PHASES[phase].status;
+  if (find("status").textContent !== status) find("status").textContent = status;
   find("talk-label").textContent = PHASES[phase].label;
-  showProblem(problem);
+  find("empty").textContent = EMPTY[phase];
 }
 
-export function showProblem(problem: string): void {
-  find("problem").textContent = problem;
+/** Why there is no conversation. */
+export function showProblem(problem: string, canGoWithout = false): void {
+  find("problem-text").textContent = problem;
+  find("without").hidden = !canGoWithout;
   find("problem").hidden = !problem;
+}
+
+export function showMuted(isMuted: boolean): void {
+  find("mute").dataset.on = String(isMuted);
+  find("mute-label").textContent = isMuted ? "Unmute" : "Mute";
+  document.body.dataset.muted = String(isMuted);
 }
 
 const NOTICE_MS = 20_000;
@@ -35,7 +55,7 @@ let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 /** Something that went wrong beside the conversation, which goes on. It leaves by itself unless it is to stay. */
 export function showNotice(notice: string, stays = false): void {
   clearTimeout(noticeTimer);
-  find("notice").textContent = notice;
+  find("notice").textContent = sentence(notice);
   find("notice").hidden = !notice;
   if (notice && !stays) noticeTimer = setTimeout(() => showNotice(""), NOTICE_MS);
 }

@@ -20,6 +20,8 @@ export class Timeline {
   private columns: Column[] = [];
   private chosen: number | null = null; // position in `columns`
   private isFollowing = true;
+  private startX = 0; // where the first cell starts: few turns stand at the right edge, where new ones come
+  private placedLeft: number | null = null; // where our own scrolling left the strip
   private isDrawn = true;
   private lanes: Lane[] = [];
   private waitingFrames: { num: number; picture: HTMLCanvasElement | null } = { num: 0, picture: null };
@@ -28,7 +30,7 @@ export class Timeline {
   constructor() {
     const { scroller } = this;
     this.followButton.onclick = () => this.setFollowing(!this.isFollowing);
-    scroller.onscroll = () => (this.isAtEnd() === this.isFollowing ? this.redraw() : this.setFollowing(this.isAtEnd()));
+    scroller.onscroll = () => this.scrolled();
     scroller.onpointermove = (event) => this.choose(this.positionAt(event));
     scroller.onpointerdown = (event) => this.choose(this.positionAt(event));
     scroller.onpointerleave = ({ pointerType }) => pointerType === "mouse" && this.choose(null);
@@ -111,9 +113,17 @@ export class Timeline {
 
   private setFollowing(isFollowing: boolean): void {
     this.isFollowing = isFollowing;
-    this.followButton.setAttribute("aria-pressed", String(!isFollowing));
+    this.followButton.dataset.on = String(!isFollowing);
     this.followButton.textContent = isFollowing ? "Pause" : "Follow";
     this.redraw();
+  }
+
+  /** The user's scrolling pauses, and at the end follows again; our own says nothing, and may come after a click on Pause. */
+  private scrolled(): void {
+    const isOurs = this.scroller.scrollLeft === this.placedLeft;
+    if (!isOurs) this.placedLeft = null;
+    if (isOurs || this.isAtEnd() === this.isFollowing) this.redraw();
+    else this.setFollowing(this.isAtEnd());
   }
 
   private isAtEnd(): boolean {
@@ -123,12 +133,7 @@ export class Timeline {
 
   private positionAt(event: PointerEvent): number {
     const x = event.clientX - this.scroller.getBoundingClientRect().left + this.scroller.scrollLeft;
-    return Math.floor((x - this.startX()) / CELL);
-  }
-
-  /** Where the first cell starts: few turns stand at the right edge, where new ones come. */
-  private startX(): number {
-    return Math.max(0, this.scroller.clientWidth - this.columns.length * CELL);
+    return Math.floor((x - this.startX) / CELL);
   }
 
   private choose(position: number | null): void {
@@ -149,7 +154,7 @@ export class Timeline {
     const position = Math.max(0, Math.min(last, to));
     this.setFollowing(position === last);
     this.choose(position);
-    const x = this.startX() + position * CELL;
+    const x = this.startX + position * CELL;
     const { scrollLeft, clientWidth } = this.scroller;
     if (x < scrollLeft || x + CELL > scrollLeft + clientWidth) this.scroller.scrollLeft = x - clientWidth / 2;
   }
@@ -170,15 +175,20 @@ export class Timeline {
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(height * scale);
     canvas.style.width = `${width}px`;
-    this.spacer.style.width = `${Math.max(width, this.columns.length * CELL)}px`;
-    if (this.isFollowing) scroller.scrollLeft = scroller.scrollWidth;
+    const long = this.columns.length * CELL;
+    if (this.isFollowing) this.startX = Math.max(0, width - long); // paused, what is there stands still
+    this.spacer.style.width = `${Math.max(width, this.startX + long)}px`;
+    if (this.isFollowing) {
+      scroller.scrollLeft = scroller.scrollWidth;
+      this.placedLeft = scroller.scrollLeft;
+    }
     const pen = canvas.getContext("2d");
     if (!pen) return;
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     drawTimeline(pen, {
       columns: this.columns,
       lanes: this.lanes,
-      originX: this.startX() - scroller.scrollLeft,
+      originX: this.startX - scroller.scrollLeft,
       width,
       height,
       chosen: this.chosen,

@@ -26,6 +26,7 @@ export function showTries(ask: (example: Try) => Promise<void>): void {
     button.append(make("q", "", example.phrase));
     if (example.remark) button.append(" ", make("small", "", example.remark));
     button.onclick = async () => {
+      if (button.hasAttribute("aria-busy")) return; // it is being said
       button.setAttribute("aria-busy", "true");
       await ask(example).finally(() => button.removeAttribute("aria-busy"));
     };
