@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 from page_engine import PageEngine  # noqa: E402
 
-from microturn.server.serve import serve  # noqa: E402
+from microturn.server.serve import Listening, serve  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -84,7 +84,7 @@ async def film_page(url: str, arguments: list[str], folder: Path) -> None:
 async def main(folder: Path) -> None:
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(PageEngine(), port=0, on_ready=ready.put_nowait, stop=stop))
+    serving = asyncio.create_task(serve(PageEngine(), Listening(port=0), on_ready=ready.put_nowait, stop=stop))
     with tempfile.TemporaryDirectory() as scratch:
         draw_scene(Path(scratch) / "table.mjpeg")
         film = f"--use-file-for-fake-video-capture={scratch}/table.mjpeg"
