@@ -438,6 +438,18 @@ def bench_reference(
     bench_reference_command(config.backbone, num_turns=turns, json_path=json_path)
 
 
+@bench_app.command("train")
+def bench_train(
+    recipe: Annotated[str, typer.Argument(help="Such as nano or nano-gpu.")] = "nano",
+    steps: Annotated[int, typer.Option(help="Steps of each kind that are timed.")] = 6,
+    json_path: JsonPath = None,
+) -> None:
+    """Positions a second in training on this machine, plain and compiled, side by side."""
+    from microturn.recipes.train_bench import bench_training_command
+
+    bench_training_command(recipe, num_steps=steps, json_path=json_path)
+
+
 @bench_app.command("load")
 def bench_load(
     url: Annotated[str, typer.Option(help="Address of a running server's page.")] = "http://127.0.0.1:8710/",
