@@ -109,7 +109,15 @@ class Coordinator:
 
     # --- sessions --------------------------------------------------------------------------------------------
 
-    def attach(self, session_id: str, deliver: Deliver, *, observe: Observe | None = None, locale: str = "en") -> None:
+    def attach(
+        self,
+        session_id: str,
+        deliver: Deliver,
+        *,
+        observe: Observe | None = None,
+        locale: str = "en",
+        has_page: bool = True,
+    ) -> None:
         """Begin to serve a session, or go on with one whose client was away.
 
         Jobs that an earlier process left unfinished are told of as interrupted; they are not run again.
@@ -119,6 +127,7 @@ class Coordinator:
             deliver: Takes reports for the interaction model, on the event loop. One for which it raises CapacityError
                 or SessionClosedError waits for ``hand_over``, or for the next to attach.
             observe: Takes a job whenever something about it has changed.
+            has_page: Whether the user sees the whole of an answer somewhere.
         """
         if departure := self._departures.pop(session_id, None):
             departure.cancel()
@@ -134,6 +143,7 @@ class Coordinator:
             self._spawn(self._take_up(session))
         else:
             self._spawn(session.timers.start())
+        session.has_page = has_page
         session.listen(deliver, observe)
 
     def hand_over(self, session_id: str) -> None:
@@ -183,6 +193,10 @@ class Coordinator:
         """The user's word on the tool that a job asks for; False when it asks for none."""
         session = self._sessions.get(session_id)
         return session is not None and session.grants.decide(job, is_allowed=is_allowed)
+
+    def show_page(self, session_id: str) -> None:
+        """From now on the user of a session sees whole answers on a page."""
+        self._attached(session_id).has_page = True
 
     def equip(self, session_id: str, application: Application) -> None:
         """Let the jobs of a session, from the next attempt on, use what its client's application brings.
@@ -363,14 +377,14 @@ class Coordinator:
                 job.state = JobState.RUNNING
                 session.show(job)
                 text = await self._attempts.run(session, job, place)
-            report = weaving.result(job.number, text)
+            report = weaving.result(job.number, text, has_page=session.has_page)
             state = JobState.DONE
         except CapacityError as error:
             text = f"I cannot do that: {error}."
             report = weaving.failure(job.number, text)
         except Exception as error:  # The job's edge: whatever broke, the others go on.
             text = told_reason(error)
-            report = weaving.failure(job.number, text)
+            report = weaving.failure(job.number, text, has_page=session.has_page)
             _log.warning(
                 "job failed",
                 extra={"fields": {"session": job.session_id, "job": job.number, "error": type(error).__name__}},

@@ -39,6 +39,8 @@ class BackgroundSession:
     dropped: Counter[DropReason] = field(default_factory=Counter[DropReason])
     application: Application = field(default_factory=Application)
     """What the client's application brings."""
+    has_page: bool = True
+    """The user sees whole answers, of which only the beginning is said."""
     timers: Timers = field(init=False)
     _deliver: Deliver | None = None
     _observe: Observe | None = None

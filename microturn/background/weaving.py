@@ -8,6 +8,8 @@ from microturn.turns.background import Report, ReportKind
 MAX_SPOKEN_CHARS = 320
 """About twenty seconds of speech."""
 MORE = "The rest is on the page."
+MORE_WITHOUT_PAGE = "There is more."
+_ONLY_FOR_EYES = "I have an answer, but it cannot be said aloud."
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _TABLE = re.compile(r"(?m)(?:^[ \t]*\|.*\|[ \t]*$\n?)+")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
@@ -22,8 +24,13 @@ def plain(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
-def spoken(text: str, *, max_chars: int = MAX_SPOKEN_CHARS) -> str:
-    """An answer as it can be said: no Markdown, tables, code or addresses; numbers in words; cut at a sentence."""
+def spoken(text: str, *, max_chars: int = MAX_SPOKEN_CHARS, has_page: bool = True) -> str:
+    """An answer as it can be said: no Markdown, tables, code or addresses; numbers in words; cut at a sentence.
+
+    Args:
+        has_page: The user sees the whole of it on a page.
+    """
+    more = MORE if has_page else MORE_WITHOUT_PAGE
     short = _TABLE.sub("\n", _FENCE.sub(" ", text))
     has_lost = short != text
     short = _LINK.sub(r"\1", short)
@@ -34,20 +41,24 @@ def spoken(text: str, *, max_chars: int = MAX_SPOKEN_CHARS) -> str:
     if "\n" not in text.strip() and not text.strip().endswith((".", "!", "?")):
         short = short.removesuffix(".")
     short = words_of(short)
-    kept = _cut(short, max_chars - len(MORE) - 1 if has_lost or len(short) > max_chars else max_chars)
+    kept = _cut(short, max_chars - len(more) - 1 if has_lost or len(short) > max_chars else max_chars)
+    if has_lost and not kept and not has_page:
+        return _ONLY_FOR_EYES
     if has_lost or kept != short:
-        return f"{kept} {MORE}".strip()
+        return f"{kept} {more}".strip()
     return kept
 
 
-def result(job: int, text: str) -> Report:
+def result(job: int, text: str, *, has_page: bool = True) -> Report:
     """The answer, ready to be read aloud."""
-    return Report(kind=ReportKind.DONE, job=job, text=spoken(text) or "Done. There is nothing to tell.")
+    return Report(
+        kind=ReportKind.DONE, job=job, text=spoken(text, has_page=has_page) or "Done. There is nothing to tell."
+    )
 
 
-def failure(job: int, why: str) -> Report:
+def failure(job: int, why: str, *, has_page: bool = True) -> Report:
     """Says plainly that it failed, and why."""
-    return Report(kind=ReportKind.ERROR, job=job, text=spoken(why) or "I could not do that.")
+    return Report(kind=ReportKind.ERROR, job=job, text=spoken(why, has_page=has_page) or "I could not do that.")
 
 
 def note(job: int, text: str) -> Report:

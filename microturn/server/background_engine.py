@@ -157,7 +157,7 @@ class BackgroundEngineSession:
         self._is_for_others: Callable[[Act], bool] = lambda act: False
         self.left_for_good: bool | None = None
         """How its connection has left; None while it is there."""
-        coordinator.attach(session_id, self._deliver, observe=self._show)
+        coordinator.attach(session_id, self._deliver, observe=self._show, has_page=False)
 
     @property
     def resume_token(self) -> str:
@@ -248,8 +248,14 @@ class BackgroundEngineSession:
         """What a function of the client's has given; False for a call that does not wait, or not any more."""
         return self._coordinator.give_output(self.session_id, call_id, output)
 
-    def observe(self, show: Callable[[Job], None]) -> None:
-        """Call this with a job whenever something about it has changed, and now with those there are."""
+    def observe(self, show: Callable[[Job], None], *, is_page: bool = False) -> None:
+        """Call this with a job whenever something about it has changed, and now with those there are.
+
+        Args:
+            is_page: The user sees what is shown, so that answers may refer to it.
+        """
+        if is_page:
+            self._coordinator.show_page(self.session_id)
         self._observers.append(show)
         for job in self._coordinator.jobs(self.session_id):
             show(job)

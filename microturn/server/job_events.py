@@ -22,7 +22,7 @@ def show_jobs(wire: Wire, session: EngineSession, clock: Clock) -> None:
         with contextlib.suppress(ClientGoneError):  # its own tasks notice
             wire.send(_event_of(job, wire.new_event_id(), clock.now_ns()))
 
-    session.observe(show)
+    session.observe(show, is_page=True)
 
 
 def decide(session: EngineSession, event: JobDecideEvent) -> None:

@@ -94,6 +94,19 @@ async def test_a_spoken_question_comes_back_as_an_answer():
         assert await talk_until_told(server, socket) == "1 done: twelve"
 
 
+@pytest.mark.parametrize(("has_page", "more"), [(True, "The rest is on the page."), (False, "There is more.")])
+async def test_a_long_answer_refers_to_the_page_where_there_is_one(has_page: bool, more: str):
+    pytest.importorskip("pydantic_ai")
+    long = EndpointReply(text="Oslo is old. " * 60, words_per_chunk=100)
+    async with scripted_endpoint([long]) as endpoint:
+        agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"))
+        async with Server(script([act(3, "ask 1: x")]), Coordinator(agent)) as server, server.connect() as socket:
+            await socket.send(message("session.start", session={"model": "nano"}))
+            await socket.send(message("microturn.extensions.enable", jobs=has_page))
+            await receive_until(socket, "microturn.extensions.enabled")
+            assert (await talk_until_told(server, socket)).endswith(f"Oslo is old. {more}")
+
+
 async def test_the_model_behind_is_given_what_was_said():
     answer = script([MicroTurnOutput(index=0, hear=" i am in norway"), act(1, "ask 1: what is the capital")])
     pytest.importorskip("pydantic_ai")

@@ -95,3 +95,11 @@ def test_secrets_after_their_name_and_known_ones_are_removed():
     clean = Redactor(["launch-code-7"]).clean("my password is hunter2x, the pin: 1234 and launch-code-7")
     assert not any(each in clean for each in ("hunter2x", "1234", "launch-code-7"))
     assert Redactor().clean("the weather is fine, pass the salt") == "the weather is fine, pass the salt"
+
+
+def test_without_a_page_nothing_is_said_to_be_on_it():
+    said = weaving.spoken("This is a sentence. " * 40, has_page=False)
+    assert said.endswith("This is a sentence. There is more.")
+    assert len(said) <= weaving.MAX_SPOKEN_CHARS
+    assert weaving.result(1, "```\nx\n```", has_page=False).text == "I have an answer, but it cannot be said aloud."
+    assert weaving.result(1, "```\nx\n```").text == weaving.MORE
