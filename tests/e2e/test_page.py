@@ -51,9 +51,11 @@ async def page_server(engine: PageEngine, *, key: str | None = None, **options: 
     serving = asyncio.create_task(
         serve(engine, Listening(port=0, key=key), on_ready=ready.put_nowait, stop=stop, **options)
     )
-    yield await ready.get()
-    stop.set()
-    await serving
+    try:
+        yield await ready.get()
+    finally:
+        stop.set()
+        await serving
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -445,6 +447,7 @@ async def test_a_server_that_is_gone_is_named(browser, engine: PageEngine) -> No
         await page.goto(url)
         # The sound needs a file of the server's; what fails here is the session.
         await page.route("**/healthz", lambda route: route.abort())
+        await page.route("**/v1/**", lambda route: route.abort())
         await page.route_web_socket("**/v1/live/sessions", lambda route: route.close(code=4000))
         await page.get_by_role("button", name="Start", exact=True).click()
         await playwright.expect(page.get_by_role("alert")).to_contain_text("cannot be reached", timeout=WITHIN_MS)

@@ -95,6 +95,8 @@ export class WebRtcTransport implements Transport {
         session: { model: "nano" },
         transport: { type: "webrtc", sdp: peer.localDescription?.sdp },
       }),
+    }).catch(() => {
+      throw new Error(""); // a browser's words help nobody: the page asks why, and says it
     });
     const answer = await response.json().catch(() => null);
     // That a key is wrong or missing, the server tells programs; the page has words of its own.
