@@ -208,7 +208,7 @@ Shape shape_of(const Tensor& query_BTHX, const Tensor& key_BTJX, const Tensor& r
                   profile_RE.is_contiguous(),
               "the last dimension is contiguous");
   TORCH_CHECK(query_BTHX.size(3) % 32 == 0 && relative_BTHR.size(3) % 2 == 0 && profile_RE.size(1) % CT == 0,
-              "widths are multiples of 32, 2 and 32");
+              "widths are multiples of 32 and 2, the extent of 64");
   return {query_BTHX.size(0), query_BTHX.size(1), query_BTHX.size(2), key_BTJX.size(2), query_BTHX.size(3)};
 }
 
