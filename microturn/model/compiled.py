@@ -4,8 +4,10 @@ Where matrix products are fast, a layer's time goes into what stands between the
 all layers share two functions, of any length and number of rows.
 """
 
+import functools
 import os
 import shutil
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -31,17 +33,22 @@ class CompiledBlock:
         assert isinstance(history, WholePass), "a stream has layers of its own"
         attention, layer = self.block.attention, self.block.layer
         x_BTD = x_BTD.float()  # as the first convolution makes it, so that the first layer's functions are the others'
-        states = _before(self.block, x_BTD, history.logit_scale(attention.kind))
+        before, after = _compiled()
+        states = before(self.block, x_BTD, history.logit_scale(attention.kind))
         mixed_BHTX = history.attend(*states, attention.profile_RE, layer)
-        return _after(self.block, x_BTD, mixed_BHTX)
+        return after(self.block, x_BTD, mixed_BHTX)
 
 
-@torch.compile(dynamic=True)
+@functools.cache
+def _compiled() -> tuple[Callable[..., States], Callable[..., Tensor]]:
+    """For all layers. When first called, not when imported: the compiler takes seconds to load."""
+    return torch.compile(_before, dynamic=True), torch.compile(_after, dynamic=True)
+
+
 def _before(block: Block, x_BTD: Tensor, tau_B1T1: Tensor | None) -> States:
     return block.before(x_BTD, convolve_whole, tau_B1T1)
 
 
-@torch.compile(dynamic=True)
 def _after(block: Block, x_BTD: Tensor, mixed_BHTX: Tensor) -> Tensor:
     return block.after(x_BTD, mixed_BHTX, convolve_whole)
 

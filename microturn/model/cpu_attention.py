@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import cpp_extension
 
 from microturn.model.blocked_attention import BlockBias, attend_whole
 
@@ -29,6 +28,9 @@ EXTENT_MULTIPLE = 64
 @functools.cache
 def load() -> Any | None:
     """The extension, built if need be; None where it cannot be had, which a warning says."""
+    # Here and not above: who only talks to a model needs neither it nor the setuptools that it imports.
+    from torch.utils import cpp_extension
+
     # Where ninja comes as a Python package, it lies beside the interpreter.
     os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent)))
     try:

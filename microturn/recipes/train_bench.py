@@ -103,14 +103,10 @@ def made_up_batch(config: TrainConfig, tokenizer: Tokenizer, rng: np.random.Gene
     """As many sessions of one length as fit a batch, without pictures."""
     num_turns = int(rng.integers(*NUM_TURNS))
     episodes = [_made_up_session(num_turns, tokenizer, rng)]
-    while (len(episodes) + 1) * max(map(_length, episodes)) <= config.positions_per_batch:
+    while (len(episodes) + 1) * max(episode.num_positions for episode in episodes) <= config.positions_per_batch:
         episodes.append(_made_up_session(num_turns, tokenizer, rng))
     statistics = MelStatistics(mean=(0.0,) * MEL_BANDS, deviation=(1.0,) * MEL_BANDS)
     return collate(episodes, tokenizer.vocabulary, statistics)
-
-
-def _length(episode: PackedEpisode) -> int:
-    return episode.num_positions
 
 
 def _made_up_session(num_turns: int, tokenizer: Tokenizer, rng: np.random.Generator) -> PackedEpisode:
