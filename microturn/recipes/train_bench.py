@@ -4,13 +4,14 @@ Whole steps are timed: forward, backward, optimiser. Batches are made up, of the
 sessions, so that nothing has to be rendered first; what they say does not matter to what a step costs.
 """
 
+import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.progress import track
-from torch import nn
 
 from microturn.data.packed import NUM_LETTER_CLASSES, PackedEpisode
 from microturn.engine.loading import nano_folder
@@ -24,12 +25,9 @@ from microturn.features.mel import MelStatistics
 from microturn.features.sequence import Run, input_run, output_run
 from microturn.features.tokenizer import Tokenizer
 from microturn.model.compiled import can_compile
-from microturn.model.interaction_model import InteractionModel
 from microturn.recipes import RECIPES
 from microturn.train.batches import Batch, collate
-from microturn.train.losses import LetterHeads, compute_losses
-from microturn.train.optimizer import Optimizer
-from microturn.train.trainer import TrainConfig
+from microturn.train.trainer import TrainConfig, Trainer
 from microturn.turns.micro_turn import MEL_BANDS, MicroTurnOutput
 from microturn.turns.timing import AUDIO_TOKENS_PER_TURN, MEL_FRAMES_PER_TURN
 
@@ -38,6 +36,7 @@ NUM_TURNS = (90, 180)
 SPEAKING_SHARE = 0.2
 HEARING_SHARE = 0.3
 POSITIONS_PER_S = "positions/s"
+STATISTICS = MelStatistics(mean=(0.0,) * MEL_BANDS, deviation=(1.0,) * MEL_BANDS)
 
 
 def bench_training(recipe: str, *, num_steps: int = 6, seed: int = 0) -> dict[str, SuiteReport]:
@@ -52,14 +51,19 @@ def bench_training(recipe: str, *, num_steps: int = 6, seed: int = 0) -> dict[st
         raise ValueError(f"--steps {num_steps} leaves nothing to time: give 1 or more")
     tokenizer = Tokenizer.load(nano_folder() / "tokenizer.json")
     config = RECIPES[recipe](tokenizer.vocabulary.size)
-    steppers = {"plain": _Stepper(config, is_compiled=False)}
-    if can_compile(config.device):
-        steppers["compiled"] = _Stepper(config, is_compiled=True)
+    ways = {"plain": False} | ({"compiled": True} if can_compile(config.device) else {})
     batches = [made_up_batch(config, tokenizer, np.random.default_rng([seed, step])) for step in range(num_steps + 2)]
-    rates: dict[str, list[float]] = {name: [] for name in steppers}
-    for batch in track(batches, description="training steps", transient=True):
-        for name, stepper in steppers.items():
-            rates[name].append(stepper.step(batch))
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    with tempfile.TemporaryDirectory() as folder:
+        trainers = {
+            name: Trainer(
+                replace(config, is_compiled=is_compiled), Path(folder), Path(folder), tokenizer.vocabulary, STATISTICS
+            )
+            for name, is_compiled in ways.items()
+        }
+        for batch in track(batches, description="training steps", transient=True):
+            for name, trainer in trainers.items():
+                rates[name].append(_rate(trainer, batch))
     kept = {name: values[2:] for name, values in rates.items()}
     metrics = {f"{name}_positions_per_s": metric.median(values, POSITIONS_PER_S) for name, values in kept.items()}
     metrics["speedup"] = _speedup(kept)
@@ -72,31 +76,11 @@ def _speedup(rates: dict[str, list[float]]) -> Metric:
     return metric.median([c / p for c, p in zip(rates["compiled"], rates["plain"], strict=True)], "times")
 
 
-class _Stepper:
-    """A model in training."""
-
-    def __init__(self, config: TrainConfig, *, is_compiled: bool) -> None:
-        torch.manual_seed(0)
-        self.config = config
-        self.model = InteractionModel(config.model).to(config.device).train()
-        self.letter_heads = LetterHeads(config.model.backbone.width).to(config.device)
-        if is_compiled:
-            self.model.compile_training()
-        trained = nn.ModuleDict({"model": self.model, "letter": self.letter_heads})
-        self.optimizer = Optimizer(trained, config.optimizer)
-        self.generator = torch.Generator(config.device).manual_seed(0)
-
-    def step(self, batch: Batch) -> float:
-        """Takes a step. Returns its positions a second."""
-        start_s = time.perf_counter()
-        device = self.config.device.split(":")[0]
-        with torch.autocast(device, torch.bfloat16, enabled=self.config.is_bf16):
-            losses = compute_losses(
-                self.model, self.letter_heads, batch.to(self.config.device), self.config.loss, self.generator
-            )
-        losses.total.backward()
-        self.optimizer.step(1e-3)  # waits for the device: the gradient's norm is a number
-        return batch.num_positions / (time.perf_counter() - start_s)
+def _rate(trainer: Trainer, batch: Batch) -> float:
+    """Positions a second of one step, which waits for the device: the gradient's norm is a number."""
+    start_s = time.perf_counter()
+    trainer.step(batch)
+    return batch.num_positions / (time.perf_counter() - start_s)
 
 
 def made_up_batch(config: TrainConfig, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
@@ -105,8 +89,7 @@ def made_up_batch(config: TrainConfig, tokenizer: Tokenizer, rng: np.random.Gene
     episodes = [_made_up_session(num_turns, tokenizer, rng)]
     while (len(episodes) + 1) * max(episode.num_positions for episode in episodes) <= config.positions_per_batch:
         episodes.append(_made_up_session(num_turns, tokenizer, rng))
-    statistics = MelStatistics(mean=(0.0,) * MEL_BANDS, deviation=(1.0,) * MEL_BANDS)
-    return collate(episodes, tokenizer.vocabulary, statistics)
+    return collate(episodes, tokenizer.vocabulary, STATISTICS)
 
 
 def _made_up_session(num_turns: int, tokenizer: Tokenizer, rng: np.random.Generator) -> PackedEpisode:

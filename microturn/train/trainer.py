@@ -133,7 +133,7 @@ class Trainer:
                 "training", total=self.config.max_minutes * 60, completed=int(self.progressed.elapsed_s)
             )
             for batch in self._timed(iter(self.reader)):
-                losses = self._step(batch)
+                losses = self.step(batch)
                 if self.progressed.step % self.config.log_every_steps == 0:
                     self._log("train", {name: float(value) for name, value in losses.metrics.items()})
                     description = f"step {self.progressed.step} loss {float(losses.metrics['loss']):.3f}"
@@ -156,7 +156,8 @@ class Trainer:
             if self.progressed.elapsed_s >= self.config.max_minutes * 60:
                 return
 
-    def _step(self, batch: Batch) -> Losses:
+    def step(self, batch: Batch) -> Losses:
+        """One step of the optimiser, at the rate of the time used so far. Returns the losses that it went by."""
         self.model.train()
         losses = self._losses(batch, self.generator)
         losses.total.backward()

@@ -93,7 +93,7 @@ def test_a_blind_model_learns_to_see(tmp_path: Path, shards: Path) -> None:
     run.progressed.elapsed_s = 0.5 * run.config.max_minutes * 60  # the middle of the schedule
     batches = iter(run.reader)
     for _ in range(60):
-        run._step(next(batches))
+        run.step(next(batches))
     right = [episode(100 + i) for i in range(12)]
     colours = [packed.frames_K2HWC for packed in right]
     wrong = [replace(packed, frames_K2HWC=255 - frames) for packed, frames in zip(right, colours, strict=True)]

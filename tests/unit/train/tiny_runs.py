@@ -65,4 +65,4 @@ def trainer(folder: Path, shards: Path, config: TrainConfig | None = None) -> Tr
 
 def steps(run: Trainer, num: int) -> list[float]:
     batches = iter(run.reader)
-    return [float(run._step(next(batches)).total.detach()) for _ in range(num)]
+    return [float(run.step(next(batches)).total.detach()) for _ in range(num)]
