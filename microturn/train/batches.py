@@ -24,6 +24,9 @@ from microturn.train.augment import AugmentConfig, alter
 from microturn.train.parallel import Team
 from microturn.turns.vocabulary import Kind, Vocabulary
 
+SOON_TURNS = 16
+"""How far ahead a word is the next one: a count at the slowest pace says a number every fifteen."""
+
 
 @dataclass(slots=True)
 class Batch:
@@ -44,6 +47,10 @@ class Batch:
     """Letters that the model speaks in the next patch, for ``speech_at_N``; UNKNOWN_LETTER without a target."""
     heard_at_N: Tensor
     """Positions of the tokens of what the user said."""
+    next_word_at_N: Tensor
+    """Positions whose next position is the model's own, token or patch."""
+    next_word_target_N: Tensor
+    """The first token that the model will say after ``next_word_at_N``; ``<|audio_end|>`` if it will say none soon."""
 
     @property
     def num_positions(self) -> int:
@@ -62,6 +69,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
     kind_BT, token_BT = np.full(shape, Kind.PAD, np.uint8), np.zeros(shape, np.int64)
     turn_BT, is_text_BT = np.zeros(shape, np.int32), np.zeros(shape, np.bool_)
     token_at, token_target, speech_at, audio_at, heard_at = [], [], [], [], []
+    next_word_at, next_word_target = [], []
     for row, episode in enumerate(episodes):
         run, offset = episode.run, row * longest
         num = len(run)
@@ -74,7 +82,11 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         token_target.append(run.token_T[at + 1])
         speech_at.append(np.flatnonzero(run.kind_T[1:] == Kind.SPEECH) + offset)
         audio_at.append(np.flatnonzero(run.kind_T == Kind.AUDIO) + offset)
-        heard_at.append(np.flatnonzero(_is_heard(run, vocabulary)) + offset)
+        special = vocabulary.special
+        heard_at.append(np.flatnonzero(_are_words_after(special.hear, run, vocabulary)) + offset)
+        own = np.sort(np.concatenate([token_at[-1], speech_at[-1]]))
+        next_word_at.append(own)
+        next_word_target.append(_next_words(run, vocabulary)[own - offset])
     speech_NP = np.concatenate([episode.run.speech_NP for episode in episodes])
     speech = torch.from_numpy(statistics.normalise(speech_NP.reshape(-1, NUM_BANDS)).reshape(speech_NP.shape))
     segment = Segment(
@@ -96,15 +108,28 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         letter_target_N=_long([episode.letter_N for episode in episodes]),
         said_letter_target_N=_long([episode.said_letter_N for episode in episodes]),
         heard_at_N=_long(heard_at),
+        next_word_at_N=_long(next_word_at),
+        next_word_target_N=_long(next_word_target),
     )
 
 
-def _is_heard(run: Run, vocabulary: Vocabulary) -> NDArray[np.bool_]:
-    """Which positions are words of the running transcript: text tokens whose last special token is ``<|hear|>``."""
+def _next_words(run: Run, vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """At each position the first token that is said after it within ``SOON_TURNS``, else ``<|audio_end|>``: (T,)."""
+    said_at = np.flatnonzero(_are_words_after(vocabulary.special.say, run, vocabulary))
+    if not len(said_at):
+        return np.full(len(run), vocabulary.special.audio_end)
+    place_T = np.searchsorted(said_at, np.arange(len(run)), side="right")
+    next_at_T = said_at[np.minimum(place_T, len(said_at) - 1)]
+    is_soon_T = (place_T < len(said_at)) & (run.turn_T[next_at_T] - run.turn_T <= SOON_TURNS)
+    return np.where(is_soon_T, run.token_T[next_at_T], vocabulary.special.audio_end)
+
+
+def _are_words_after(opener: int, run: Run, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+    """Which positions are the model's words in an ``opener``'s stretch: text whose last special token is that."""
     is_token_T = run.kind_T == Kind.TEXT
     is_word_T = is_token_T & (run.token_T < vocabulary.num_text)
     opener_T = np.maximum.accumulate(np.where(is_token_T & ~is_word_T, np.arange(len(run)), 0))
-    return is_word_T & run.is_output_T & (run.token_T[opener_T] == vocabulary.special.hear)
+    return is_word_T & run.is_output_T & (run.token_T[opener_T] == opener)
 
 
 def _long(parts: Sequence[np.ndarray]) -> Tensor:

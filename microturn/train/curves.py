@@ -9,6 +9,7 @@ PANELS = (
     ("token_loss", "cross-entropy of tokens"),
     ("speech_loss", "flow-matching loss of speech"),
     ("letter_loss", "cross-entropy of letters (auxiliary)"),
+    ("next_word_loss", "cross-entropy of the next word (auxiliary)"),
     ("token_accuracy", "share of tokens right"),
 )
 

@@ -1,4 +1,4 @@
-"""What the model learns from a batch: tokens, speech patches, and letters, an auxiliary that vanishes at inference."""
+"""What the model learns from a batch: tokens, speech patches, and auxiliaries that vanish at inference."""
 
 from dataclasses import dataclass
 
@@ -27,9 +27,11 @@ class LossConfig:
     """Share of the flow's draws in training that are not told what to say, so that sampling can be guided."""
     letter_weight: float = 0.3
     """Of the auxiliary letters, the user's and the model's own."""
+    next_word_weight: float = 0.3
+    """Of the auxiliary next word."""
     patch_noise: float = 0.8
     """Greatest deviation of the noise on an utterance's patches that are fed back, in normalised units."""
-    misheard_share: float = 0.2
+    misheard_share: float = 0.1
     """Greatest share of a session's heard tokens that are fed back as any other token, in training."""
     hidden_share: float = 0.3
     """Share of utterances whose patches are fed back as nothing but noise."""
@@ -43,20 +45,29 @@ class Losses:
     metrics: dict[str, Tensor]
 
 
-class LetterHeads(nn.Module):
-    """Hidden states to the letter just heard and to the letter about to be said. Not part of the model.
+class AuxiliaryHeads(nn.Module):
+    """Hidden states to what their own losses tell late and dimly. Not part of the model.
 
-    Which letter it is tells a hidden state where in a word it stands, which the words' own losses tell late and dimly.
+    The letter just heard and the letter about to be said tell where in a word a hidden state stands. The word that will
+    be said next, if any will be soon, is asked at every decision and patch before it: in a count, whether the number
+    under way is the last is one decision in dozens of positions, and all of them can learn to know it.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.heard = nn.Linear(width, NUM_LETTER_CLASSES)
         self.said = nn.Linear(width, NUM_LETTER_CLASSES)
+        self.ahead = nn.Linear(width, width)
+        nn.init.zeros_(self.ahead.weight)
+        nn.init.zeros_(self.ahead.bias)
+
+    def next_word(self, hidden_ND: Tensor) -> Tensor:
+        """The hidden states that the model would have just before it says its next word, (N, D) to (N, D)."""
+        return hidden_ND + self.ahead(hidden_ND)
 
 
 def compute_losses(
-    model: InteractionModel, letter_heads: LetterHeads, batch: Batch, config: LossConfig, generator: torch.Generator
+    model: InteractionModel, auxiliaries: AuxiliaryHeads, batch: Batch, config: LossConfig, generator: torch.Generator
 ) -> Losses:
     """Forward pass and losses. ``generator`` is on the batch's device."""
     segment = batch.segment
@@ -71,8 +82,10 @@ def compute_losses(
 
     logits_NV = model.logits(hidden_ND[batch.token_at_N]).float()
     token_N = F.cross_entropy(logits_NV, batch.token_target_N, reduction="none")
-    letters_NC = letter_heads.heard(hidden_ND[batch.audio_at_N]).float()
+    letters_NC = auxiliaries.heard(hidden_ND[batch.audio_at_N]).float()
     letter = F.cross_entropy(letters_NC, batch.letter_target_N)
+    next_words_NV = model.logits(auxiliaries.next_word(hidden_ND[batch.next_word_at_N])).float()
+    next_word = F.cross_entropy(next_words_NV, batch.next_word_target_N)
     speech = said_letter = token_N.new_zeros(())
     if len(batch.speech_at_N):
         speaking_ND = hidden_ND[batch.speech_at_N]
@@ -80,11 +93,12 @@ def compute_losses(
         if model.training:
             drawn_ND = without_condition(drawn_ND, config.unguided_share, generator)
         speech = model.flow_head.loss(drawn_NP, drawn_ND, generator).mean()
-        said_letter = _mean_known(letter_heads.said(speaking_ND).float(), batch.said_letter_target_N)
+        said_letter = _mean_known(auxiliaries.said(speaking_ND).float(), batch.said_letter_target_N)
     total = (
         config.token_weight * token_N.mean()
         + config.speech_weight * speech
         + config.letter_weight * (letter + said_letter)
+        + config.next_word_weight * next_word
     )
     with torch.no_grad():
         is_right_N = logits_NV.argmax(-1) == batch.token_target_N
@@ -94,6 +108,7 @@ def compute_losses(
             "speech_loss": speech.detach(),
             "letter_loss": letter.detach(),
             "said_letter_loss": said_letter.detach(),
+            "next_word_loss": next_word.detach(),
             "token_accuracy": is_right_N.float().mean(),
             "letter_accuracy": (letters_NC.argmax(-1) == batch.letter_target_N).float().mean(),
         }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-NOT_HIDDEN = ("embed", "table", "unembed", "relative", "enter.weight", "letter")
+NOT_HIDDEN = ("embed", "table", "unembed", "relative", "enter.weight", "auxiliary")
 """Matrices that are not maps between hidden states, by part of their name: Muon is not for them."""
 
 

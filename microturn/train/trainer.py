@@ -24,7 +24,7 @@ from microturn.model.interaction_model import InteractionModel
 from microturn.train.augment import AugmentConfig
 from microturn.train.average import WeightAverage
 from microturn.train.batches import Batch, BatchReader, Cursor, collate
-from microturn.train.losses import LetterHeads, LossConfig, Losses, compute_losses
+from microturn.train.losses import AuxiliaryHeads, LossConfig, Losses, compute_losses
 from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
 from microturn.train.parallel import Team
 from microturn.turns.vocabulary import Vocabulary
@@ -92,8 +92,8 @@ class Trainer:
         self.model = InteractionModel(config.model).to(config.device)
         if init_from is not None:
             self._start_from(init_from)
-        self.letter_heads = LetterHeads(config.model.backbone.width).to(config.device)
-        trained = nn.ModuleDict({"model": self.model, "letter": self.letter_heads})
+        self.auxiliaries = AuxiliaryHeads(config.model.backbone.width).to(config.device)
+        trained = nn.ModuleDict({"model": self.model, "auxiliary": self.auxiliaries})
         self.team.share_weights(trained)
         self.optimizer = Optimizer(trained, config.optimizer)
         self.average = WeightAverage(trained.parameters(), config.average_steps)
@@ -174,7 +174,7 @@ class Trainer:
     def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         batch = batch.to(self.config.device)
         with torch.autocast(self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.is_bf16):
-            return compute_losses(self.model, self.letter_heads, batch, self.config.loss, generator)
+            return compute_losses(self.model, self.auxiliaries, batch, self.config.loss, generator)
 
     # --- validation ------------------------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class Trainer:
             return
         state = {
             "model": self.model.state_dict(),
-            "letter_heads": self.letter_heads.state_dict(),
+            "auxiliaries": self.auxiliaries.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict(),
             "generator": self.generator.get_state(),
@@ -247,7 +247,7 @@ class Trainer:
         if state["config"] != self.config.model.to_json():
             raise CheckpointError(f"{self.checkpoint_path} is of another model: give the recipe that it began with")
         self.model.load_state_dict(state["model"])
-        self.letter_heads.load_state_dict(state["letter_heads"])
+        self.auxiliaries.load_state_dict(state["auxiliaries"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.load_state_dict(state.get("average"))
         if self.team.is_first:

@@ -20,6 +20,7 @@ from microturn.data.scenarios import (
     copy_typed,
     correct_me,
     count_aloud,
+    count_briefly,
     count_fillers,
     count_repetitions,
     cued,
@@ -107,8 +108,27 @@ def test_nobody_speaks_up_before_a_count_is_plainly_over(name: str) -> None:
         end_ms = SCENARIOS[name].play(stage, 400.0)
         episode = stage.render(name, seed, end_ms + 1000, lambda samples, _: samples)
         starts = [expectation.from_ms + WINDOW_EARLY_MS for expectation in episode.expectations]
-        if not episode.stops:
+        if starts and not episode.stops:  # what is counted in writing is over when it is written
             assert end_ms >= starts[-1] + (starts[-1] - starts[-2])
+
+
+def test_numbers_asked_for_in_writing_are_written_to_the_last_and_not_said() -> None:
+    for seed in range(30):
+        stage = mute_stage(seed)
+        with stage.typing():
+            end_ms = count_briefly.lists(stage, 400.0)
+        episode = stage.render("count-briefly", seed, end_ms + 1000, lambda samples, _: samples)
+        asked = [in_digits(event.text) for turn in episode.inputs for event in turn.told]
+        written = "".join(
+            piece.text + ("|" if piece.is_end else "") for output in episode.outputs for piece in output.pieces
+        )
+        lists = [in_digits(text).split() for text in written.split("|")[:-1]]
+        assert not any(output.is_speaking for output in episode.outputs)
+        assert len(lists) == len(asked) >= 3
+        for request, numbers in zip(asked, lists, strict=True):
+            figures = [word for word in request.split() if word.isdigit()]
+            assert [numbers[0], numbers[-1]] == figures[:2]
+            assert len({int(b) - int(a) for a, b in pairwise(numbers)}) <= 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from microturn.model.compiled import can_compile
 from microturn.model.config import HeadsConfig
 from microturn.model.interaction_model import InteractionModel
 from microturn.train.batches import Batch, collate
-from microturn.train.losses import LetterHeads, LossConfig, compute_losses
+from microturn.train.losses import AuxiliaryHeads, LossConfig, compute_losses
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_compile("cpu"), reason="no C++ compiler")]
 
@@ -36,9 +36,9 @@ def fresh() -> InteractionModel:
 
 def losses_and_gradients(model: InteractionModel, given: Batch, is_bf16: bool) -> tuple[float, torch.Tensor]:
     torch.manual_seed(1)
-    letter_heads = LetterHeads(model.config.backbone.width)
+    auxiliaries = AuxiliaryHeads(model.config.backbone.width)
     with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
-        total = compute_losses(model, letter_heads, given, LossConfig(), torch.Generator().manual_seed(2)).total
+        total = compute_losses(model, auxiliaries, given, LossConfig(), torch.Generator().manual_seed(2)).total
     total.backward()
     grads = [p.grad.flatten() if p.grad is not None else torch.zeros(p.numel()) for p in model.parameters()]
     return float(total.detach()), torch.cat(grads)

@@ -7,7 +7,7 @@ from tiny_runs import STATISTICS, TOKENIZER
 from microturn.data.packed import PackedEpisode, letters
 from microturn.features.sequence import EventQueue, Run, input_run, output_run
 from microturn.model.segment import Segment
-from microturn.train.batches import Batch, collate
+from microturn.train.batches import SOON_TURNS, Batch, collate
 from microturn.train.losses import LossConfig, misheard_tokens, noisy_patches
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
 from microturn.turns.vocabulary import Kind
@@ -96,3 +96,26 @@ def test_words_heard_are_found_among_those_typed_said_and_written() -> None:
     batch = a_conversation()
     heard = batch.segment.token_BT.flatten()[batch.heard_at_N[: len(batch.heard_at_N) // 2]]
     assert TOKENIZER.decode(heard.tolist()).split() == ["one", "two", "three"] * 20
+
+
+def test_every_decision_and_patch_is_asked_for_the_next_word_if_it_comes_soon() -> None:
+    """A word in the third turn and one far behind it; silence, and text that is only heard, between."""
+    special, runs = TOKENIZER.vocabulary.special, []
+    for turn in range(40):
+        says = {3: " three", 35: " two"}.get(turn, "")
+        mel = np.zeros((16, 80), np.float32) if says else None
+        output = MicroTurnOutput(index=turn, hear=" one" if turn == 10 else "", say=says, mel=mel)
+        runs += [input_run(turn, np.zeros((4, 80), np.uint8), [], TOKENIZER.vocabulary), output_run(output, TOKENIZER)]
+    run = Run.concat(runs)
+    no_letters = letters([], len(run.dmel_NM))
+    episode = PackedEpisode(run=run, letter_N=no_letters, said_letter_N=np.zeros(len(run.speech_NP), np.uint8))
+    batch = collate([episode], TOKENIZER.vocabulary, STATISTICS)
+    turns = batch.segment.turn_BT.flatten()[batch.next_word_at_N].tolist()
+    asked = dict(zip(turns, batch.next_word_target_N.tolist(), strict=True))  # of each turn the last
+    nothing, (three, *_), (two, *_) = special.audio_end, TOKENIZER.encode(" three"), TOKENIZER.encode(" two")
+    assert [asked[turn] for turn in range(3)] == [three] * 3
+    assert [asked[turn] for turn in range(3, 35 - SOON_TURNS)] == [nothing] * (32 - SOON_TURNS)
+    assert [asked[turn] for turn in range(35 - SOON_TURNS, 35)] == [two] * SOON_TURNS
+    assert turns.count(3) >= 4 + 2  # the patches, and the decisions before them
+    assert set(batch.speech_at_N.tolist()) < set(batch.next_word_at_N.tolist())
+    assert set(batch.token_at_N.tolist()) < set(batch.next_word_at_N.tolist())
