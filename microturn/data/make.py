@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from microturn.data import acoustics, human
+from microturn.data import acoustics, human, wordnet
 from microturn.data.episode import Episode
 from microturn.data.languages import LANGUAGES
 from microturn.data.packed import PackedEpisode, pack
@@ -48,14 +48,18 @@ class Material:
 
 @functools.cache
 def load_material(part: str, data_dir: Path | None) -> Material:
-    """Sentences and human recordings of one part; without ``data_dir``, synthetic voices alone."""
+    """Sentences and human recordings of one part; without ``data_dir``, synthetic voices alone.
+
+    In training, with the examples of WordNet where that is installed.
+    """
     if data_dir is None:
         return Material(part=part, sentences=(), clips=(), data_dir=None)
-    sentences = tuple(human.sentences(data_dir, part=part))
+    read = tuple(human.sentences(data_dir, part=part))
+    examples = wordnet.examples() if part == "train" else ()
     return Material(
         part=part,
-        sentences=sentences,
-        vocabulary=tuple(sorted({word for sentence in sentences for word in sentence.split()})),
+        sentences=(*read, *sorted(set(examples) - set(human.sentences(data_dir, part="heldout")))),
+        vocabulary=tuple(sorted({word for sentence in read for word in sentence.split()})),
         dictionary=dictionary(),
         clips=human.clips(part, data_dir).clips,
         data_dir=data_dir,

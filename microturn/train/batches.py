@@ -25,7 +25,7 @@ from microturn.train.parallel import Team
 from microturn.turns.vocabulary import Kind, Vocabulary
 
 SOON_TURNS = 16
-"""How far ahead a word is the next one: a count at the slowest pace says a number every fifteen."""
+"""How far apart a word and the next may be: at the slowest pace a count has fifteen turns between them."""
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Batch:
     heard_at_N: Tensor
     """Positions of the tokens of what the user said."""
     next_word_at_N: Tensor
-    """Positions whose next position is the model's own, token or patch."""
+    """Positions soon after a word of the model's whose next position is the model's own too, token or patch."""
     next_word_target_N: Tensor
     """The first token that the model will say after ``next_word_at_N``; ``<|audio_end|>`` if it will say none soon."""
 
@@ -85,8 +85,10 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         special = vocabulary.special
         heard_at.append(np.flatnonzero(_are_words_after(special.hear, run, vocabulary)) + offset)
         own = np.sort(np.concatenate([token_at[-1], speech_at[-1]]))
+        is_going_on_T, next_word_T = _next_words(run, vocabulary)
+        own = own[is_going_on_T[own - offset]]
         next_word_at.append(own)
-        next_word_target.append(_next_words(run, vocabulary)[own - offset])
+        next_word_target.append(next_word_T[own - offset])
     speech_NP = np.concatenate([episode.run.speech_NP for episode in episodes])
     speech = torch.from_numpy(statistics.normalise(speech_NP.reshape(-1, NUM_BANDS)).reshape(speech_NP.shape))
     segment = Segment(
@@ -113,15 +115,17 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
     )
 
 
-def _next_words(run: Run, vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """At each position the first token that is said after it within ``SOON_TURNS``, else ``<|audio_end|>``: (T,)."""
+def _next_words(run: Run, vocabulary: Vocabulary) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Where something was said within the last ``SOON_TURNS``, and the first token that is said after each position
+    within as many, else ``<|audio_end|>``: (T,), (T,)."""
     said_at = np.flatnonzero(_are_words_after(vocabulary.special.say, run, vocabulary))
     if not len(said_at):
-        return np.full(len(run), vocabulary.special.audio_end)
+        return np.zeros(len(run), np.bool_), np.zeros(len(run), np.int64)
     place_T = np.searchsorted(said_at, np.arange(len(run)), side="right")
-    next_at_T = said_at[np.minimum(place_T, len(said_at) - 1)]
+    last_at_T, next_at_T = said_at[np.maximum(place_T - 1, 0)], said_at[np.minimum(place_T, len(said_at) - 1)]
+    is_going_on_T = (place_T > 0) & (run.turn_T - run.turn_T[last_at_T] <= SOON_TURNS)
     is_soon_T = (place_T < len(said_at)) & (run.turn_T[next_at_T] - run.turn_T <= SOON_TURNS)
-    return np.where(is_soon_T, run.token_T[next_at_T], vocabulary.special.audio_end)
+    return is_going_on_T, np.where(is_soon_T, run.token_T[next_at_T], vocabulary.special.audio_end)
 
 
 def _are_words_after(opener: int, run: Run, vocabulary: Vocabulary) -> NDArray[np.bool_]:

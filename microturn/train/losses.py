@@ -49,7 +49,7 @@ class AuxiliaryHeads(nn.Module):
     """Hidden states to what their own losses tell late and dimly. Not part of the model.
 
     The letter just heard and the letter about to be said tell where in a word a hidden state stands. The word that will
-    be said next, if any will be soon, is asked at every decision and patch before it: in a count, whether the number
+    be said next, if any will be soon, is asked at every decision and patch after a word: in a count, whether the number
     under way is the last is one decision in dozens of positions, and all of them can learn to know it.
     """
 
@@ -84,9 +84,10 @@ def compute_losses(
     token_N = F.cross_entropy(logits_NV, batch.token_target_N, reduction="none")
     letters_NC = auxiliaries.heard(hidden_ND[batch.audio_at_N]).float()
     letter = F.cross_entropy(letters_NC, batch.letter_target_N)
-    next_words_NV = model.logits(auxiliaries.next_word(hidden_ND[batch.next_word_at_N])).float()
-    next_word = F.cross_entropy(next_words_NV, batch.next_word_target_N)
-    speech = said_letter = token_N.new_zeros(())
+    speech = said_letter = next_word = token_N.new_zeros(())
+    if len(batch.next_word_at_N):
+        next_words_NV = model.logits(auxiliaries.next_word(hidden_ND[batch.next_word_at_N])).float()
+        next_word = F.cross_entropy(next_words_NV, batch.next_word_target_N)
     if len(batch.speech_at_N):
         speaking_ND = hidden_ND[batch.speech_at_N]
         drawn_NP, drawn_ND = (x.repeat(config.flow_draws, 1) for x in (batch.speech_target_NP, speaking_ND))

@@ -159,7 +159,7 @@ def something(stage: Stage) -> str:
 
 def any_words(stage: Stage, length: int) -> str:
     """Words of one sentence as they stand there, or, in training, words in no order."""
-    if stage.cast.part == "train" and stage.chance(0.6):
+    if stage.cast.part == "train" and stage.chance(0.4):
         return jumble(stage, length)
     words = stage.pick(stage.cast.sentences).split()
     start = stage.whole(0, max(0, len(words) - length))

@@ -30,8 +30,8 @@ END = Phrases(
     heldout=("now you can answer again", "that is all thank you"),
 )
 KINDS = (
-    *(("jumble", 0.3), ("request", 0.2), ("altered", 0.16), ("change", 0.06)),
-    *(("numbers", 0.1), ("sentence", 0.08), ("recording", 0.1)),
+    *(("jumble", 0.16), ("request", 0.2), ("altered", 0.1), ("change", 0.06)),
+    *(("numbers", 0.1), ("sentence", 0.28), ("recording", 0.1)),
 )
 LONGEST_CLIP_MS = 7000
 MANY_TRIES = 20

