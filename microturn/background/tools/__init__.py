@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from microturn.background.tools.alarm_tools import SET_ALARM
 from microturn.background.tools.arithmetic import CALCULATE
 from microturn.background.tools.files import file_tools
 from microturn.background.tools.notes import FORGET_NOTES, READ_NOTES, WRITE_NOTE
@@ -23,7 +24,8 @@ def builtin_tools(files: Path | None = None, web: WebAccess | None = None) -> tu
         ValueError: no such folder.
     """
     units = (CONVERT_UNITS,) if has_units() else ()
-    fixed = (SET_TIMER, LIST_TIMERS, CANCEL_TIMERS, TELL_TIME, *units, CALCULATE, WRITE_NOTE, READ_NOTES, FORGET_NOTES)
+    timers = (SET_TIMER, SET_ALARM, LIST_TIMERS, CANCEL_TIMERS)
+    fixed = (*timers, TELL_TIME, *units, CALCULATE, WRITE_NOTE, READ_NOTES, FORGET_NOTES)
     return (*fixed, *(file_tools(files) if files else ()), *(web_tools(web) if web else ()))
 
 

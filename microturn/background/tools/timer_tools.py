@@ -173,13 +173,18 @@ def _understand_set(question: str) -> Timer | None:
     return Timer(seconds=run.seconds, label=" ".join(what["what"].split()).strip(" ?.")[:200] if what else "")
 
 
+def bare_correction(text: str) -> str:
+    """A correction without what people put about it: "no, make it 10 minutes please", after ``digits_of``."""
+    return _AROUND_CORRECTION.sub("", text)
+
+
 def _amend_set(before: Timer, correction: str) -> Timer | None:
     """The timer set anew: "no, ten minutes". One that is to run beside it is none."""
     if _BESIDE.search(correction.lower()):
         return None
     if (anew := _understand_set(correction)) is not None:
         return anew.model_copy(update={"label": anew.label or before.label, "replaces": True})
-    text = _AROUND_CORRECTION.sub("", digits_of(correction))
+    text = bare_correction(digits_of(correction))
     runs = [*_runs(text)]
     if len(runs) != 1 or (runs[0].start, runs[0].end) != (0, len(text)):
         return None
