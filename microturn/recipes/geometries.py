@@ -42,7 +42,7 @@ def nano(vocab_size: int, *, can_see: bool = False) -> ModelConfig:
             dense_width=704,
         ),
         video_in=nano_sight(width) if can_see else None,
-        speech=SpeechConfig(),
+        speech=SpeechConfig(guidance=2.5),
     )
 
 
