@@ -7,14 +7,15 @@ from typing import Annotated
 from pydantic import Field
 
 from microturn.background.numerals import digits_of
-from microturn.background.tools.timer_tools import bare_correction
-from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
+from microturn.background.tools.timer_tools import Reminder, amended, start
+from microturn.background.tools.tool import Tool, ToolError, ToolScope
 
 _AT = re.compile(r"(?P<day>today|tomorrow)? ?(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?: ?(?P<half>am|pm))?")
 FIRST_MORNING_HOUR = 7
 """Tomorrow at seven is in the morning, tomorrow at six in the evening, unless it is said."""
 
-_HALF_DAY = re.compile(r"\b([ap]) ?\. ?m\b(?: \.)?")
+_HALF_DAY, _SHORT = re.compile(r"\b([ap]) ?\. ?m\b(?: \.)?"), r"\1m"
+"""After ``digits_of``, "p . m ." and what it is made."""
 _CLOCK = re.compile(
     r"\b(?:at|for|by)(?: about| around| exactly)? (?:"
     r"(?P<named>noon|midday|midnight)"
@@ -32,15 +33,11 @@ _ASKED = re.compile(r"\b(?:remind me|wake me|alarm|reminder)\b")
 _MATTER = re.compile(r"\b(?:remind me|reminder|alarm)\b.*? (?:to|about|that) (?P<what>.+)")
 
 
-class Alarm(Arguments):
+class Alarm(Reminder):
     """An alarm to set."""
 
     at: Annotated[str, Field(max_length=40)]
     """Time of day where the user is: "17:30", "5:30 pm", "tomorrow 7:00 am". Without am or pm, the next that comes."""
-    label: Annotated[str, Field(max_length=200)] = ""
-    """What it is for; read to the user when it is due."""
-    replaces: bool = False
-    """Whether it takes the place of what was set for the same question before the user corrected it."""
 
 
 def next_at(at: str, now: datetime.datetime) -> datetime.datetime:
@@ -70,19 +67,13 @@ async def _set(arguments: Alarm, scope: ToolScope) -> str:
     moment = next_at(arguments.at, scope.now)
     seconds = moment.timestamp() - scope.now.timestamp()  # of a day on which the clocks change, too
     clock = f"{moment.hour % 12 or 12}:{moment.minute:02d} {'am' if moment.hour < 12 else 'pm'}"
-    try:
-        timer = await scope.timers.add(scope.job, arguments.label or f"alarm of {clock}", seconds)
-    except ValueError as error:
-        raise ToolError(str(error)) from None
-    scope.show_timer(timer, seconds)
-    if arguments.replaces:
-        await scope.timers.cancel(only=scope.timers_before)
+    await start(arguments, seconds, f"alarm of {clock}", scope)
     day = "today" if moment.date() == scope.now.date() else "tomorrow"
     return f"I will tell you {day} at {clock}."
 
 
 def _understand(question: str) -> Alarm | None:
-    text = _read(question)
+    text = _HALF_DAY.sub(_SHORT, digits_of(question))
     if not _ASKED.search(text) or re.search(r"\b(?:cancel|delete|every|each|when|which)\b", text):
         return None
     clocks = [clock for clock in _CLOCK.finditer(text) if _AFTER_CLOCK.fullmatch(text, clock.end())]
@@ -93,21 +84,18 @@ def _understand(question: str) -> Alarm | None:
     return Alarm(at=at, label=" ".join(what["what"].split()).strip(" ?.,!")[:200] if what else "")
 
 
-def _read(text: str) -> str:
-    """With digits, and "p . m ." as "pm"."""
-    return _HALF_DAY.sub(r"\1m", digits_of(text))
-
-
 def _amend(before: Alarm, correction: str) -> Alarm | None:
     """The alarm set anew: "no, at six"."""
-    if (anew := _understand(correction)) is not None:
-        return anew.model_copy(update={"label": anew.label or before.label, "replaces": True})
-    text = f"at {bare_correction(_read(correction)).removeprefix('at ')}"
+    return amended(before, correction, _understand, _understand_clock)
+
+
+def _understand_clock(text: str) -> Alarm | None:
+    text = f"at {_HALF_DAY.sub(_SHORT, text).removeprefix('at ')}"
     clock = _CLOCK.match(text)
     if clock is None or not re.fullmatch(rf"(?: (?:{_DAY}))*", text[clock.end() :]):
         return None
     at = _shown(clock, text)
-    return None if at is None else before.model_copy(update={"at": at, "replaces": True})
+    return None if at is None else Alarm(at=at)
 
 
 def _shown(clock: re.Match[str], text: str) -> str | None:

@@ -1,9 +1,9 @@
 """Timers and reminders as tools. They need no permission: they are the user's own and change nothing else."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
@@ -44,15 +44,23 @@ _AROUND_CORRECTION = re.compile(
 )
 
 
-class Timer(Arguments):
-    """A timer to set."""
+class Reminder(Arguments):
+    """What every timer and alarm to set has."""
 
-    seconds: Annotated[float, Field(gt=0, le=MAX_S)]
-    """From now until it is due."""
     label: Annotated[str, Field(max_length=200)] = ""
     """What it is for; read to the user when it is due."""
     replaces: bool = False
     """Whether it takes the place of what was set for the same question before the user corrected it."""
+
+
+R = TypeVar("R", bound=Reminder)
+
+
+class Timer(Reminder):
+    """A timer to set."""
+
+    seconds: Annotated[float, Field(gt=0, le=MAX_S)]
+    """From now until it is due."""
 
 
 class Nothing(Arguments):
@@ -135,16 +143,24 @@ def spoken_span(seconds: float) -> str:
     return " and ".join(parts[:2]) or "less than a second"
 
 
-async def _set(arguments: Timer, scope: ToolScope) -> str:
-    span = spoken_span(arguments.seconds)
-    label = arguments.label or f"timer of {span}"
+async def start(reminder: Reminder, seconds: float, name: str, scope: ToolScope) -> None:
+    """Let it run, in the place of those before where it is to; ``name`` is its label where it has none.
+
+    Raises:
+        ToolError: it cannot be had.
+    """
     try:
-        timer = await scope.timers.add(scope.job, label, arguments.seconds)
+        timer = await scope.timers.add(scope.job, reminder.label or name, seconds)
     except ValueError as error:
         raise ToolError(str(error)) from None
-    scope.show_timer(timer, arguments.seconds)
-    if arguments.replaces:
+    scope.show_timer(timer, seconds)
+    if reminder.replaces:
         await scope.timers.cancel(only=scope.timers_before)
+
+
+async def _set(arguments: Timer, scope: ToolScope) -> str:
+    span = spoken_span(arguments.seconds)
+    await start(arguments, arguments.seconds, f"timer of {span}", scope)
     return f"I will tell you in {span}."
 
 
@@ -173,25 +189,32 @@ def _understand_set(question: str) -> Timer | None:
     return Timer(seconds=run.seconds, label=" ".join(what["what"].split()).strip(" ?.")[:200] if what else "")
 
 
-def bare_correction(text: str) -> str:
-    """A correction without what people put about it: "no, make it 10 minutes please", after ``digits_of``."""
-    return _AROUND_CORRECTION.sub("", text)
+def amended(
+    before: R, correction: str, understand: Callable[[str], R | None], understand_bare: Callable[[str], R | None]
+) -> R | None:
+    """The reminder that a correction asks for in the place of ``before``. One that is to run beside it is none.
+
+    Args:
+        understand: Reads a whole request.
+        understand_bare: Reads what is left of "no, make it 10 minutes please" without what people put about it.
+    """
+    if _BESIDE.search(correction.lower()):
+        return None
+    anew = understand(correction) or understand_bare(_AROUND_CORRECTION.sub("", digits_of(correction)))
+    return anew and anew.model_copy(update={"label": anew.label or before.label, "replaces": True})
 
 
 def _amend_set(before: Timer, correction: str) -> Timer | None:
-    """The timer set anew: "no, ten minutes". One that is to run beside it is none."""
-    if _BESIDE.search(correction.lower()):
-        return None
-    if (anew := _understand_set(correction)) is not None:
-        return anew.model_copy(update={"label": anew.label or before.label, "replaces": True})
-    text = bare_correction(digits_of(correction))
+    """The timer set anew: "no, ten minutes"."""
+    return amended(before, correction, _understand_set, _understand_span)
+
+
+def _understand_span(text: str) -> Timer | None:
     runs = [*_runs(text)]
     if len(runs) != 1 or (runs[0].start, runs[0].end) != (0, len(text)):
         return None
     seconds = runs[0].seconds
-    if seconds is None or seconds > MAX_S:
-        return None
-    return before.model_copy(update={"seconds": seconds, "replaces": True})
+    return None if seconds is None or seconds > MAX_S else Timer(seconds=seconds)
 
 
 def _when(text: str) -> _Run | None:

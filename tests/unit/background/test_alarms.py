@@ -99,3 +99,18 @@ async def test_a_corrected_alarm_takes_the_place_of_the_one_before() -> None:
         assert str(await it.result()) == "1 done: I will tell you today at six thirty pm."
         timers = [each.card for job in it.coordinator.jobs("s") for each in job.timers]
         assert [(timer.title, timer.seconds) for timer in timers] == [("call mum", 15_000)]
+
+
+@pytest.mark.parametrize(
+    ("correction", "at"),
+    [
+        ("no, at six", "6:00"),
+        ("make it 5 p.m. tomorrow please", "tomorrow 5:00 pm"),
+        ("sorry I meant quarter to eight", "7:45"),
+        ("set another alarm for six", None),
+        ("six eggs", None),
+    ],
+)
+def test_only_a_plain_time_corrects_an_alarm(correction: str, at: str | None) -> None:
+    alarm = SET_ALARM.amend(Alarm(at="5:00", label="eggs"), correction)
+    assert alarm == (None if at is None else Alarm(at=at, label="eggs", replaces=True))
