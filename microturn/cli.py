@@ -51,11 +51,11 @@ def data_scenarios() -> None:
 
 @data_app.command("install")
 def data_install() -> None:
-    """Install the speech synthesisers that rendering uses (system packages and voice packs)."""
-    from microturn.data.voices.install import install_voices
+    """Install the speech synthesisers and phrases that rendering uses (system packages and voice packs)."""
+    from microturn.data.install import install_sources
 
     table = Table("source", "", "what to do")
-    for source in install_voices():
+    for source in install_sources():
         table.add_row(source.source, "ready" if source.is_present else "[red]absent[/]", source.remedy)
     Console().print(table)
 

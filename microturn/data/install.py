@@ -30,7 +30,7 @@ KOKORO_VOICES = "kokoro-js@1.2.1"
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """What became of one source of voices."""
+    """What became of one source of voices or phrases."""
 
     source: str
     is_present: bool
@@ -38,7 +38,7 @@ class Installed:
     """What to do by hand when it is not."""
 
 
-def install_voices() -> tuple[Installed, ...]:
+def install_sources() -> tuple[Installed, ...]:
     """Install what is missing, and say what could not be. Training works without any of it, on hibari alone."""
     return (
         _ensure("flite, festival, espeak-ng, WordNet", _has_debian_packages, _install_debian),

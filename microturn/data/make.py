@@ -54,11 +54,11 @@ def load_material(part: str, data_dir: Path | None) -> Material:
     """
     if data_dir is None:
         return Material(part=part, sentences=(), clips=(), data_dir=None)
-    read = tuple(human.sentences(data_dir, part=part))
-    examples = wordnet.examples() if part == "train" else ()
+    read = human.sentences(data_dir, part=part)
+    examples = () if part != "train" else set(wordnet.examples()) - set(human.sentences(data_dir, part="heldout"))
     return Material(
         part=part,
-        sentences=(*read, *sorted(set(examples) - set(human.sentences(data_dir, part="heldout")))),
+        sentences=(*read, *sorted(examples)),
         vocabulary=tuple(sorted({word for sentence in read for word in sentence.split()})),
         dictionary=dictionary(),
         clips=human.clips(part, data_dir).clips,

@@ -82,8 +82,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         token_target.append(run.token_T[at + 1])
         speech_at.append(np.flatnonzero(run.kind_T[1:] == Kind.SPEECH) + offset)
         audio_at.append(np.flatnonzero(run.kind_T == Kind.AUDIO) + offset)
-        special = vocabulary.special
-        heard_at.append(np.flatnonzero(_are_words_after(special.hear, run, vocabulary)) + offset)
+        heard_at.append(np.flatnonzero(_are_words_after(vocabulary.special.hear, run, vocabulary)) + offset)
         own = np.sort(np.concatenate([token_at[-1], speech_at[-1]]))
         is_going_on_T, next_word_T = _next_words(run, vocabulary)
         own = own[is_going_on_T[own - offset]]

@@ -29,6 +29,7 @@ WRITE = Requests(
     heldout=("put the numbers from {a} to {b} in writing", "write for me the numbers from {a} to {b}"),
 )
 WRITE_BY_STEP = ("by {s}", "in {s}", "in steps of {n}")
+"""Of ``BY_STEP`` those that are as right downwards."""
 
 
 def play(stage: Stage, at_ms: float) -> float:
