@@ -6,7 +6,7 @@ pattern: ``[say|tell me] it [|again]`` stands for four.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from numpy.random import Generator
@@ -53,7 +53,7 @@ class Phrases:
     heldout: Sequence[str]
 
     def __post_init__(self) -> None:
-        _HELDOUT.update(shape(phrase) for phrase in self.heldout)
+        hold_out(self.heldout)
 
     def choose(self, part: str, rng: Generator) -> str:
         """One of a part's phrasings; in training none that this bank or another holds out, but for what training's own
@@ -66,6 +66,11 @@ class Phrases:
             phrase = one_of(pattern, rng)
             if phrase == pattern or not is_heldout(phrase):
                 return phrase
+
+
+def hold_out(phrases: Iterable[str]) -> None:
+    """Keep phrases that evaluation puts together from its banks out of everything that training draws."""
+    _HELDOUT.update(shape(phrase) for phrase in phrases)
 
 
 def shape(phrase: str) -> str:

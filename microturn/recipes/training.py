@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from microturn.errors import CheckpointError
 from microturn.features.mel import MelStatistics
@@ -13,6 +14,10 @@ from microturn.model import checkpoint
 from microturn.recipes import RECIPES
 from microturn.train.curves import draw_curves
 from microturn.train.trainer import Trainer
+
+AUXILIARIES_FILE = "auxiliaries.safetensors"
+"""Beside the weights, for whoever goes on from them: new heads would pull at a trained model until they know its hidden
+states. Inference never reads it."""
 
 
 def run_training(
@@ -47,6 +52,7 @@ def run_training(
         MelStatistics.load(prepared / "mel.json"),
         validation_shards=validation,
         init_from=checkpoint.load(init_from).state_dict() if init_from else None,
+        auxiliaries_from=_auxiliaries(init_from) if init_from else None,
     )
     if resume:
         trainer.resume()
@@ -57,6 +63,14 @@ def run_training(
     folder.mkdir(exist_ok=True)
     with trainer.average.in_place():
         checkpoint.save(trainer.model, folder, torch.bfloat16)
+        heads = {name: value.to(torch.bfloat16) for name, value in trainer.auxiliaries.state_dict().items()}
+        save_file(heads, folder / AUXILIARIES_FILE)
     for name in ("tokenizer.json", "mel.json"):
         shutil.copy(prepared / name, folder / name)
     draw_curves(run / "log.jsonl", run / "curves.png")
+
+
+def _auxiliaries(folder: Path) -> dict[str, torch.Tensor] | None:
+    """The heads that were trained with a checkpoint's weights; None where it has none."""
+    path = folder / AUXILIARIES_FILE
+    return load_file(path) if path.exists() else None

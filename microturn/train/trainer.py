@@ -82,6 +82,7 @@ class Trainer:
         statistics: MelStatistics,
         validation_shards: Path | None = None,
         init_from: dict[str, torch.Tensor] | None = None,
+        auxiliaries_from: dict[str, torch.Tensor] | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
@@ -93,6 +94,8 @@ class Trainer:
         if init_from is not None:
             self._start_from(init_from)
         self.auxiliaries = AuxiliaryHeads(config.model.backbone.width).to(config.device)
+        if auxiliaries_from is not None:
+            self.auxiliaries.load_state_dict(auxiliaries_from)
         trained = nn.ModuleDict({"model": self.model, "auxiliary": self.auxiliaries})
         self.team.share_weights(trained)
         self.optimizer = Optimizer(trained, config.optimizer)

@@ -1,7 +1,8 @@
 """Say something every so many seconds, until told to stop."""
 
+from microturn.data import everyday
 from microturn.data.numbers import spoken
-from microturn.data.phrases import Phrases, Requests
+from microturn.data.phrases import Phrases, Requests, is_heldout
 from microturn.data.scenarios.count_aloud import say_stop
 from microturn.data.scenarios.jumble import jumble
 from microturn.data.scenarios.scenario import Scenario
@@ -150,10 +151,15 @@ def play(stage: Stage, at_ms: float) -> float:
 
 
 def something(stage: Stage) -> str:
-    """What is to be said. In training often any words at all: what was learnt by heart need not be heard, and is said
-    in the place of what was asked for when that is new."""
-    if stage.cast.part == "train" and stage.cast.sentences and stage.chance(0.75):
-        return any_words(stage, stage.whole(1, 4))
+    """What is to be said. In training seldom one of the bank: what was learnt by heart need not be heard, and is said
+    in the place of what was asked for when that is new. Half is everyday, for most of what people ask to be told is;
+    the rest is any words at all."""
+    kind = stage.between(0, 1) if stage.cast.part == "train" else 1
+    if kind < 0.5:
+        return everyday.phrase(stage.rng)
+    if kind < 0.8 and stage.cast.sentences:
+        thing = any_words(stage, stage.whole(1, 4))
+        return stage.pick(THINGS) if is_heldout(thing) else thing
     return stage.pick(THINGS)
 
 

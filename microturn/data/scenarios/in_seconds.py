@@ -1,7 +1,7 @@
 """Say something once, when a time has passed."""
 
 from microturn.data.numbers import spoken
-from microturn.data.phrases import Phrases, Requests
+from microturn.data.phrases import Phrases, Requests, hold_out
 from microturn.data.scenarios.every_seconds import ACKNOWLEDGEMENT, something
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
@@ -33,22 +33,6 @@ REQUEST = Requests(
         "after {n} seconds tell me to {x}",
     ),
 )
-
-
-def play(stage: Stage, at_ms: float) -> float:
-    """Ask and wait."""
-    seconds, thing = stage.whole(2, 12), something(stage)
-    if stage.chance(0.3):
-        thing = f"{stage.pick(NOUNS)} {stage.pick(('is ready', 'is done', 'is here', 'is over', 'time'))}"
-    end = stage.user(stage.pick(REQUEST).format(x=thing, n=spoken(seconds)), at_ms)
-    first_turn = stage.answer_turn(end)
-    stage.quiet(at_ms, turn_start_ms(first_turn))
-    stage.model(ACKNOWLEDGEMENT, first_turn, is_expected=False)
-    said = stage.model(thing, first_turn + seconds * 1000 // TURN_MS)
-    stage.quiet(turn_start_ms(first_turn) + 1200, turn_start_ms(said.first_turn) - 600)
-    return turn_start_ms(said.end_turn + 1) + stage.between(300, 1500)
-
-
 NOUNS = Phrases(
     train=(
         "tea",
@@ -72,6 +56,23 @@ NOUNS = Phrases(
     ),
     heldout=("the tea", "breakfast", "the taxi", "the bread", "the movie"),
 )
+STATES = ("is ready", "is done", "is here", "is over", "time")
+hold_out(f"{noun} {state}" for noun in NOUNS.heldout for state in STATES)
+
+
+def play(stage: Stage, at_ms: float) -> float:
+    """Ask and wait."""
+    seconds, thing = stage.whole(2, 12), something(stage)
+    if stage.chance(0.3):
+        thing = f"{stage.pick(NOUNS)} {stage.pick(STATES)}"
+    end = stage.user(stage.pick(REQUEST).format(x=thing, n=spoken(seconds)), at_ms)
+    first_turn = stage.answer_turn(end)
+    stage.quiet(at_ms, turn_start_ms(first_turn))
+    stage.model(ACKNOWLEDGEMENT, first_turn, is_expected=False)
+    said = stage.model(thing, first_turn + seconds * 1000 // TURN_MS)
+    stage.quiet(turn_start_ms(first_turn) + 1200, turn_start_ms(said.first_turn) - 600)
+    return turn_start_ms(said.end_turn + 1) + stage.between(300, 1500)
+
 
 IN_SECONDS = Scenario(
     name="in-seconds",

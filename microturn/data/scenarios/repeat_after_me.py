@@ -1,5 +1,6 @@
 """Repeat what the user says: numbers, words and open-vocabulary sentences."""
 
+from microturn.data import everyday
 from microturn.data.numbers import spoken
 from microturn.data.phrases import Requests
 from microturn.data.scenarios.every_seconds import THINGS, any_words
@@ -32,7 +33,9 @@ MOST_WORDS = 9
 
 def choose_words(stage: Stage) -> str:
     """What is to be repeated."""
-    if stage.cast.sentences and stage.chance(0.7 if stage.cast.part == "train" else 0.35):
+    if stage.cast.part == "train" and stage.chance(0.25):
+        return everyday.phrase(stage.rng)
+    if stage.cast.sentences and stage.chance(0.6 if stage.cast.part == "train" else 0.35):
         return any_words(stage, stage.whole(1, MOST_WORDS))
     if stage.chance(0.4):
         return " ".join(spoken(stage.whole(0, 100)) for _ in range(stage.whole(1, 4)))

@@ -4,6 +4,7 @@ What is said is what the other scenarios ask, so that their words are learnt fro
 answers, and words in no order, so that they are heard and not guessed. Speakers change between breaths.
 """
 
+from microturn.data import everyday
 from microturn.data.numbers import spoken
 from microturn.data.phrases import Phrases
 from microturn.data.scenarios import count_aloud, every_seconds, in_seconds, repeat_after_me
@@ -30,8 +31,8 @@ END = Phrases(
     heldout=("now you can answer again", "that is all thank you"),
 )
 KINDS = (
-    *(("jumble", 0.16), ("request", 0.2), ("altered", 0.1), ("change", 0.06)),
-    *(("numbers", 0.1), ("sentence", 0.28), ("recording", 0.1)),
+    *(("jumble", 0.12), ("request", 0.22), ("altered", 0.08), ("change", 0.06)),
+    *(("numbers", 0.08), ("sentence", 0.24), ("everyday", 0.1), ("recording", 0.1)),
 )
 LONGEST_CLIP_MS = 7000
 MANY_TRIES = 20
@@ -72,6 +73,8 @@ def words(stage: Stage, kind: str) -> str:
         return change(stage)
     if kind == "jumble":
         return jumble(stage, stage.whole(2, 12))
+    if kind == "everyday":
+        return everyday.phrase(stage.rng)
     if kind == "sentence" and stage.cast.sentences:
         return stage.pick(stage.cast.sentences)
     return " ".join(spoken(stage.whole(0, 100 if stage.chance(0.6) else 20)) for _ in range(stage.whole(1, 6)))

@@ -1,5 +1,6 @@
 """The trainer learns, goes on exactly where it stood, and predicts only what the model itself produces."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from tiny_runs import STATISTICS, TOKENIZER, episode, steps, tiny, trainer
 
 from microturn.data.shards import write_shard
 from microturn.errors import CheckpointError, MediaError
+from microturn.model import checkpoint
+from microturn.recipes import RECIPES
+from microturn.recipes.training import AUXILIARIES_FILE, run_training
 from microturn.train.batches import BatchReader, collate
 from microturn.turns.vocabulary import Kind
 
@@ -108,3 +112,27 @@ def test_an_empty_folder_names_the_command(tmp_path: Path) -> None:
     reader = BatchReader(tmp_path, TOKENIZER.vocabulary, STATISTICS, positions_per_batch=9, max_positions=9, seed=0)
     with pytest.raises(MediaError, match="microturn data make"):
         next(iter(reader))
+
+
+def test_training_from_weights_goes_on_with_the_heads_trained_with_them(
+    tmp_path: Path, shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "tiny", lambda _: tiny())
+    monkeypatch.setattr("microturn.recipes.training.draw_curves", lambda *_: None)
+    TOKENIZER.save(tmp_path / "tokenizer.json")
+    (tmp_path / "mel.json").write_text(json.dumps(STATISTICS.to_json()))
+    run_training("tiny", shards, tmp_path, tmp_path / "first", shards, max_minutes=0.05)
+    trained = tmp_path / "first" / "checkpoint"
+    checkpoint.load(trained)
+    knows, forgot = (trainer_from(trained, shards, has_heads) for has_heads in (True, False))
+    assert knows["letter_loss"] < 0.9 * forgot["letter_loss"]
+    assert knows["token_loss"] == forgot["token_loss"]
+
+
+def trainer_from(trained: Path, shards: Path, has_heads: bool) -> dict[str, float]:
+    """Losses at the first validation of a run from weights, with the heads beside them or without."""
+    if not has_heads:
+        (trained / AUXILIARIES_FILE).unlink()
+    folder = trained.parent.parent / f"second-{has_heads}"
+    run_training("tiny", shards, trained, folder, shards, max_minutes=1e-6, init_from=trained, rate_scale=1e-9)
+    return json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
