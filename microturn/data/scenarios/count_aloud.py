@@ -123,7 +123,7 @@ PACES: dict[int, Phrases] = {
             "with two seconds [for each number|in between|between them]",
             "[taking|at] two seconds [a number|each|per number]",
         ),
-        heldout=("one every two seconds",),
+        heldout=("with one every two seconds",),
     ),
     3000: Phrases(
         train=(
@@ -131,7 +131,7 @@ PACES: dict[int, Phrases] = {
             "with three seconds [for each number|in between|between them]",
             "[taking|at] three seconds [a number|each|per number]",
         ),
-        heldout=("one every three seconds",),
+        heldout=("with one every three seconds",),
     ),
 }
 STOP = Requests(
