@@ -27,7 +27,7 @@ class LossConfig:
     """Share of the flow's draws in training that are not told what to say, so that sampling can be guided."""
     letter_weight: float = 0.3
     """Of the auxiliary letters, the user's and the model's own."""
-    next_word_weight: float = 0.3
+    next_word_weight: float = 0.15
     """Of the auxiliary next word."""
     patch_noise: float = 0.8
     """Greatest deviation of the noise on an utterance's patches that are fed back, in normalised units."""
