@@ -6,6 +6,7 @@ but counted. See docs/background.md.
 """
 
 import asyncio
+import dataclasses
 import datetime
 import logging
 from collections import Counter, OrderedDict
@@ -22,6 +23,7 @@ from microturn.background.ledger import Ledger
 from microturn.background.limits import Budget, BudgetLimits, JobLimits
 from microturn.background.permissions import Grants, PermissionPolicy, is_taken_back, spoken_decision
 from microturn.background.places import Places
+from microturn.background.questions import Questions
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession, Deliver, Observe
 from microturn.background.summaries import OldText, Summariser, excerpt, prompt_of
@@ -37,6 +39,14 @@ HELD_FOR_MS = 15 * 60_000
 
 MAX_BUDGETS = 4_096
 """Of sessions that were let go and may come back; the oldest is forgotten."""
+
+INTERRUPTED = "I was interrupted before I had the answer."
+SHALL_I = f"{INTERRUPTED} Shall I try again?"
+ASK_AGAIN = f"{INTERRUPTED} Ask me again if you still want it."
+"""Where the question is not known any more."""
+
+MAYBE_DONE = "An earlier attempt was interrupted and may have done its part: look before anything is changed"
+"""What the next attempt is told of one whose traces are lost."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -117,10 +127,12 @@ class Coordinator:
         observe: Observe | None = None,
         locale: str = "en",
         has_page: bool = True,
+        questions: Questions | None = None,
     ) -> None:
         """Begin to serve a session, or go on with one whose client was away.
 
-        Jobs that an earlier process left unfinished are told of as interrupted; they are not run again.
+        Jobs that an earlier process left unfinished are told of as interrupted; they are run again only when the user
+        says so, and only where the question is known.
 
         Args:
             session_id: The same after a resumption.
@@ -128,6 +140,7 @@ class Coordinator:
                 or SessionClosedError waits for ``hand_over``, or for the next to attach.
             observe: Takes a job whenever something about it has changed.
             has_page: Whether the user sees the whole of an answer somewhere.
+            questions: What the session has asked so far.
         """
         if departure := self._departures.pop(session_id, None):
             departure.cancel()
@@ -140,7 +153,7 @@ class Coordinator:
                 budget=self._budgets.pop(session_id, None) or Budget(self._budget_limits),
             )
             session.timers = self._timers(session)
-            self._spawn(self._take_up(session))
+            self._spawn(self._take_up(session, questions or Questions()))
         else:
             self._spawn(session.timers.start())
         session.has_page = has_page
@@ -320,29 +333,38 @@ class Coordinator:
             self._stop(session, job, DropReason.CANCELLED)
             session.tell(weaving.note(number, "stopped"))
             return
+        if job.is_interrupted and (decision is not None or is_taken_back(words)):
+            self._settle(session, job, request, is_wanted=bool(decision))
+            return
         if decision is not None and not job.asks_back:
             session.tell(weaving.note(number, "nothing waits for a yes or no"))
             return
         if not job.state.is_over:
             self._stop(session, job, DropReason.AMENDED)
-        amended = Job(
-            request=BackgroundRequest(
-                session_id=request.session_id,
-                act=job.request.act,
-                time_ms=request.time_ms,
-                conversation=request.conversation,
-                events=request.events,
-                key_frames=request.key_frames,
-                traceparent=request.traceparent,
-            ),
-            amendments=[*job.amendments, words],
-            timers=job.timers,
-            deeds=job.deeds,
-            answered=job.answered,
-            earlier_answer=job.text if job.state is JobState.DONE else job.earlier_answer,
+        self._begin_anew(session, job, request, [*job.amendments, words])
+
+    def _settle(self, session: BackgroundSession, job: Job, request: BackgroundRequest, *, is_wanted: bool) -> None:
+        """The user has said whether a job that was interrupted is to be tried again."""
+        job.is_interrupted = False
+        if is_wanted:
+            self._begin_anew(session, job, request, job.amendments)
+        else:
+            session.tell(weaving.note(job.number, "not tried again"))
+
+    def _begin_anew(
+        self, session: BackgroundSession, before: Job, request: BackgroundRequest, amendments: list[str]
+    ) -> None:
+        """Go on with a question in a job of its own: with what is known now, and what came of it before."""
+        del session.jobs[before.number]
+        job = Job(
+            request=dataclasses.replace(request, act=before.request.act),
+            amendments=amendments,
+            timers=before.timers,
+            deeds=before.deeds,
+            answered=before.answered,
+            earlier_answer=before.text if before.state is JobState.DONE else before.earlier_answer,
         )
-        del session.jobs[number]
-        self._begin(session, amended)
+        self._begin(session, job)
 
     def _cancel(self, session: BackgroundSession, number: int) -> None:
         job = session.jobs.get(number)
@@ -422,10 +444,26 @@ class Coordinator:
             is_heard=lambda: session.is_heard,
         )
 
-    async def _take_up(self, session: BackgroundSession) -> None:
+    async def _take_up(self, session: BackgroundSession, questions: Questions) -> None:
         """Tell of what an earlier process left behind, and set its timers again."""
+        now_ns = self._clock.now_ns()
         for number in await self._written(self._ledger.take_interrupted, session.session_id):
-            session.tell(weaving.failure(number, "I was interrupted before I had the answer. Shall I try again?"))
+            question = questions.get(number)
+            if question is None or number in session.jobs:
+                session.tell(weaving.failure(number, ASK_AGAIN))
+                continue
+            job = session.jobs[number] = Job(
+                request=BackgroundRequest(session_id=session.session_id, act=question.act, time_ms=0),
+                amendments=list(question.amendments),
+                state=JobState.FAILED,
+                text=SHALL_I,
+                began_ns=now_ns,
+                ended_ns=now_ns,
+                deeds=[MAYBE_DONE],
+                is_interrupted=True,
+            )
+            session.show(job)
+            session.tell(weaving.failure(number, SHALL_I))
         await session.timers.start()
 
     async def _written(self, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

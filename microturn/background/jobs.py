@@ -98,6 +98,8 @@ class Job:
     answered: set[str] = field(default_factory=set[str])
     """Functions of the client's that have given an output for the question, also before it was corrected: its jobs
     share the set."""
+    is_interrupted: bool = False
+    """An earlier process left it unfinished, and the user has not said yet whether to try again."""
     earlier_answer: str = ""
     """What was answered before the last correction."""
 

@@ -20,6 +20,7 @@ from microturn.background.coordinator import Coordinator
 from microturn.background.functions import Application
 from microturn.background.jobs import Job
 from microturn.background.ledger import session_name
+from microturn.background.questions import Questions
 from microturn.background.summaries import AGAIN_AFTER_TURNS, SUMMARISE_AT_SHARE, OldText, summary_event
 from microturn.errors import CapacityError, JournalError, SessionClosedError
 from microturn.server.engine_port import Engine, EngineSession
@@ -43,6 +44,7 @@ class Record:
 
     conversation: Conversation = field(default_factory=Conversation)
     acts: TurnActs = field(default_factory=TurnActs)
+    questions: Questions = field(default_factory=Questions)
 
 
 class BackgroundEngine:
@@ -157,7 +159,7 @@ class BackgroundEngineSession:
         self._is_for_others: Callable[[Act], bool] = lambda act: False
         self.left_for_good: bool | None = None
         """How its connection has left; None while it is there."""
-        coordinator.attach(session_id, self._deliver, observe=self._show, has_page=False)
+        coordinator.attach(session_id, self._deliver, observe=self._show, has_page=False, questions=record.questions)
 
     @property
     def resume_token(self) -> str:
@@ -269,6 +271,7 @@ class BackgroundEngineSession:
             show(job)
 
     def _submit(self, act: Act, traceparent: str = "") -> None:
+        self._record.questions.take_in(act)
         time_ms = turn_start_ms(max(0, self._turn - 1))
         self._coordinator.submit(self._conversation.request(self.session_id, act, time_ms, traceparent=traceparent))
 
@@ -324,5 +327,6 @@ async def _remembered(session: EngineSession) -> Record:
         for event in events:
             record.conversation.add_event(event, turn=output.index)
         record.conversation.add_output(output)
-        record.acts.read(output)
+        for act in record.acts.read(output):
+            record.questions.take_in(act)
     return record

@@ -1,13 +1,15 @@
 """A background joined to an engine: what outlasts a connection, and whose numbers are whose."""
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pytest
 from background_doubles import WITHIN_S
 
 from microturn.background.coordinator import Coordinator
-from microturn.background.jobs import Answer
+from microturn.background.jobs import Answer, Job, JobState
+from microturn.background.ledger import Ledger
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.workbench import Workbench
 from microturn.errors import CapacityError, JournalError, SessionClosedError
@@ -73,6 +75,37 @@ async def test_an_act_goes_on_in_another_process():
         await hold(await BackgroundEngine(scripted, coordinator).resume(session.resume_token), 1)
         await coordinator.wait_until_idle()
     assert backend.asked == ["weather in oslo"]
+
+
+async def test_a_yes_in_another_process_tries_again_what_was_interrupted(tmp_path: Path):
+    questions: asyncio.Queue[str] = asyncio.Queue()
+
+    class Stuck(Listener):
+        async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+            questions.put_nowait(package.question)
+            await asyncio.Event().wait()
+            raise AssertionError("never answered")
+
+    outputs = (act(0, "ask 1: weather"), act(1, "amend 1: in oslo"), act(3, "amend 1: yes"))
+    scripted, backend = ScriptedEngine(script(outputs)), Listener()
+    async with asyncio.timeout(WITHIN_S):
+        async with Coordinator(Stuck(), ledger=Ledger(tmp_path / "ledger")) as coordinator:
+            session = await BackgroundEngine(scripted, coordinator).open()
+            await hold(session, 2)
+            while await questions.get() != "weather; correction: in oslo":
+                pass
+        async with Coordinator(backend, ledger=Ledger(tmp_path / "ledger")) as coordinator:
+            session = await BackgroundEngine(scripted, coordinator).resume(session.resume_token)
+            shown: asyncio.Queue[Job] = asyncio.Queue()
+            session.observe(shown.put_nowait)
+            assert (await shown.get()).state is JobState.FAILED
+            await hold(session, 2)
+            await coordinator.wait_until_idle()
+            assert [job.state for job in coordinator.jobs(session.session_id)] == [JobState.DONE]
+    assert backend.asked == ["weather; correction: in oslo"]
+    assert [e.text for turn in scripted.sessions[0].inputs for e in turn.events][:1] == [
+        "1 error: I was interrupted before I had the answer. Shall I try again?"
+    ]
 
 
 async def test_what_began_before_a_gap_is_not_joined_to_what_follows():

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import dataclasses
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from microturn.background.limits import BudgetLimits, JobLimits
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.permissions import Permission, PermissionPolicy, is_taken_back, spoken_decision
 from microturn.background.places import Places
+from microturn.background.questions import MAX_QUESTIONS, Questions
 from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
 from microturn.background.workbench import MAX_ASKED_CHARS, Workbench
 from microturn.errors import CapacityError
@@ -30,6 +33,7 @@ class HeldBackend:
 
     def __init__(self, *, is_stubborn: bool = False) -> None:
         self.asked: list[str] = []
+        self.questions: asyncio.Queue[str] = asyncio.Queue()
         self.began = asyncio.Event()
         self.let_go = asyncio.Event()
         self.num_cancelled = 0
@@ -38,6 +42,7 @@ class HeldBackend:
 
     async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
         self.asked.append(package.question)
+        self.questions.put_nowait(package.question)
         self.began.set()
         try:
             await self.let_go.wait()
@@ -211,6 +216,98 @@ async def test_a_job_that_the_process_died_in_is_told_of_and_not_run_again(tmp_p
         it.act("ask 5: y")
         assert str(await it.result()) == "5 done: about y"
     assert after.asked == ["y"]
+
+
+@asynccontextmanager
+async def interrupted_desk(path: Path, *acts: str) -> AsyncGenerator[tuple[Desk, HeldBackend]]:
+    """A desk after a restart, whose process before it died over these acts; the acts are known from elsewhere."""
+    questions = Questions()
+    before = HeldBackend()
+    async with desk(before, ledger=Ledger(path)) as it:
+        for act in acts:
+            it.act(act)
+            questions.take_in(parse_act(act))
+        while await before.questions.get() != question_of(questions):
+            pass  # one that was corrected at once may never be asked
+    after = HeldBackend()
+    after.let_go.set()
+    async with asyncio.timeout(WITHIN_S), Coordinator(after, ledger=Ledger(path)) as coordinator:
+        it = Desk(coordinator, time_ms=10_000)
+        coordinator.attach("s", it.reports.put_nowait, questions=questions)
+        assert str(await it.result()) == "4 error: I was interrupted before I had the answer. Shall I try again?"
+        yield it, after
+
+
+def question_of(questions: Questions) -> str:
+    question = questions.get(4)
+    assert question is not None
+    return "; ".join([question.act.text, *(f"correction: {text}" for text in question.amendments)])
+
+
+async def test_a_yes_to_shall_i_try_again_tries_the_whole_question_again_once(tmp_path: Path):
+    async with interrupted_desk(tmp_path / "l", "ask 4: flights", "amend 4: to oslo") as (it, backend):
+        assert backend.asked == []
+        it.act("amend 4: yes please")
+        assert (await it.result()).text == "about flights; correction: to oslo"
+        it.act("amend 4: yes")
+        assert str(await it.report()) == "4 note: nothing waits for a yes or no"
+        assert backend.asked == ["flights; correction: to oslo"]
+
+
+async def test_what_is_tried_again_knows_that_part_of_it_may_have_been_done(tmp_path: Path):
+    async with interrupted_desk(tmp_path / "l", "ask 4: paint it") as (it, backend):
+        packages: list[str] = []
+        answer = backend.answer
+
+        async def answer_and_keep(package: ContextPackage, bench: Workbench) -> Answer:
+            packages.append(package.text)
+            return await answer(package, bench)
+
+        backend.answer = answer_and_keep
+        it.act("amend 4: yes")
+        await it.result()
+        assert "An earlier attempt was interrupted" in packages[0]
+
+
+@pytest.mark.parametrize("words", ["no", "no thanks", "never mind", "forget it"])
+async def test_a_no_to_shall_i_try_again_leaves_it(words: str, tmp_path: Path):
+    async with interrupted_desk(tmp_path / "l", "ask 4: flights") as (it, backend):
+        it.act(f"amend 4: {words}")
+        assert str(await it.report()) == "4 note: not tried again"
+        it.act("amend 4: yes")  # too late
+        assert str(await it.report()) == "4 note: nothing waits for a yes or no"
+        assert backend.asked == []
+
+
+async def test_a_correction_of_what_was_interrupted_asks_it_as_corrected(tmp_path: Path):
+    async with interrupted_desk(tmp_path / "l", "ask 4: flights") as (it, backend):
+        it.act("amend 4: trains rather")
+        await it.result()
+        assert backend.asked == ["flights; correction: trains rather"]
+
+
+async def test_where_the_question_is_not_known_any_more_the_user_is_asked_for_it(tmp_path: Path):
+    before = HeldBackend()
+    async with desk(before, ledger=Ledger(tmp_path / "l")) as it:
+        it.act("ask 4: flights")
+        await before.began.wait()
+    async with desk(HeldBackend(), ledger=Ledger(tmp_path / "l")) as it:
+        assert "Ask me again" in (await it.result()).text
+        it.act("amend 4: yes")
+        assert "Ask it again" in (await it.result()).text
+
+
+def test_questions_are_read_from_acts_and_bounded():
+    questions = Questions()
+    for line in ("ask 1: x", "amend 1: y", "amend 1: yes", "amend 1: never mind", "ask 2: z", "cancel 2", "amend 2: a"):
+        questions.take_in(parse_act(line))
+    known = questions.get(1)
+    assert known is not None
+    assert (str(known.act), known.amendments) == ("ask 1: x", ("y",))
+    assert questions.get(2) is None
+    for number in range(MAX_QUESTIONS):
+        questions.take_in(parse_act(f"ask {100 + number}: x"))
+    assert questions.get(1) is None
 
 
 async def test_results_wait_for_a_client_that_is_away():
