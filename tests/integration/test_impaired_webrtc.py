@@ -9,6 +9,7 @@ import fractions
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import av
 import numpy as np
@@ -73,13 +74,13 @@ class Ears:
 
 
 @asynccontextmanager
-async def through_a_network(server: RunningServer) -> AsyncIterator[tuple[Caller, Link]]:
+async def through_a_network(server: RunningServer, **session: Any) -> AsyncIterator[tuple[Caller, Link]]:
     """A call whose media has one way to go: through the relay. Both sides know no other address."""
     caller = Caller([Numbers()])
     try:
         offer = _CANDIDATE.sub("a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n", await caller.offer())
         created = await server.client().live.create(
-            session={"model": "nano"}, transport={"type": "webrtc", "sdp": offer}
+            session={"model": "nano", **session}, transport={"type": "webrtc", "sdp": offer}
         )
         answered = created.transport.sdp
         host, port = next((found[1], int(found[2])) for found in _CANDIDATE.finditer(answered) if "." in found[1])
