@@ -1,15 +1,21 @@
 """The background behind the live server: acts leave as jobs, what comes of them enters as text events."""
 
 import asyncio
+import base64
 import hashlib
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from server_harness import WITHIN_S, message, receive_until, send_turns, sound
+from server_harness import WITHIN_S, message, receive, receive_until, says, send_turns, sound
 from websockets.asyncio.client import ClientConnection, connect
 
 from microturn.background.backends.agent import AgentBackend, EndpointConfig
+from microturn.background.backends.mcp import mcp_toolsets
 from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.coordinator import Coordinator
 from microturn.background.ledger import Ledger, session_name
@@ -18,8 +24,8 @@ from microturn.errors import JournalError, MicroturnError
 from microturn.server.serve import Listening, serve
 from microturn.testing.endpoint import EndpointReply, scripted_endpoint
 from microturn.testing.scripted_engine import Answer, ScriptedEngine, script
-from microturn.turns.background import parse_report
-from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind, Role
+from microturn.turns.background import ReportKind, parse_report
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, Role
 
 Serving = Callable[..., "asyncio.Task[None]"]
 
@@ -116,6 +122,79 @@ async def test_the_model_behind_is_given_what_was_said():
             await start(socket)
             assert await talk_until_told(server, socket) == "1 done: Oslo."
     assert "i am in norway" in str(endpoint.requests[0]["messages"])
+
+
+MCP_SERVER = Path(__file__).parents[1] / "unit" / "background" / "mcp_server.py"
+LOUD = base64.b64encode((np.ones(4_800) * 9_000).astype("<i2").tobytes()).decode()
+
+
+class Attendant:
+    """Stands for a model that hears: what is spoken first is a question, then a yes; what comes back it reads aloud."""
+
+    def __init__(self, question: str) -> None:
+        self._question = question
+        self._is_asked = self._may_say_yes = False
+
+    def __call__(self, turn: MicroTurnInput) -> MicroTurnOutput:
+        said = ""
+        for report in (parse_report(event.text) for event in turn.events if event.role is Role.TOOL):
+            self._may_say_yes |= report.kind is ReportKind.SAY
+            if report.kind is not ReportKind.NOTE:
+                said += f" {report.text}"
+        if said:
+            return says(turn.index, said)
+        if np.abs(turn.audio).max() < 0.1:
+            return MicroTurnOutput(index=turn.index)
+        if not self._is_asked:
+            self._is_asked = True
+            return act(turn.index, f"ask 1: {self._question}", hear=f" {self._question}")
+        if self._may_say_yes:
+            self._may_say_yes = False
+            return act(turn.index, "amend 1: yes", hear=" yes")
+        return MicroTurnOutput(index=turn.index)
+
+
+async def talk_until_said(socket: ClientConnection, words: str) -> str:
+    """Send silence until these words stand in the outgoing transcript; returns all of it that came meanwhile."""
+    transcript = ""
+    while words not in transcript:
+        await send_turns(socket, 1)
+        while (event := await receive(socket))["type"] != "session.output_audio.delta":
+            if event["type"] == "session.output_transcript.delta":
+                transcript += event["delta"]
+    return transcript
+
+
+async def test_a_server_of_the_official_sdk_is_used_by_voice(tmp_path: Path):
+    pytest.importorskip("pydantic_ai")
+    pytest.importorskip("mcp")
+    config = tmp_path / "mcp.json"
+    program = {"command": sys.executable, "args": [str(MCP_SERVER)]}
+    config.write_text(json.dumps({"mcpServers": {"home": program}}))
+
+    def reply(request: dict[str, Any]) -> EndpointReply:
+        """Calls the tool, and then answers with what it gave."""
+        outputs = [each["content"] for each in request["messages"] if each["role"] == "tool"]
+        if not outputs:
+            return EndpointReply(tool="home_lamp", arguments={"room": "hall", "is_on": True})
+        return EndpointReply(text=f"Done: {outputs[-1]}.")
+
+    async with scripted_endpoint(reply) as endpoint:
+        agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"), mcp_toolsets(config))
+        model = Attendant("switch the lamp in the hall on")
+        async with Server(model, Coordinator(agent)) as server, server.connect() as socket:
+            await start(socket)
+            await socket.send(message("session.input_audio.append", audio=LOUD))
+            await talk_until_said(socket, "May I use home lamp?")
+            assert len(endpoint.requests) == 1  # nothing has been done yet
+            await socket.send(message("session.input_audio.append", audio=LOUD))
+            assert "the lamp in the hall is on" in await talk_until_said(socket, "is on.")
+            assert [text for text in server.told() if parse_report(text).kind is not ReportKind.NOTE] == [
+                "1 say: May I use home lamp?",
+                "1 done: Done: the lamp in the hall is on.",
+            ]
+    offered = [tool["function"]["name"] for tool in endpoint.requests[0]["tools"]]
+    assert {"home_lamp", "home_diary"} <= set(offered)
 
 
 async def test_a_job_goes_on_while_the_client_is_away():
