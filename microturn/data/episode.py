@@ -11,6 +11,9 @@ from microturn.data.voices import SpokenWord
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.timing import TURN_MS
 
+UTTERANCE_PAUSE_MS = 500
+"""Whoever is silent for less than this between two words has not finished yet."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expectation:
@@ -86,3 +89,14 @@ class Episode:
         """Length in media time."""
 
         return len(self.inputs) * TURN_MS
+
+    @property
+    def utterances(self) -> Sequence[tuple[float, float]]:
+        """From when to when somebody speaks, in media time: stretches of words, their short pauses included."""
+        spans: list[tuple[float, float]] = []
+        for word in sorted(self.heard, key=lambda word: word.start_ms):
+            if spans and word.start_ms - spans[-1][1] < UTTERANCE_PAUSE_MS:
+                spans[-1] = (spans[-1][0], max(spans[-1][1], word.end_ms))
+            else:
+                spans.append((word.start_ms, word.end_ms))
+        return spans

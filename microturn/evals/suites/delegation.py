@@ -3,8 +3,11 @@
 ``request_accuracy``: of the acts that the reference writes (ask, amend, cancel), the share that the reply writes too,
 with the same number and words, within ``ACT_WITHIN_TURNS`` of the reference's end; an act that the reference does not
 write makes the example wrong. ``result_spoken``: of the results that come in, the share whose words are all spoken, in
-order, afterwards. ``over_user``: of those, the share that begins while the user speaks. ``told_ms``: the median time
-from a result's arrival to its first word, in playback time.
+order, afterwards. ``over_user``: of those, the share that begins while the user speaks, short pauses between two words
+included. ``told_ms``: the median time from a result's arrival to its first word, in playback time.
+
+Here the results are the episode's own, at moments of its own. ``evals/delegated.py`` judges the same with a real
+coordinator and a real backend behind the reply.
 """
 
 from collections.abc import Sequence
@@ -111,7 +114,7 @@ def told_results(episode: Episode, outputs: Sequence[MicroTurnOutput]) -> list[T
                 continue
             arrival_ms = turn_start_ms(turn.index) + TURN_MS
             start_ms = _start_of(normal_words(report.text), words, from_ms=turn_start_ms(turn.index))
-            is_over = start_ms is not None and any(w.start_ms <= start_ms < w.end_ms for w in episode.heard)
+            is_over = start_ms is not None and any(start <= start_ms < end for start, end in episode.utterances)
             results.append(Told(arrival_ms=arrival_ms, start_ms=start_ms, is_over_user=is_over))
     return results
 

@@ -2,13 +2,19 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from mute import play_mute
 
+from microturn.data.episode import UTTERANCE_PAUSE_MS, Episode
+from microturn.data.voices import SpokenWord
 from microturn.evals.exchange import Case, Exchange, reference
 from microturn.evals.playbook import Playbook
 from microturn.evals.subject import Silent
-from microturn.evals.suites.delegation import DelegationSuite, acts_of
+from microturn.evals.suites.delegation import DelegationSuite, acts_of, told_results
+from microturn.turns.background import Report, ReportKind
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.timing import IN_SAMPLES_PER_TURN, MEL_FRAMES_PER_TURN
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +50,37 @@ def test_another_question_is_a_wrong_request(cases: list[Case]) -> None:
     verdict = DelegationSuite().judge(Exchange(case=case, outputs=outputs))
     assert not verdict.is_right
     assert verdict.figures["acts_right"] < verdict.figures["acts"]
+
+
+def asked_with_a_pause(pause_ms: float) -> Episode:
+    """Two words with a pause between them that begins at 600 ms; a result comes in the first micro-turn."""
+    report = Report(kind=ReportKind.DONE, job=1, text="minus two")
+    silence = np.zeros(IN_SAMPLES_PER_TURN, np.float32)
+    return Episode(
+        scenario="delegate",
+        seed=0,
+        part="heldout",
+        voice="mute",
+        inputs=[
+            MicroTurnInput(index=k, audio=silence, events=() if k else (report.to_event(),), frames=())
+            for k in range(12)
+        ],
+        outputs=[MicroTurnOutput(index=k) for k in range(12)],
+        heard=[
+            SpokenWord(text="well", start_ms=300, end_ms=600),
+            SpokenWord(text="then", start_ms=600 + pause_ms, end_ms=900 + pause_ms),
+        ],
+        said=[],
+    )
+
+
+@pytest.mark.parametrize(("pause_ms", "is_over"), [(UTTERANCE_PAUSE_MS - 50, True), (UTTERANCE_PAUSE_MS + 50, False)])
+def test_a_result_told_between_two_words_of_an_utterance_is_told_over_the_user(pause_ms: float, is_over: bool) -> None:
+    """It used to count only within a word."""
+    episode = asked_with_a_pause(pause_ms)
+    mel = np.zeros((MEL_FRAMES_PER_TURN, 80), np.float32)
+    said = {3: " minus", 4: " two"}  # heard from 800 ms on
+    outputs = [MicroTurnOutput(index=k, say=said.get(k, ""), mel=mel if 3 <= k <= 5 else None) for k in range(12)]
+    (told,) = told_results(episode, outputs)
+    assert told.start_ms == 800
+    assert told.is_over_user is is_over
