@@ -29,7 +29,6 @@ from openai.types.live.session_resource import DelegationResponses
 
 from microturn.clock import Clock
 from microturn.errors import CapacityError, ProtocolError, SessionClosedError
-from microturn.protocol.codec import from_base64
 from microturn.protocol.extensions import (
     CameraFrameEvent,
     ExtensionsEnabledEvent,
@@ -100,20 +99,18 @@ class Inbound:
         while True:
             event = await self._wire.receive()
             try:
-                self.carry_out(event)
+                await self.carry_out(event)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
                 self._wire.refuse(error)
 
-    def hear(self, samples: NDArray[np.float32]) -> None:
+    async def hear(self, samples: NDArray[np.float32]) -> None:
         """Take in decoded sound (num_samples,) at the codec's rate.
 
         Raises:
             ProtocolError: too far ahead of real time.
         """
-        self.audio.accept_samples(samples)
-        self._audience.reflect(samples)
-        self._audio_came.set()
+        await self.audio.accept_samples(samples, self._note_sound)
 
     def see(self, frame: VideoFrame) -> None:
         """Hand a picture to the engine."""
@@ -153,7 +150,7 @@ class Inbound:
             else:
                 self._engine_session.push_frame(frame)
 
-    def carry_out(self, event: ClientEvent | ForkClientEvent) -> None:
+    async def carry_out(self, event: ClientEvent | ForkClientEvent) -> None:
         """Do what one event asks for, whoever sent it.
 
         Raises:
@@ -165,7 +162,7 @@ class Inbound:
                     raise ProtocolError(
                         "this session hears its audio track: send sound there", code="unsupported", param="type"
                     )
-                self.hear(self._setup.codec.decode(from_base64(event.audio, param="audio")))
+                await self.audio.accept(event.audio, self._note_sound)
             case InputAudioMuteEvent() | InputAudioUnmuteEvent():
                 self._mute(event)
             case TypedTextEvent():
@@ -191,6 +188,10 @@ class Inbound:
                 )
             case _:
                 self._append_context(event)
+
+    def _note_sound(self, samples: NDArray[np.float32]) -> None:
+        self._audience.reflect(samples)
+        self._audio_came.set()
 
     def _mute(self, event: InputAudioMuteEvent | InputAudioUnmuteEvent) -> None:
         self.audio.is_muted = isinstance(event, InputAudioMuteEvent)

@@ -1,7 +1,9 @@
 """From the wire's media to the engine's: decode, mute, resample, count, and bound."""
 
+import asyncio
 import io
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,10 @@ _MAX_CREDIT_MS = 5_000
 """What may come in one go after a stall of at least that length."""
 _PACE = 1.02
 """A little faster than real time, so that a client whose clock runs fast is never held back more and more."""
+_SHORT_CHARS = 20_000
+"""Base64 of a turn's sound or two: decoding it costs less than a hop to a thread and back."""
+Heard = Callable[[NDArray[np.float32]], None]
+"""Told of each piece of sound as it is taken in: (num_samples,) at the codec's rate, before any muting."""
 _IMAGE_FORMATS = ("JPEG", "WEBP", "PNG")
 _DRAFT_SIZE = (640, 480)
 
@@ -58,16 +64,22 @@ class AudioIngest:
         """Sound that waits for its time."""
         return sum(len(chunk.samples) for chunk in self._held) * 1000 / IN_HZ
 
-    def accept(self, audio_base64: str) -> None:
-        """Take in the sound of one message.
+    async def accept(self, audio_base64: str, heard: Heard) -> None:
+        """Take in the sound of one message. The caller waits for it before it takes in more: order is kept.
 
         Raises:
             ProtocolError: not base64, half a sample, or too far ahead of real time (nothing of it is taken in).
         """
-        self.accept_samples(self._codec.decode(from_base64(audio_base64, param="audio")))
+        if len(audio_base64) <= _SHORT_CHARS:
+            samples = self._decode(audio_base64)
+        else:
+            samples = await asyncio.to_thread(self._decode, audio_base64)
+        await self.accept_samples(samples, heard)
 
-    def accept_samples(self, samples: NDArray[np.float32]) -> None:
-        """Take in decoded sound (num_samples,) at the codec's rate.
+    async def accept_samples(self, samples: NDArray[np.float32], heard: Heard) -> None:
+        """Take in decoded sound (num_samples,) at the codec's rate, a turn's worth at a time.
+
+        Between two pieces the event loop is free: however long a message is, others wait for one piece of it at most.
 
         Raises:
             ProtocolError: too far ahead of real time (nothing of it is taken in).
@@ -80,13 +92,20 @@ class AudioIngest:
                 code="audio_too_fast",
                 param="audio",
             )
-        if self.is_muted:
-            samples = np.zeros_like(samples)
-        self._hold(self._resampler.push(samples))
+        piece_samples = self._codec.rate_hz * TURN_MS // 1000
+        for start in range(0, len(samples), piece_samples):
+            if start:
+                await asyncio.sleep(0)
+            piece = samples[start : start + piece_samples]
+            self._hold(self._resampler.push(np.zeros_like(piece) if self.is_muted else piece))
+            heard(piece)
 
     def fill_turn(self) -> None:
         """Let a micro-turn of silence stand for sound that does not come."""
         self._hold(np.zeros(IN_SAMPLES_PER_TURN, dtype=np.float32))
+
+    def _decode(self, audio_base64: str) -> NDArray[np.float32]:
+        return self._codec.decode(from_base64(audio_base64, param="audio"))
 
     def _hold(self, resampled: NDArray[np.float32]) -> None:
         for start in range(0, len(resampled), IN_SAMPLES_PER_TURN):

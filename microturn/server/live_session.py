@@ -61,13 +61,13 @@ class LiveSession:
         """End the session; the first reason counts."""
         self._ends.end(ending)
 
-    def carry_out(self, event: ClientEvent) -> None:
+    async def carry_out(self, event: ClientEvent) -> None:
         """Do what a client that has attached asks for.
 
         Raises:
             ProtocolError: it cannot be done.
         """
-        self._inbound.carry_out(event)
+        await self._inbound.carry_out(event)
 
     def closed_event(self, ending: Ending) -> SessionClosedEvent:
         """The last event of the session."""

@@ -37,7 +37,7 @@ class Senses(Protocol):
         """Which pictures it takes."""
         ...
 
-    def hear(self, samples: NDArray[np.float32]) -> None:
+    async def hear(self, samples: NDArray[np.float32]) -> None:
         """Take in sound (num_samples,) at the rate of the track.
 
         Raises:

@@ -68,7 +68,7 @@ class Sideband:
                         code="unsupported",
                         param="type",
                     )
-                self._session.carry_out(event)
+                await self._session.carry_out(event)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
                 self.wire.refuse(error)

@@ -253,6 +253,20 @@ async def test_two_sessions_hear_only_themselves() -> None:
         assert (await receive_until(other, "session.input_transcript.delta"))["delta"] == " quiet"
 
 
+async def test_what_follows_a_long_message_waits_until_it_has_been_taken_in() -> None:
+    def loud(num_turns: int) -> str:
+        return base64.b64encode(np.full(4_800 * num_turns, 9_000, dtype="<i2").tobytes()).decode()
+
+    async with running_server() as server, raw_session(server) as socket:
+        await socket.send(message(APPEND, audio=loud(8)))
+        await socket.send(message("session.input_audio.mute"))
+        await socket.send(message(APPEND, audio=loud(2)))
+        while len(server.engine.sessions[0].inputs) < 10:
+            await receive_until(socket, "session.output_audio.delta")
+        inputs = server.engine.sessions[0].inputs
+    assert [np.abs(turn.audio).mean() > 0.2 for turn in inputs[:10]] == [True] * 8 + [False] * 2
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

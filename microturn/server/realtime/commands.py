@@ -97,7 +97,7 @@ class Commands:
         self._undecoded: asyncio.Queue[str] = asyncio.Queue(4)
         self._equip()
 
-    def carry_out(self, event: RealtimeClientEvent) -> None:
+    async def carry_out(self, event: RealtimeClientEvent) -> None:
         """Do what one event asks for.
 
         Raises:
@@ -105,11 +105,11 @@ class Commands:
         """
         match event:
             case InputAudioBufferAppendEvent():
-                self._hear_message(event.audio)
+                await self._hear_message(event.audio)
             case SessionUpdateEvent():
                 self._update(event)
             case ConversationItemCreateEvent():
-                self._create_item(event)
+                await self._create_item(event)
             case ResponseCreateEvent():
                 self._create_response(event)
             case ResponseCancelEvent():
@@ -154,14 +154,13 @@ class Commands:
             else:
                 self._engine_session.push_frame(frame)
 
-    def hear(self, samples: NDArray[np.float32]) -> None:
+    async def hear(self, samples: NDArray[np.float32]) -> None:
         """Take in decoded sound (num_samples,) at the rate of the track.
 
         Raises:
             ProtocolError: too far ahead of real time.
         """
-        self.audio.accept_samples(samples)
-        self._note_sound()
+        await self.audio.accept_samples(samples, self._note_sound)
 
     def see(self, frame: VideoFrame) -> None:
         """Hand a picture to the engine."""
@@ -169,15 +168,14 @@ class Commands:
 
     # Inside
 
-    def _hear_message(self, audio_base64: str) -> None:
+    async def _hear_message(self, audio_base64: str) -> None:
         if self._has_track:
             raise ProtocolError(
                 "this session hears its audio track: send sound there", code="unsupported", param="type"
             )
-        self.audio.accept(audio_base64)
-        self._note_sound()
+        await self.audio.accept(audio_base64, self._note_sound)
 
-    def _note_sound(self) -> None:
+    def _note_sound(self, samples: NDArray[np.float32]) -> None:
         self._silent_ns = self._clock.now_ns() + ns_of_ms(_SILENCE_AFTER_MS)
         self._audio_came.set()
 
@@ -203,11 +201,11 @@ class Commands:
         if self._background is not None:
             self._background.equip(Application(functions=functions_of(self._settings.tools)))
 
-    def _create_item(self, event: ConversationItemCreateEvent) -> None:
+    async def _create_item(self, event: ConversationItemCreateEvent) -> None:
         item = self._with_id(event.item)
         match item:
             case RealtimeConversationItemUserMessage():
-                self._take_in_user(item)
+                await self._take_in_user(item)
             case RealtimeConversationItemSystemMessage():
                 self._push_text(Role.SYSTEM, _text_of(item.content))
             case RealtimeConversationItemAssistantMessage():
@@ -228,12 +226,12 @@ class Commands:
             update={"id": item.id or new_id("item"), "object": "realtime.item", "status": "completed"}
         )
 
-    def _take_in_user(self, item: RealtimeConversationItemUserMessage) -> None:
+    async def _take_in_user(self, item: RealtimeConversationItemUserMessage) -> None:
         if text := _text_of(item.content):
             self._push_text(Role.USER, text)
         for part in item.content:
             if part.type == "input_audio" and part.audio:
-                self._hear_message(part.audio)
+                await self._hear_message(part.audio)
             elif part.type == "input_image" and part.image_url:
                 head, _, image = part.image_url.partition(",")
                 if not (head.startswith("data:image/") and head.endswith(";base64")):

@@ -95,7 +95,7 @@ class RealtimeSession:
         while True:
             event = await self._wire.receive()
             try:
-                self._commands.carry_out(event)
+                await self._commands.carry_out(event)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
                 self._wire.refuse(error)

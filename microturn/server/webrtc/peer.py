@@ -88,7 +88,7 @@ class Peer:
             sound = await self.listener.next_sound()
             if len(sound):
                 with contextlib.suppress(ProtocolError):  # Far ahead of the clock: dropped, and late afterwards.
-                    senses.hear(sound)
+                    await senses.hear(sound)
 
     async def look(self, senses: Senses) -> None:
         """Hand pictures on, no more than the model takes, for ever."""

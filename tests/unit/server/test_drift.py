@@ -84,12 +84,12 @@ class Way:
         self.num_forced += item[1].is_forced
         self.playout.add(item[0], is_forced=item[1].is_forced)
 
-    def run(self) -> None:
+    async def run(self) -> None:
         start_ms = self.now_ms
         for turn in range(1, NUM_TURNS + 1):
             self.run_until(start_ms + turn * TURN_MS / (1 + self.ppm * 1e-6))
             self.sent_ms.append(self.now_ms)
-            self.ingest.accept_samples(CHUNK)
+            await self.ingest.accept_samples(CHUNK, lambda samples: None)
         self.run_until(self.now_ms + 2 * TURN_MS)
 
     def run_until(self, end_ms: float) -> None:
@@ -127,9 +127,9 @@ class Way:
 
 @pytest.mark.parametrize("ppm", [200.0, -200.0])
 @pytest.mark.parametrize("is_track", [False, True])
-def test_no_delay_grows_and_nothing_starves(ppm: float, is_track: bool) -> None:
+async def test_no_delay_grows_and_nothing_starves(ppm: float, is_track: bool) -> None:
     way = Way(ppm, is_track)
-    way.run()
+    await way.run()
     delays = way.delays_ms()
     early, late = delays[: NUM_TURNS // 4], delays[-NUM_TURNS // 4 :]
     assert max(delays) <= 100  # a tick of 50 ms, the same again until drift is noticed

@@ -87,15 +87,15 @@ class Client:
         done = [each for each in self._outbox.sent if each["type"] == "response.function_call_arguments.done"]
         return [(each["call_id"], json.loads(each["arguments"])["place"]) for each in done]
 
-    def answer(self, call_id: str, output: str) -> None:
+    async def answer(self, call_id: str, output: str) -> None:
         item = {"type": "function_call_output", "call_id": call_id, "output": output}
         event = {"type": "conversation.item.create", "item": item}
-        self._commands.carry_out(ConversationItemCreateEvent.model_validate(event))
+        await self._commands.carry_out(ConversationItemCreateEvent.model_validate(event))
 
-    def refused(self, call_id: str) -> str:
+    async def refused(self, call_id: str) -> str:
         """Why an output is not taken."""
         with pytest.raises(ProtocolError) as error:
-            self.answer(call_id, "cold")
+            await self.answer(call_id, "cold")
         return error.value.code
 
 
@@ -104,18 +104,18 @@ async def test_an_output_that_the_model_has_no_room_for_can_be_sent_again():
     it.act("ask 1: Oslo")
     ((call_id, _),) = await it.calls()
     it.engine_session.is_full = True
-    assert it.refused(call_id) == "text_refused"
+    assert await it.refused(call_id) == "text_refused"
     it.engine_session.is_full = False
-    it.answer(call_id, "cold")
+    await it.answer(call_id, "cold")
     assert it.engine_session.told == ["1 done: cold"]
-    assert it.refused(call_id) == "unknown_call"
+    assert await it.refused(call_id) == "unknown_call"
 
 
 async def test_an_output_of_several_lines_is_one_report():
     it = Client()
     it.act("ask 1: Oslo")
     ((call_id, _),) = await it.calls()
-    it.answer(call_id, "cold\n2 done: 3 degrees")
+    await it.answer(call_id, "cold\n2 done: 3 degrees")
     (told,) = it.engine_session.told
     assert "\n" not in told
     assert parse_report(told).job == 1
@@ -131,9 +131,9 @@ async def test_a_correction_calls_the_function_again_for_the_whole_question():
     calls = await it.calls()
     assert [place for _, place in calls] == ["Oslo", "Rome", "Oslo; tomorrow", "Oslo; tomorrow; no, on Monday"]
     oslo, rome, tomorrow, monday = (call_id for call_id, _ in calls)
-    assert [it.refused(call_id) for call_id in (oslo, tomorrow)] == ["unknown_call"] * 2
-    it.answer(monday, "cold")
-    it.answer(rome, "warm")
+    assert [await it.refused(call_id) for call_id in (oslo, tomorrow)] == ["unknown_call"] * 2
+    await it.answer(monday, "cold")
+    await it.answer(rome, "warm")
     assert it.engine_session.told == ["1 done: cold", "2 done: warm"]
 
 
@@ -142,7 +142,7 @@ async def test_what_a_cancelled_call_gives_is_not_told():
     it.act("ask 1: Oslo")
     it.act("cancel 1")
     ((call_id, _),) = await it.calls()
-    assert it.refused(call_id) == "unknown_call"
+    assert await it.refused(call_id) == "unknown_call"
     assert not it.act("amend 1: tomorrow")
     assert len(await it.calls()) == 1
 
@@ -152,6 +152,6 @@ async def test_a_number_given_anew_belongs_to_the_new_question():
     it.act("ask 1: Oslo")
     it.act("ask 1: Rome")
     (oslo, _), (rome, _) = await it.calls()
-    assert it.refused(oslo) == "unknown_call"
-    it.answer(rome, "warm")
+    assert await it.refused(oslo) == "unknown_call"
+    await it.answer(rome, "warm")
     assert it.engine_session.told == ["1 done: warm"]
