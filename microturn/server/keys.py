@@ -45,6 +45,10 @@ class Holder:
     rights: frozenset[Right] = ALL_RIGHTS
 
 
+class RightsError(ValueError):
+    """Rights were asked for that cannot be handed out."""
+
+
 ANYBODY = Holder(name="anybody")
 """Whoever reaches a server without keys, which listens on its own machine only."""
 
@@ -123,32 +127,45 @@ def add_key(path: Path, name: str, rights: frozenset[Right]) -> str:
     return key
 
 
+CLIENT_RIGHTS = frozenset({Right.CONNECT})
+"""What a client secret may do unless more is asked for."""
+
+
 class ClientSecrets:
-    """Secrets for browsers and phones: they connect, do nothing else, and end soon. Kept in memory, as hashes."""
+    """Secrets for browsers and phones: they end soon, and connect only, unless more is asked for. Kept in memory, as
+    hashes."""
 
     def __init__(self) -> None:
         self._secrets: OrderedDict[bytes, tuple[float, Holder]] = OrderedDict()
 
-    def mint(self, maker: Holder, *, lasts_s: int, now_s: float) -> str:
+    def mint(self, maker: Holder, *, lasts_s: int, now_s: float, rights: frozenset[Right] = CLIENT_RIGHTS) -> str:
         """A new secret, whose sessions count as its maker's.
+
+        Who may mint may hand out ``connect``: an application's backend need not hold sessions itself. Every other right
+        has to be the maker's own. None can be handed ``mint``: a secret that makes secrets would never end.
 
         Raises:
             ValueError: too short or too long a life.
+            RightsError: rights that this maker cannot hand out.
         """
         if not MIN_SECRET_S <= lasts_s <= MAX_SECRET_S:
             raise ValueError(f"a secret for {lasts_s} s: choose {MIN_SECRET_S} to {MAX_SECRET_S}")
+        if not rights:
+            raise RightsError("a secret without rights opens nothing: name one, or leave rights out")
+        if refused := sorted(rights - ((maker.rights | CLIENT_RIGHTS) - {Right.MINT})):
+            raise RightsError(f"this key cannot hand out {', '.join(refused)}: choose among its own rights but mint")
         self._expire(now_s)
         secret = SECRET_PREFIX + secrets.token_urlsafe(32)
         self._secrets[digest_of(secret)] = (
             now_s + lasts_s,
-            Holder(name=maker.name, rights=frozenset({Right.CONNECT})),
+            Holder(name=maker.name, rights=rights),
         )
         if len(self._secrets) > MAX_SECRETS:
             self._secrets.popitem(last=False)
         return secret
 
     def holder_of(self, secret: str, now_s: float) -> Holder | None:
-        """Who may connect with it; None when it is none, or over."""
+        """Whose it is, and what it may do; None when it is none, or over."""
         self._expire(now_s)
         # The hash of 256 random bits is looked up: what timing could tell about a hash does not lead to its secret.
         found = self._secrets.get(digest_of(secret))

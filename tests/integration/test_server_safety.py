@@ -39,6 +39,23 @@ async def test_a_client_secret_connects_and_makes_no_other() -> None:
             await server.client(made.value).realtime.client_secrets.create()
 
 
+async def test_a_client_secret_controls_a_session_when_its_maker_says_so() -> None:
+    async with running_server(key="secret-key") as server:
+        minted = server.client("secret-key").realtime.client_secrets
+        narrow, wide = await minted.create(), await minted.create(extra_body={"rights": ["connect", "control"]})
+        async with server.client(wide.value).live.connect() as connection:
+            await connection.session.start(session={"model": "nano"})
+            started = await connection.recv()
+            assert started.type == "session.started"
+            with pytest.raises(PermissionDeniedError, match="no right to control"):
+                await server.client(narrow.value).live.sessions.hangup(started.session.id)
+            await server.client(wide.value).live.sessions.hangup(started.session.id)
+            while (await connection.recv()).type != "session.closed":
+                pass
+        with pytest.raises(PermissionDeniedError, match="cannot hand out mint"):
+            await minted.create(extra_body={"rights": ["connect", "mint"]})
+
+
 async def test_one_key_holds_so_many_sessions() -> None:
     limits = Limits(max_connections_per_key=1)
     async with running_server(limits=limits, key="secret-key") as server:

@@ -6,7 +6,7 @@ import pytest
 
 from microturn.errors import MicroturnError
 from microturn.server.admission import Admission
-from microturn.server.keys import ALL_RIGHTS, ClientSecrets, Holder, KeyRing, Right, add_key, read_keys
+from microturn.server.keys import ALL_RIGHTS, ClientSecrets, Holder, KeyRing, Right, RightsError, add_key, read_keys
 from microturn.server.limits import Limits
 from microturn.turns.timing import ns_of_ms
 
@@ -41,6 +41,25 @@ def test_a_client_secret_connects_for_its_time_and_nothing_else() -> None:
     assert secrets.holder_of("ek_wrong", 1_000) is None
     with pytest.raises(ValueError, match="7200"):
         secrets.mint(Holder(name="page"), lasts_s=8_000, now_s=0)
+
+
+def test_a_client_secret_has_the_rights_chosen_within_its_makers() -> None:
+    secrets = ClientSecrets()
+    maker = Holder(name="page", rights=frozenset({Right.MINT, Right.CONTROL}))
+
+    def rights_of(*rights: Right) -> frozenset[Right]:
+        holder = secrets.holder_of(secrets.mint(maker, lasts_s=60, now_s=0, rights=frozenset(rights)), 1)
+        assert holder is not None
+        return holder.rights
+
+    assert rights_of(Right.CONTROL) == {Right.CONTROL}
+    assert rights_of(Right.CONNECT, Right.CONTROL) == {Right.CONNECT, Right.CONTROL}
+    with pytest.raises(RightsError, match="metrics"):
+        rights_of(Right.CONNECT, Right.METRICS)
+    with pytest.raises(RightsError, match="mint"):
+        rights_of(Right.MINT)
+    with pytest.raises(RightsError, match="without rights"):
+        rights_of()
 
 
 def test_an_address_and_a_key_hold_so_many_connections() -> None:
