@@ -126,13 +126,16 @@ Transcription sessions, MCP tools, prompts and tracing are not served.
 A server beyond its own machine needs a key (`--key`, or `--keys` with a file made by `microturn keys add`, which holds
 hashes; its rights are `connect`, `mint`, `metrics` and `control`). `POST /v1/realtime/client_secrets`
 (`client.realtime.client_secrets.create`) makes a secret for a browser or a phone: it connects to either protocol for
-10 s to 2 h, ten minutes by default, and can do nothing else.
+10 s to 2 h, ten minutes by default, and can do nothing else, unless `rights` in the body
+(`extra_body={"rights": ["connect", "control"]}`) says so. A maker hands out `connect` and what it has itself; `mint`
+cannot be handed out. A secret acts in its maker's name: with `control` it reaches all of the maker's sessions.
 
 ## For operators
 
 `/healthz` says that the process lives, `/readyz` answers 503 while it is full or stops, `/metrics` has Prometheus'
-figures (a key needs the right `metrics`), `docs/grafana-dashboard.json` draws them. Spans go where
-`OTEL_EXPORTER_OTLP_ENDPOINT` says. Limits are in `microturn/server/limits.py`; each refusal names the remedy.
+figures (a key needs the right `metrics`), `docs/grafana-dashboard.json` draws them. `/openapi.json` describes what is
+asked over HTTP. Spans go where `OTEL_EXPORTER_OTLP_ENDPOINT` says. Limits are in `microturn/server/limits.py`; each
+refusal names the remedy.
 
 ## Extensions
 

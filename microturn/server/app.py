@@ -5,8 +5,10 @@ from contextlib import ExitStack
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,16 +24,23 @@ from microturn.server.gate import Gate
 from microturn.server.keys import Holder, Right
 from microturn.server.live_server import LiveServer
 from microturn.server.offers import answer_offer, answer_realtime_offer
+from microturn.server.openapi import Health, Readiness, openapi_document
+from microturn.server.paths import (
+    CALLS_PATH,
+    LIVE_PATH,
+    ONE_CALL_PATH,
+    ONE_PATH,
+    OPENAPI_PATH,
+    REALTIME_PATH,
+    SECRETS_PATH,
+    TELEPHONY,
+)
 from microturn.server.realtime.connection import hold_realtime
 from microturn.server.responses import error_response
 from microturn.server.secrets_route import make_secret
-from microturn.server.session_routes import TELEPHONY, hang_up, not_found, refuse_recording, refuse_telephony
+from microturn.server.session_routes import hang_up, not_found, refuse_recording, refuse_telephony
 from microturn.server.sideband import hold_sideband
 
-LIVE_PATH = "/v1/live/sessions"
-ONE_PATH = LIVE_PATH + "/{session_id}"
-REALTIME_PATH = "/v1/realtime"
-CALLS_PATH = f"{REALTIME_PATH}/calls"
 PAGE_FOLDER = Path(__file__).parent / "page"
 
 _TOO_MANY_FOLLOWERS = Refusal(
@@ -152,27 +161,30 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
 
     async def report_readiness(request: Request) -> JSONResponse:
         is_ready = not live.is_stopping and live.num_connections < live.limits.max_connections
-        return JSONResponse({"status": "ready" if is_ready else "busy"}, status_code=200 if is_ready else 503)
+        told = Readiness(status="ready" if is_ready else "busy")
+        return JSONResponse(told.model_dump(), status_code=200 if is_ready else 503)
 
     async def report_health(request: Request) -> JSONResponse:
-        return JSONResponse(
-            {
-                "status": "ok",
-                "sessions": len(live.sessions),
-                "model": live.offer.model,
-                "key_required": access.needs_key,
-                "transports": _transports(),
-                "recording": live.offer.is_recorded,
-                "sees": live.offer.can_see,
-            }
+        told = Health(
+            sessions=len(live.sessions),
+            model=live.offer.model,
+            key_required=access.needs_key,
+            transports=_transports(),
+            recording=live.offer.is_recorded,
+            sees=live.offer.can_see,
         )
+        return JSONResponse(told.model_dump())
+
+    async def describe(request: Request) -> JSONResponse:
+        return JSONResponse(openapi_document())
 
     return Starlette(
         routes=[
             Route("/healthz", report_health),
             Route("/readyz", report_readiness),
             Route("/metrics", report_metrics),
-            Route("/v1/realtime/client_secrets", create_secret, methods=["POST"]),
+            Route(OPENAPI_PATH, describe),
+            Route(SECRETS_PATH, create_secret, methods=["POST"]),
             WebSocketRoute(LIVE_PATH, hold_live),
             Route(LIVE_PATH, create_live, methods=["POST"]),
             WebSocketRoute(f"{ONE_PATH}/attach", attach),
@@ -182,14 +194,12 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
             *(Route(f"{ONE_PATH}/{verb}", refuse_telephony, methods=["POST"]) for verb in TELEPHONY),
             Route(f"{ONE_PATH}/content", refuse_recording),
             Route(CALLS_PATH, create_call, methods=["POST"]),
-            *(
-                Route(f"{CALLS_PATH}/{{call_id}}/{verb}", refuse_telephony, methods=["POST"])
-                for verb in (*TELEPHONY, "hangup")
-            ),
+            *(Route(f"{ONE_CALL_PATH}/{verb}", refuse_telephony, methods=["POST"]) for verb in (*TELEPHONY, "hangup")),
             WebSocketRoute(REALTIME_PATH, hold_turn_based),
             Mount("/", StaticFiles(directory=PAGE_FOLDER, html=True)),
         ],
         middleware=[Middleware(_PageHeaders)],
+        exception_handlers={HTTPException: _misdirected},
     )
 
 
@@ -197,7 +207,19 @@ def _denial(refusal: Refusal) -> JSONResponse:
     return error_response(refusal.status, refusal.code, refusal.message)
 
 
-def _transports() -> list[str]:
+async def _misdirected(request: Request, error: Exception) -> Response:
+    """No such path, or not in this way: an error in the form of all others."""
+    assert isinstance(error, HTTPException), "registered for these"
+    is_path = error.status_code == HTTPStatus.NOT_FOUND
+    code, message = (
+        ("not_found", "nothing is served here") if is_path else ("not_allowed", "not served here in this way")
+    )
+    response = error_response(error.status_code, code, f"{message}: see {OPENAPI_PATH} and docs/protocol.md")
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _transports() -> list[Literal["websocket", "webrtc"]]:
     """What clients can connect over: WebRTC where its package is installed."""
     has_webrtc = find_spec("microturn.server.webrtc") is not None and find_spec("aiortc") is not None
     return ["websocket", "webrtc"] if has_webrtc else ["websocket"]

@@ -7,7 +7,6 @@ from microturn.server.directory import Entry
 from microturn.server.ending import Ending
 from microturn.server.responses import error_response
 
-TELEPHONY = ("accept", "refer", "reject")
 NOT_FOUND_STATUS = 404
 
 

@@ -296,6 +296,7 @@ PATHS = [
     "/healthz",
     "/readyz",
     "/metrics",
+    "/openapi.json",
     "/v1/realtime/client_secrets",
     LIVE_PATH,
     *(f"{LIVE_PATH}/live_x/{what}" for what in ("fork", "hangup", "accept", "refer", "reject", "content", "attach")),
@@ -376,7 +377,7 @@ def test_http(method: str, path: str, body: bytes, headers: dict[str, str], key:
 
     response = asyncio.run(ask())
     assert response.status_code < 500 or response.status_code in (501, 503)
-    if response.status_code in (400, 401, 403, 413, 429, 501) and method != "HEAD":
+    if response.status_code in (400, 401, 403, 404, 405, 413, 429, 501) and method != "HEAD":
         error = response.json()["error"]
         assert error["code"]
         assert error["message"]

@@ -126,13 +126,15 @@ async def test_a_setting_that_is_not_served_is_named_so(session: dict[str, Any],
         assert (error["code"], error["param"]) == ("unsupported", param)
 
 
-@pytest.mark.parametrize("path", ["accept", "refer", "reject"])
+@pytest.mark.parametrize("path", ["accept", "refer", "reject", "content"])
 async def test_telephony_and_recordings_are_named_as_not_served(path: str) -> None:
     async with running_server() as server, server.client() as client:
         calls = {
             "accept": lambda: client.live.sessions.accept("x", session={"model": "nano", "type": "live"}),
             "refer": lambda: client.live.sessions.refer("x", target_uri="tel:+14155550123"),
             "reject": lambda: client.live.sessions.reject("x", status_code=486),
+            # The package has no method for it: by path, as its raw client asks.
+            "content": lambda: client.get("/live/sessions/x/content", cast_to=bytes),
         }
         with pytest.raises(BadRequestError) as refused:
             await calls[path]()
