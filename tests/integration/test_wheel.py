@@ -1,4 +1,4 @@
-"""The wheel carries the weights and the pages, and works away from the clone."""
+"""The wheel carries the weights, the pages and the mark of typed code, and works away from the clone."""
 
 import os
 import subprocess
@@ -16,6 +16,8 @@ PAGES = (
     ),
     "microturn/timeline/page/page.html",
 )
+TYPED = "microturn/py.typed"
+"""Tells type checkers that the annotations are meant for them."""
 WEIGHTS = ("config.json", "model.safetensors", "tokenizer.json", "mel.json", "vocoder.safetensors", "README.md")
 
 pytest.importorskip("hatchling", reason="hatchling is not installed: pip install 'microturn[dev]'")
@@ -44,7 +46,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_carries_what_it_needs(unpacked: Path) -> None:
-    needed = [*PAGES, *(f"microturn/checkpoints/nano/{name}" for name in WEIGHTS)]
+    needed = [TYPED, *PAGES, *(f"microturn/checkpoints/nano/{name}" for name in WEIGHTS)]
     assert [name for name in needed if not (unpacked / name).is_file()] == []
 
 
