@@ -357,6 +357,9 @@ def evaluate(
     json_path: JsonPath = None,
     out: Annotated[Path | None, typer.Option(help="Keep every example's sound, timeline and verdict here.")] = None,
     scenarios: Annotated[Path | None, typer.Option(help="A Python file with scenarios of your own.")] = None,
+    input_gain_db: Annotated[
+        float, typer.Option(help="Make all that the microphone hears louder, below zero quieter.")
+    ] = 0.0,
     background: Annotated[
         str, typer.Option(help="For 'chained-tools': reference, embedded, tools, or an endpoint's address.")
     ] = "embedded",
@@ -375,6 +378,8 @@ def evaluate(
     if "chained-tools" in (suites or ()):
         if suites != ["chained-tools"]:
             raise typer.BadParameter("'chained-tools' measures a background: run it by itself", param_hint="SUITES")
+        if input_gain_db:
+            raise typer.BadParameter("'chained-tools' is heard as it is said", param_hint="--input-gain-db")
         from microturn.background.setup import BackgroundConfig
         from microturn.chaining import chained_command
 
@@ -403,6 +408,7 @@ def evaluate(
         json_path=json_path,
         out=out,
         scenarios=scenarios,
+        input_gain_db=input_gain_db,
     )
 
 

@@ -32,6 +32,7 @@ def eval_command(
     json_path: Path | None = None,
     out: Path | None = None,
     scenarios: Path | None = None,
+    input_gain_db: float = 0.0,
     console: Console | None = None,
 ) -> Report:
     """Measures a model, prints the table, writes the result file.
@@ -46,6 +47,7 @@ def eval_command(
         json_path: where the result file goes.
         out: keeps every example's sound, timeline and verdict here.
         scenarios: a Python file with scenarios of one's own.
+        input_gain_db: makes all that the microphone hears so much louder, or quieter below zero.
         console: where the table goes, standard output by default. Progress goes to standard error.
 
     Raises:
@@ -66,6 +68,7 @@ def eval_command(
         seed=seed,
         data_dir=data,
         out_dir=out,
+        input_gain_db=input_gain_db,
         console=Console(stderr=True),
     )
     return published(report, json_path, console)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from microturn.data.episode import Episode
 from microturn.evals.echo import Echo, EchoedSession
 from microturn.evals.spoken import speaks
@@ -30,6 +32,15 @@ class Case:
         """What the subject is given."""
         inputs = self.episode.inputs
         return inputs if self.echo is None else EchoedSession(inputs, self.echo)
+
+
+def amplified(case: Case, gain_db: float) -> Case:
+    """The case with everything that the microphone hears louder, below zero quieter: the user, others, the room."""
+    if not gain_db:
+        return case
+    gain = np.float32(10 ** (gain_db / 20))
+    inputs = [replace(turn, audio=np.clip(gain * turn.audio, -1.0, 1.0)) for turn in case.episode.inputs]
+    return replace(case, episode=replace(case.episode, inputs=inputs))
 
 
 @dataclass(frozen=True, kw_only=True)

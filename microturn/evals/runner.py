@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from microturn.data.voices import user_voices
 from microturn.evals.echo import EchoedSession
-from microturn.evals.exchange import Case, Exchange, Verdict
+from microturn.evals.exchange import Case, Exchange, Verdict, amplified
 from microturn.evals.keeping import keep
 from microturn.evals.playbook import Play, Playbook, heldout_play
 from microturn.evals.report import Report, SuiteReport
@@ -26,6 +26,7 @@ def run_suites(
     data_dir: Path | None = None,
     out_dir: Path | None = None,
     play: Play | None = None,
+    input_gain_db: float = 0.0,
     console: Console | None = None,
 ) -> Report:
     """Evaluates a subject.
@@ -38,13 +39,16 @@ def run_suites(
         data_dir: human recordings and recorded noises; without it, rows that need them are not run.
         out_dir: keeps every example here.
         play: plays scenarios, by default with held-out voices, phrasings and noises.
+        input_gain_db: makes all that the microphone hears so much louder, or quieter below zero.
         console: where progress is shown; nowhere by default.
     """
     playbook = Playbook(play or heldout_play(data_dir), seed=seed, data_dir=data_dir)
     with _progress(console) as progress:
         playing = progress.add_task("playing scenarios", total=None)
         playbook.on_play = lambda: progress.advance(playing)
-        drawn = {suite.name: suite.draw(playbook, limit) for suite in suites}
+        drawn = {
+            suite.name: [amplified(case, input_gain_db) for case in suite.draw(playbook, limit)] for suite in suites
+        }
         progress.update(playing, total=progress.tasks[playing].completed)
         answers = _answer_all([case for cases in drawn.values() for case in cases], subject, progress)
         judging = progress.add_task("judging", total=len(suites))
@@ -63,6 +67,8 @@ def run_suites(
         for key, exchange in answers.items():
             keep(out_dir / key, exchange, verdicts[key])
     settings = {"limit": limit, "seed": seed, "human recordings": "no" if data_dir is None else "yes"}
+    if input_gain_db:
+        settings["input gain db"] = f"{input_gain_db:g}"
     if play is None:
         settings["voices"] = ", ".join(family.name for family in user_voices("heldout"))
     return Report(model=subject.name, suites=reports, settings=settings)

@@ -3,15 +3,19 @@
 import io
 import json
 import wave
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from mute import play_mute
 from rich.console import Console
 
+from microturn.data.episode import Episode
 from microturn.evals.report import Report
 from microturn.evals.runner import named_suites, run_suites
 from microturn.evals.subject import Session, Silent
 from microturn.turns.micro_turn import MicroTurnOutput
+from microturn.turns.timing import IN_SAMPLES_PER_TURN
 
 BEHAVIOUR = ("time", "interruption", "repeat", "text", "background-sound", "silence", "transcript")
 
@@ -76,6 +80,28 @@ def test_examples_are_kept(tmp_path) -> None:
         assert (file.getnchannels(), file.getframerate()) == (2, 24000)
         assert file.getnframes() >= len(turns) * 4800
     assert "did not begin" in (folder / "timeline.html").read_text()
+
+
+def test_a_gain_changes_what_is_heard_and_nothing_else() -> None:
+    class Listening(Counted):
+        def answer(self, sessions: "list[Session]") -> list[list[MicroTurnOutput]]:
+            self.peaks = [max(float(np.abs(turn.audio).max()) for turn in session) for session in sessions]
+            self.texts = [[turn.events for turn in session] for session in sessions]
+            return super().answer(sessions)
+
+    def play_hummed(name: str, seed: int) -> Episode:
+        episode = play_mute(name, seed)
+        hum = (0.1 * np.sin(np.arange(IN_SAMPLES_PER_TURN) / 8)).astype(np.float32)
+        return replace(episode, inputs=[replace(turn, audio=hum) for turn in episode.inputs])
+
+    loud, quiet, clipped = Listening(), Listening(), Listening()
+    for subject, gain_db in ((loud, 0.0), (quiet, -20.0), (clipped, 40.0)):
+        report = run_suites(named_suites(["text"]), subject, limit=2, play=play_hummed, input_gain_db=gain_db)
+        assert report.settings.get("input gain db") == (f"{gain_db:g}" if gain_db else None)
+    assert quiet.peaks == pytest.approx([peak / 10 for peak in loud.peaks])
+    assert max(clipped.peaks) == 1.0
+    assert quiet.texts == loud.texts
+    assert quiet.lengths == loud.lengths
 
 
 def test_other_seeds_are_other_cases() -> None:
