@@ -22,7 +22,7 @@ from microturn.background.jobs import DropReason, Job, JobState
 from microturn.background.ledger import Ledger
 from microturn.background.limits import Budget, BudgetLimits, JobLimits
 from microturn.background.permissions import Grants, PermissionPolicy, is_taken_back, spoken_decision
-from microturn.background.places import Places
+from microturn.background.places import Places, Priority
 from microturn.background.questions import Questions
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession, Deliver, Observe
@@ -253,7 +253,7 @@ class Coordinator:
             try:
                 async with (
                     asyncio.timeout(self._limits.attempt_within_ms / 1000),
-                    self._places.place(session_id),
+                    self._places.place(session_id, Priority.SUMMARY),
                 ):
                     prompt = self._redactor.clean(prompt_of(old))
                     text = await self.backend.summarise(prompt, session.budget.spend_tokens)
@@ -359,6 +359,7 @@ class Coordinator:
         job = Job(
             request=dataclasses.replace(request, act=before.request.act),
             amendments=amendments,
+            priority=Priority.CORRECTION,
             timers=before.timers,
             deeds=before.deeds,
             answered=before.answered,
@@ -395,7 +396,7 @@ class Coordinator:
                 self._drop(session, DropReason.REPEATED)
                 return
             session.budget.spend_job()
-            async with self._places.place(session.session_id) as place:
+            async with self._places.place(session.session_id, job.priority) as place:
                 job.state = JobState.RUNNING
                 session.show(job)
                 text = await self._attempts.run(session, job, place)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from microturn.background.functions import PendingCall
+from microturn.background.places import Priority
 from microturn.turns.background import BackgroundRequest
 from microturn.turns.cards import TimerCard
 
@@ -74,6 +75,8 @@ class Job:
     request: BackgroundRequest
     """As first asked."""
     amendments: list[str] = field(default_factory=list[str])
+    priority: Priority = Priority.ASK
+    """When it gets a place, where others wait as well."""
     state: JobState = JobState.WAITING
     steps: list[Step] = field(default_factory=list[Step])
     num_attempts: int = 0

@@ -1,15 +1,25 @@
-"""Places for jobs that run: a fair share for every session, first come first served within one."""
+"""Places for jobs that run: a fair share for every session; within a share, what is waited for most goes first."""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Priority(IntEnum):
+    """Who goes first where several wait; of equals, who came first."""
+
+    CORRECTION = 0  # the user has waited for this question before
+    ASK = 1
+    SUMMARY = 2  # nobody waits for it
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
     session_id: str
+    priority: Priority
     turn: asyncio.Future[None]
 
 
@@ -17,7 +27,8 @@ class Places:
     """So many places, and no more than so many of them for one session.
 
     A place that comes free goes to the session that holds the fewest, so that one with many questions does not keep
-    the others waiting.
+    the others waiting, whatever it calls them; among sessions that hold equally many, and within each, the priority
+    decides.
     """
 
     def __init__(self, total: int, per_session: int) -> None:
@@ -26,19 +37,24 @@ class Places:
         self._held: Counter[str] = Counter()
         self._waiting: list[_Waiting] = []
 
+    @property
+    def num_waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._waiting)
+
     @asynccontextmanager
-    async def place(self, session_id: str) -> AsyncGenerator["Place", None]:
+    async def place(self, session_id: str, priority: Priority = Priority.ASK) -> AsyncGenerator["Place", None]:
         """Wait for a place, and hold it."""
-        place = Place(self, session_id)
+        place = Place(self, session_id, priority)
         await place.take()
         try:
             yield place
         finally:
             place.leave()
 
-    async def take(self, session_id: str) -> None:
+    async def take(self, session_id: str, priority: Priority = Priority.ASK) -> None:
         """Wait for a place."""
-        waiting = _Waiting(session_id, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(session_id, priority, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._hand_out()
         try:
@@ -62,7 +78,7 @@ class Places:
             fitting = [each for each in self._waiting if self._held[each.session_id] < self._per_session]
             if not fitting:
                 return
-            chosen = min(fitting, key=lambda each: self._held[each.session_id])
+            chosen = min(fitting, key=lambda each: (self._held[each.session_id], each.priority))
             self._waiting.remove(chosen)
             self._held[chosen.session_id] += 1
             chosen.turn.set_result(None)
@@ -71,15 +87,16 @@ class Places:
 class Place:
     """One job's place, which it may leave while it waits for people or for the client's application."""
 
-    def __init__(self, places: Places, session_id: str) -> None:
+    def __init__(self, places: Places, session_id: str, priority: Priority) -> None:
         self._places = places
         self._session_id = session_id
+        self._priority = priority
         self._is_held = False
 
     async def take(self) -> None:
         """Wait for it, unless it is held."""
         if not self._is_held:
-            await self._places.take(self._session_id)
+            await self._places.take(self._session_id, self._priority)
             self._is_held = True
 
     def leave(self) -> None:

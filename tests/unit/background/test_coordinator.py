@@ -17,8 +17,9 @@ from microturn.background.ledger import Ledger
 from microturn.background.limits import BudgetLimits, JobLimits
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.permissions import Permission, PermissionPolicy, is_taken_back, spoken_decision
-from microturn.background.places import Places
+from microturn.background.places import Places, Priority
 from microturn.background.questions import MAX_QUESTIONS, Questions
+from microturn.background.summaries import Charge, OldText
 from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
 from microturn.background.workbench import MAX_ASKED_CHARS, Workbench
 from microturn.errors import CapacityError
@@ -416,6 +417,90 @@ async def test_a_session_with_many_questions_does_not_keep_others_waiting():
         given_up.cancel()
         let_go.set()
     assert order == ["s", "s", "t", "s", "s"]
+
+
+async def order_of(wanted: str) -> str:
+    """In which order those that wait get the one place: each a session's letter and a priority's digit."""
+    places, order = Places(total=1, per_session=1), []
+    let_go = asyncio.Event()
+
+    async def work(session_id: str, priority: Priority) -> None:
+        async with places.place(session_id, priority):
+            order.append(f"{session_id}{priority:d}")
+            await let_go.wait()
+
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+        for each in wanted.split():
+            tasks.create_task(work(each[0], Priority(int(each[1]))))
+        await asyncio.sleep(0)
+        let_go.set()
+    return " ".join(order)
+
+
+async def test_a_correction_goes_before_a_question_and_a_summary_comes_last():
+    assert await order_of("a1 a2 a1 a0 b2 b1") == "a1 a0 a1 b1 a2 b2"
+
+
+async def test_priority_takes_nothing_from_another_sessions_share():
+    places, order = Places(total=2, per_session=2), []
+    let_go = asyncio.Event()
+
+    async def work(name: str, priority: Priority) -> None:
+        async with places.place(name[0], priority):
+            order.append(name)
+            await (first if name == "a-first" else let_go).wait()
+
+    first = asyncio.Event()
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+        for name in ("a-first", "a-second"):
+            tasks.create_task(work(name, Priority.ASK))
+        await asyncio.sleep(0)
+        tasks.create_task(work("a-correction", Priority.CORRECTION))
+        tasks.create_task(work("b-summary", Priority.SUMMARY))
+        await asyncio.sleep(0)
+        first.set()  # a still holds one place, b none
+        let_go.set()
+    assert order == ["a-first", "a-second", "b-summary", "a-correction"]
+
+
+async def num_waiting(it: Desk, count: int) -> None:
+    """So many wait for a place, each of whose acts has been written down before."""
+    while it.coordinator._places.num_waiting != count:  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(0.001)
+
+
+async def test_what_is_corrected_goes_before_what_is_asked():
+    backend = HeldBackend()
+    async with desk(backend, limits=JobLimits(max_running_per_session=1)) as it:
+        it.act("ask 1: one")
+        await backend.began.wait()
+        it.act("ask 2: two")
+        it.act("ask 3: three")
+        it.act("amend 3: four")
+        await num_waiting(it, 2)
+        backend.let_go.set()
+        assert [(await it.result()).job for _ in range(3)] == [1, 3, 2]
+
+
+async def test_a_summary_waits_until_the_questions_have_their_places():
+    class Summarising(HeldBackend):
+        async def summarise(self, text: str, charge: Charge) -> str:
+            self.asked.append("summary")
+            return "all of it"
+
+    backend = Summarising()
+    async with desk(backend, limits=JobLimits(max_running_per_session=1)) as it:
+        it.act("ask 1: one")
+        await backend.began.wait()
+        old = OldText(lines=(), drop_before_turn=9, previous="", instructions="")
+        summing = asyncio.create_task(it.coordinator.summarise("s", old))
+        await num_waiting(it, 1)
+        it.act("ask 2: two")
+        await num_waiting(it, 2)
+        backend.let_go.set()
+        assert await summing == "all of it"
+        await it.coordinator.wait_until_idle()
+    assert backend.asked == ["one", "two", "summary"]
 
 
 async def ask_with(it: Desk, answer: str) -> Report:
