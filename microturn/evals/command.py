@@ -218,7 +218,7 @@ def bench_load_command(
         MicroturnError: nothing answers at the address.
     """
     from microturn.evals.bench import load
-    from microturn.evals.load import REST_S, load_report, run_load, spoken_requests
+    from microturn.evals.load import load_report, recovery_s, run_load, spoken_requests
     from microturn.evals.load_plot import check_picture, draw_load
     from microturn.evals.playbook import heldout_play
 
@@ -231,10 +231,9 @@ def bench_load_command(
     async def run_levels() -> dict[int, SuiteReport]:
         reports: dict[int, SuiteReport] = {}
         for count in sessions:
-            if reports:
-                await asyncio.sleep(REST_S)
             waited = await run_load(url, requests, num_sessions=count, seconds=seconds, key=key)
-            reports[count] = load_report(waited)
+            undone_s = await recovery_s(url, key)
+            reports[count] = load_report(waited, undone_s if any(each.highest_rung for each in waited) else None)
         return reports
 
     levels = asyncio.run(run_levels())

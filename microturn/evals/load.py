@@ -7,6 +7,7 @@ server's own figures for each micro-turn. Clients start evenly spread over a few
 
 import asyncio
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -29,8 +30,9 @@ from microturn.turns.timing import IN_HZ
 CHUNK_MS = 100
 _CHUNK_SAMPLES = IN_HZ * CHUNK_MS // 1000
 _SPREAD_MS = 2_000
-REST_S = 10.0
-"""Between two levels: a server that was overloaded takes some seconds to admit sessions again."""
+LONGEST_RECOVERY_S = 60.0
+"""Between two levels: a server that was overloaded takes back what it gave up, step by step."""
+_RETRY_S = 0.5
 _LOUD = 0.01
 """Speech is louder than this somewhere in a micro-turn."""
 
@@ -55,6 +57,10 @@ class Waited:
     """The server's latency of each micro-turn."""
     num_late: int = 0
     highest_rung: int = 0
+    num_steps_seen: int = 0
+    """Changes of the step of overload since the telemetry of the micro-turns began."""
+    num_steps_told: int = 0
+    """Notices of it, which every client gets, telemetry or not."""
     is_refused: bool = False
 
 
@@ -82,8 +88,7 @@ async def run_load(
     Raises:
         MicroturnError: nothing answers there.
     """
-    address = url.rstrip("/").replace("http", "ws", 1) + "/v1/live/sessions"
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    address, headers = _where(url, key)
 
     async def hold(number: int) -> Waited:
         await asyncio.sleep(_SPREAD_MS / 1000 * number / num_sessions)
@@ -106,8 +111,57 @@ async def run_load(
     return list(await asyncio.gather(*(hold(number) for number in range(num_sessions))))
 
 
-def load_report(waited: Sequence[Waited]) -> SuiteReport:
-    """The figures of one level of load."""
+async def recovery_s(url: str, key: str | None = None, *, patience_s: float = LONGEST_RECOVERY_S) -> float | None:
+    """How long after a level of load a new session finds a place and a server without a step of overload in force.
+
+    Returns:
+        Seconds; None if that takes longer than ``patience_s``.
+    """
+    address, headers = _where(url, key)
+    start_s = time.monotonic()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(patience_s):
+            while True:
+                try:
+                    async with connect(address, additional_headers=headers, max_size=None) as socket:
+                        if await _start(socket) and await _is_calm_at_last(socket):
+                            return time.monotonic() - start_s
+                except (OSError, WebSocketException):
+                    pass
+                await asyncio.sleep(_RETRY_S)
+    return None
+
+
+async def _is_calm_at_last(socket: ClientConnection) -> bool:
+    """Wait, in silence, for the first micro-turn without a step. False if the server hangs up before."""
+    silence = base64.b64encode(bytes(2 * _CHUNK_SAMPLES)).decode()
+
+    async def be_silent() -> None:
+        while True:
+            await _send(socket, type="session.input_audio.append", audio=silence)
+            await asyncio.sleep(CHUNK_MS / 1000)
+
+    silent = asyncio.create_task(be_silent())
+    try:
+        async for message in socket:
+            event = json.loads(message)
+            if event["type"] == "microturn.turn" and event["overload_rung"] == 0:
+                return True
+        return False
+    finally:
+        silent.cancel()
+        with contextlib.suppress(asyncio.CancelledError, WebSocketException):
+            await silent
+
+
+def load_report(waited: Sequence[Waited], undone_s: float | None = None) -> SuiteReport:
+    """The figures of one level of load.
+
+    Args:
+        undone_s: What ``recovery_s`` says afterwards; None where nothing had to be undone, or it was not in time.
+    """
+    overloaded = [each for each in waited if each.num_steps_seen]
+    undone = [] if undone_s is None else [undone_s * 1000]
     responses = [ms for each in waited for ms in each.response_ms]
     turns = [ms for each in waited for ms in each.turn_ms]
     num_requests = sum(each.num_requests for each in waited)
@@ -122,17 +176,34 @@ def load_report(waited: Sequence[Waited]) -> SuiteReport:
             "missed_deadlines": metric.share(sum(each.num_late for each in waited), len(turns)),
             "refused": metric.share(sum(each.is_refused for each in waited), len(waited)),
             "highest_overload_rung": Metric(value=float(highest), count=len(turns), unit="", note="0: none"),
+            "overload_told": metric.share(
+                sum(each.num_steps_told >= each.num_steps_seen for each in overloaded), len(overloaded)
+            ),
+            "overload_undone_ms": metric.percentile(undone, 50),
         }
     )
 
 
-async def _converse(socket: ClientConnection, requests: Sequence[Request], waited: Waited, seconds: float) -> None:
+def _where(url: str, key: str | None) -> tuple[str, dict[str, str]]:
+    """Address and headers of a session on a server."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return url.rstrip("/").replace("http", "ws", 1) + "/v1/live/sessions", headers
+
+
+async def _start(socket: ClientConnection) -> bool:
+    """Begin a session with telemetry. False if the server has no place for it."""
     await _send(socket, type="session.start", session={"model": "nano", "audio": {"format": _FORMAT}})
     while (event := json.loads(await socket.recv()))["type"] != "session.started":
         if event["type"] == "error":
-            waited.is_refused = True
-            return
+            return False
     await _send(socket, type="microturn.extensions.enable", silence="omit")
+    return True
+
+
+async def _converse(socket: ClientConnection, requests: Sequence[Request], waited: Waited, seconds: float) -> None:
+    if not await _start(socket):
+        waited.is_refused = True
+        return
     asked: list[float] = []
     """When the request that waits for its answer ended, by the clock; empty when none waits."""
     async with asyncio.TaskGroup() as tasks:
@@ -162,12 +233,17 @@ async def _speak(
 
 
 async def _listen(socket: ClientConnection, waited: Waited, asked: list[float]) -> None:
+    rung = 0
     async for message in socket:
         event = json.loads(message)
         if event["type"] == "microturn.turn":
             waited.turn_ms.append(event["latency_ms"])
             waited.num_late += event["late"]
-            waited.highest_rung = max(waited.highest_rung, event["overload_rung"])
+            waited.num_steps_seen += event["overload_rung"] != rung
+            rung = event["overload_rung"]
+            waited.highest_rung = max(waited.highest_rung, rung)
+        elif event["type"] == "info" and event["code"] == "overload":
+            waited.num_steps_told += 1
         elif event["type"] == "session.output_audio.delta" and asked:
             sound = np.frombuffer(base64.b64decode(event["delta"]), dtype="<i2")
             if np.abs(sound).max() > _LOUD * 32768:

@@ -7,9 +7,10 @@ import pytest
 from server_harness import WatchedEngine, running_server, says
 
 from microturn.errors import MicroturnError
-from microturn.evals.load import Request, Waited, load_report, run_load
+from microturn.evals.load import Request, Waited, load_report, recovery_s, run_load
 from microturn.evals.load_plot import draw_load
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.trace import TurnTrace
 
 REQUEST = Request(sound=np.concatenate([np.full(6_400, 0.2), np.zeros(9_600)]).astype(np.float32), end_ms=400.0)
 
@@ -23,7 +24,8 @@ async def test_two_clients_are_answered_and_timed() -> None:
         waited = await run_load(server.url, [REQUEST], num_sessions=2, seconds=1.5)
     figures = load_report(waited).metrics
     assert all(each.num_requests >= 1 and each.turn_ms for each in waited)
-    assert figures["answered"].value == 1.0
+    assert all(each.response_ms for each in waited)
+    assert figures["answered"].value == sum(len(w.response_ms) for w in waited) / sum(w.num_requests for w in waited)
     assert (figures["refused"].value, figures["missed_deadlines"].value) == (0.0, 0.0)
     assert all(ms > 0 for each in waited for ms in each.response_ms)
 
@@ -49,3 +51,23 @@ async def test_those_who_find_no_place_are_counted() -> None:
 async def test_a_server_that_is_not_there_is_named() -> None:
     with pytest.raises(MicroturnError, match="microturn serve"):
         await run_load("http://127.0.0.1:9/", [REQUEST], num_sessions=1, seconds=1.0)
+
+
+async def test_steps_of_overload_are_told_and_undone() -> None:
+    def trace(index: int) -> TurnTrace:  # up and down and up again, whenever the telemetry begins
+        return TurnTrace(index=index, overload_rung=index // 2 % 3)
+
+    async with running_server(WatchedEngine(answers, trace=trace)) as server:
+        waited = await run_load(server.url, [REQUEST], num_sessions=1, seconds=3.0)
+        undone_s = await recovery_s(server.url)
+    figures = load_report(waited, undone_s).metrics
+    assert (figures["highest_overload_rung"].value, figures["overload_told"].value) == (2.0, 1.0)
+    assert undone_s is not None
+    assert figures["overload_undone_ms"].value == pytest.approx(undone_s * 1000)
+
+
+async def test_overload_that_is_not_undone_is_no_figure() -> None:
+    engine = WatchedEngine(answers, trace=lambda index: TurnTrace(index=index, overload_rung=1))
+    async with running_server(engine) as server:
+        assert await recovery_s(server.url, patience_s=1.0) is None
+    assert load_report([Waited(highest_rung=1)], None).metrics["overload_undone_ms"].value is None
