@@ -113,6 +113,8 @@ to speak:
 - a response begins when the model begins to speak, or with `response.create`; it ends after 600 ms of silence;
 - `turn_detection` is echoed and has no effect; sound that does not come is taken as silence;
 - a `cancel` ends the response for the client; one that the model breaks off itself is `cancelled`, `turn_detected`;
+- over WebRTC `output_audio_buffer.started`, `stopped` and `cleared` say what the track does. After a `cancel` what is
+  on it plays out, about a fifth of a second; `output_audio_buffer.clear` drops it, and cancels what was not cancelled;
 - a request to the background is a job that may call the functions among `tools`, one after the other or at once; the
   job goes on with each output, and its answer is spoken. Without a background, its plain words call one of them;
 - pictures in messages are data URLs of JPEG, WebP or PNG;

@@ -51,6 +51,22 @@ async def test_a_spoken_exchange() -> None:
         assert await server.engine.closed.get() is server.engine.sessions[0]
 
 
+async def test_the_client_cuts_the_voice_off() -> None:
+    engine = WatchedEngine(lambda turn: says(turn.index, " on and on"))
+    async with running_server(engine) as server, call(server, Tone()) as caller:
+        answer = await server.client().realtime.calls.create(sdp=await caller.offer(), session={"type": "realtime"})
+        await caller.accept(answer.text)
+        started = await caller.until("output_audio_buffer.started")
+        caller.channel.send(message("response.cancel"))
+        caller.channel.send(message("output_audio_buffer.clear"))
+        done = await caller.until("response.done")
+        assert done["response"]["status_details"]["reason"] == "client_cancelled"
+        ended = await caller.events.get()
+        # The voice may have played out in the meantime, where the two messages came apart.
+        assert ended["type"] in ("output_audio_buffer.cleared", "output_audio_buffer.stopped")
+        assert ended["response_id"] == started["response_id"] == done["response"]["id"]
+
+
 async def test_a_bare_offer_with_a_client_secret_is_answered() -> None:
     async with running_server(key="key") as server, call(server, Tone()) as caller, server.client("key") as client:
         secret = (await client.realtime.client_secrets.create()).value

@@ -115,7 +115,7 @@ class Commands:
             case ResponseCancelEvent():
                 self._cancel(event)
             case OutputAudioBufferClearEvent():
-                self._responses.cancel()
+                self._responses.clear()
             case InputAudioBufferCommitEvent():
                 self._user_turns.commit()
             case InputAudioBufferClearEvent():

@@ -5,14 +5,9 @@ has been silent for ``END_AFTER_TURNS``, or at once when it was interrupted.
 """
 
 import contextlib
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from openai.types.realtime.realtime_server_event import (
-    OutputAudioBufferCleared,
-    OutputAudioBufferStarted,
-    OutputAudioBufferStopped,
-)
 from openai.types.shared.metadata import Metadata
 
 from microturn.background.jobs import Job
@@ -23,6 +18,7 @@ from microturn.server.playout import PlayedTurn
 from microturn.server.realtime.conversation import Conversation
 from microturn.server.realtime.response import CancelReason, Response
 from microturn.server.realtime.settings import RealtimeSettings
+from microturn.server.realtime.track import Track
 from microturn.server.realtime.usage import UsageMeter
 from microturn.server.resample import StreamingResampler
 from microturn.server.wire import Wire
@@ -54,9 +50,7 @@ class Responses:
     ) -> None:
         self._wire = wire
         self._usage = usage
-        self._sink = sink
-        self._sounding: str | None = None
-        """The response whose sound is on the track."""
+        self._track = None if sink is None else Track(wire, sink)
         self._conversation = conversation
         self._settings = settings
         self._resampler = StreamingResampler(OUT_HZ, settings.output_codec.rate_hz)
@@ -96,19 +90,24 @@ class Responses:
             self._finish("client_cancelled")
             self._is_dropping, self._num_quiet_turns = True, 0
 
+    def clear(self) -> None:
+        """The client wants no more sound, of what is on the track neither. One that should have cancelled first is
+        taken to have done so."""
+        self.cancel()
+        if self._track is not None:
+            self._track.clear()
+
     def interrupted(self) -> None:
         """The model broke off by itself."""
         if self._current is not None and self._current.has_begun:
             self._finish("turn_detected")
-        elif self._sink is not None:
-            self._sink.clear()
+        if self._track is not None:
+            self._track.clear()
 
     def play(self, turn: PlayedTurn) -> None:
         """Send one micro-turn's sound and words."""
         is_quiet = turn.audio is None and not turn.caption
-        if self._sink is not None:
-            is_heard = not self._is_dropping and self._settings.modality == "audio"
-            self._sink.play(turn.audio if is_heard else None)
+        is_heard = not self._is_dropping and self._settings.modality == "audio"
         if self._is_dropping:  # A pause within the utterance is not its end.
             self._num_quiet_turns = self._num_quiet_turns + 1 if is_quiet else 0
             self._is_dropping = self._num_quiet_turns < END_AFTER_TURNS
@@ -125,6 +124,9 @@ class Responses:
                 self._num_quiet_turns = 1  # The last word's caption may come with the silence after it.
             else:
                 self._send_sound(response, turn.audio)
+        if self._track is not None:
+            response_id = self._current.response_id if self._current is not None else None
+            self._track.play(turn.audio if is_heard else None, response_id)
 
     def call(self, act: Act) -> bool:
         """Where there is no background: turn a request to it into the function call that its words mean; False when
@@ -186,35 +188,11 @@ class Responses:
         assert self._current is not None, "a response ends once"
         self._current.finish(self._usage.take(), cancelled)
         self._current = None
-        if self._sink is not None and cancelled is not None:
-            self._sink.clear()
-        if self._sounding is not None:
-            self._tell_track("stopped" if cancelled is None else "cleared")
+        if self._track is not None and cancelled != "turn_detected":  # An interruption clears it.
+            self._track.end()
 
     def _send_sound(self, response: Response, samples: np.ndarray[Any, np.dtype[np.float32]]) -> None:
-        if self._sink is None:
+        if self._track is None:
             response.add_sound(self._settings.output_codec.encode(self._resampler.push(samples)))
-            return
-        response.add_sound(None)
-        if self._sounding is None and self._settings.modality == "audio":
-            self._sounding = response.response_id
-            self._tell_track("started")
-
-    def _tell_track(self, what: Literal["started", "stopped", "cleared"]) -> None:
-        """What the track does, for clients that show it."""
-        event_type = {
-            "started": OutputAudioBufferStarted,
-            "stopped": OutputAudioBufferStopped,
-            "cleared": OutputAudioBufferCleared,
-        }[what]
-        self._wire.send(
-            event_type.model_validate(
-                {
-                    "type": f"output_audio_buffer.{what}",
-                    "event_id": self._wire.new_event_id(),
-                    "response_id": self._sounding,
-                }
-            )
-        )
-        if what != "started":
-            self._sounding = None
+        else:
+            response.add_sound(None)
