@@ -1,6 +1,7 @@
 """The running record of a conversation, from which each request's context is taken."""
 
 from collections import deque
+from dataclasses import dataclass
 
 from microturn.background.summaries import (
     ENTERS_WITHIN_TURNS,
@@ -29,6 +30,15 @@ _LEAD_TURNS = (TEXT_LEAD_MS + TURN_MS) // TURN_MS
 """By so much the tokens of the model's words come before their sound."""
 
 
+@dataclass(frozen=True, slots=True)
+class _LatestWords:
+    """The model's latest words, which may still be taken back."""
+
+    turn: int
+    before: Utterance | None
+    """What they go on with."""
+
+
 class Conversation:
     """Who said what when, with typed text and recent pictures. Bounded; fed one micro-turn at a time.
 
@@ -46,6 +56,8 @@ class Conversation:
         self._summary = ""
         self._summarised_before_turn = 0
         self._summary_end_turn = 0
+        self._latest_words: _LatestWords | None = None
+        self._was_speaking = False
         self._frames: deque[VideoFrame] = deque(maxlen=MAX_FRAMES)
         self._latest_frame: VideoFrame | None = None
 
@@ -54,9 +66,15 @@ class Conversation:
         start_ms = turn_start_ms(output.index)
         if output.hear:
             self._extend(Speaker.USER, output.hear, max(0, start_ms - HEAR_LAG_MS))
+        if output.is_clear:
+            self._withdraw(output.index)
         if output.say:
+            starts = output.is_speaking and not self._was_speaking
+            before = self._open.get(Speaker.MODEL)
             # The text leads its sound, which is played one micro-turn after the turn that made it.
-            self._extend(Speaker.MODEL, output.say, start_ms + TEXT_LEAD_MS + TURN_MS)
+            is_new = self._extend(Speaker.MODEL, output.say, start_ms + TEXT_LEAD_MS + TURN_MS)
+            self._latest_words = None if starts else _LatestWords(output.index, None if is_new else before)
+        self._was_speaking = output.is_speaking
 
     def add_event(self, event: TextEvent, *, turn: int) -> None:
         """Take in a text that the interaction model was given, not before a micro-turn."""
@@ -142,7 +160,22 @@ class Conversation:
         ]
         return sorted([*said, *given], key=lambda line: line.turn)
 
-    def _extend(self, speaker: Speaker, words: str, start_ms: int) -> None:
+    def _withdraw(self, turn: int) -> None:
+        """Speech that was not played is dropped: words whose sound was to begin after this turn were never said.
+
+        Those are the words of the turn before, whose sound comes with the next, unless both started together.
+        """
+        latest, self._latest_words = self._latest_words, None
+        self._was_speaking = False
+        if latest is None or latest.turn != turn - 1:
+            return
+        if latest.before is None:
+            del self._open[Speaker.MODEL]
+        else:
+            self._open[Speaker.MODEL] = latest.before
+
+    def _extend(self, speaker: Speaker, words: str, start_ms: int) -> bool:
+        """Add words to the utterance that is open; True if they begin another."""
         end_ms = start_ms + TURN_MS
         last = self._open.get(speaker)
         is_long = last is not None and end_ms - last.start_ms > MAX_UTTERANCE_MS
@@ -150,7 +183,8 @@ class Conversation:
             self._open[speaker] = Utterance(
                 speaker=speaker, text=last.text + words, start_ms=last.start_ms, end_ms=end_ms
             )
-            return
+            return False
         if last is not None:
             self._utterances.append(last)
         self._open[speaker] = Utterance(speaker=speaker, text=words.strip(), start_ms=start_ms, end_ms=end_ms)
+        return True

@@ -1,5 +1,6 @@
 """The context package: what it holds, and what it gives up first."""
 
+import dataclasses
 import datetime
 
 import numpy as np
@@ -10,6 +11,7 @@ from microturn.background.conversation import MAX_FRAMES, Conversation
 from microturn.background.package import EarlierResult, PackagePolicy, Surroundings, build_package
 from microturn.turns.background import BackgroundRequest, Speaker, Utterance, parse_act
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
+from microturn.turns.timing import OUT_SAMPLES_PER_TURN
 from microturn.turns.video import VideoFrame
 
 NOW = Surroundings(now=datetime.datetime(2026, 5, 11, 9, 30, tzinfo=datetime.UTC), locale="en-GB")
@@ -124,3 +126,45 @@ def test_a_conversation_joins_the_words_of_turns():
         (Speaker.USER, "ok"),
     ]
     assert (spoken[0].start_ms, spoken[0].end_ms) == (1_800, 2_200)
+
+
+def said_in(*outputs: MicroTurnOutput) -> list[str]:
+    """What the model counts as having said after these micro-turns."""
+    conversation = Conversation()
+    for output in outputs:
+        conversation.add_output(output)
+    utterances = conversation.request("s", parse_act("ask 1: x"), 0).conversation
+    return [each.text for each in utterances if each.speaker is Speaker.MODEL]
+
+
+def test_words_that_were_withdrawn_before_they_sounded_were_not_said():
+    one, two = MicroTurnOutput(index=4, say=" one"), MicroTurnOutput(index=5, say=" two")
+    assert said_in(one, two, MicroTurnOutput(index=6, is_clear=True)) == ["one"]
+    assert said_in(one, two, MicroTurnOutput(index=7, is_clear=True)) == ["one two"]  # they sounded meanwhile
+    assert said_in(one, two, MicroTurnOutput(index=6, is_clear=True, say=" three")) == ["one three"]
+    assert said_in(one, MicroTurnOutput(index=5, is_clear=True)) == []
+    late = MicroTurnOutput(index=40, say=" late")
+    assert said_in(one, late, MicroTurnOutput(index=41, is_clear=True)) == ["one"]
+    assert said_in(one, MicroTurnOutput(index=5, is_clear=True), MicroTurnOutput(index=6, is_clear=True)) == []
+
+
+def test_the_first_words_of_an_utterance_sound_at_once_and_cannot_be_withdrawn():
+    first = MicroTurnOutput(index=4, say=" one", audio=np.zeros(OUT_SAMPLES_PER_TURN, np.float32))
+    second = dataclasses.replace(first, index=5, say=" two")
+    assert said_in(first, MicroTurnOutput(index=5, is_clear=True)) == ["one"]
+    assert said_in(first, second, MicroTurnOutput(index=6, is_clear=True)) == ["one"]
+
+
+def test_words_that_were_withdrawn_are_in_no_package_and_no_summary():
+    conversation = Conversation()
+    for index in range(8):
+        conversation.add_output(MicroTurnOutput(index=20 * index, say=f" word {index}"))
+        conversation.add_output(MicroTurnOutput(index=20 * index + 1, is_clear=bool(index % 2)))
+    old = conversation.oldest_half()
+    assert old is not None
+    lines = " ".join(line.text for line in old.lines)
+    assert "word 0" in lines
+    assert "word 1" not in lines
+    package = build_package(conversation.request("s", parse_act("ask 1: x"), 0), question="x", surroundings=NOW)
+    assert "word 6" in package.text
+    assert "word 7" not in package.text
