@@ -22,6 +22,7 @@ from microturn.engine.scheduler import Batch, Scheduler, SchedulerSettings
 from microturn.engine.session import Deliver, Session
 from microturn.engine.step import Forced, RowIn, RowOut, Runner
 from microturn.errors import CapacityError, JournalError, MicroturnError
+from microturn.failures import kinds_of, log_failure
 from microturn.turns.micro_turn import Role, TextEvent, scripted
 from microturn.turns.slicer import Slicer
 from microturn.turns.timing import TURN_MS, ms_of_ns, ns_of_ms
@@ -276,15 +277,16 @@ class EngineCore:
         """The batch, or, if that fails, each row alone: only the session at fault ends."""
         try:
             return list(self._runner.step(turns, budget))
-        except Exception:
-            _log.exception("a batch of %d failed; its sessions run one by one", len(rows))
+        except Exception as error:
+            log_failure(_log, "a batch failed, its sessions run one by one", error, num_sessions=len(rows))
         results: list[RowOut | None] = []
         for session, turn in zip(rows, turns, strict=True):
             try:
                 results.append(self._runner.step([turn], budget)[0])
             except Exception as error:
-                _log.exception("session %s failed in turn %d", session.session_id, turn.input.index)
-                self._fail([session], MicroturnError(f"the model failed in turn {turn.input.index} ({error}): resume"))
+                log_failure(_log, "turn failed", error, session=session.session_id, turn=turn.input.index)
+                why = f"the model failed in turn {turn.input.index} ({kinds_of(error)}): resume"
+                self._fail([session], MicroturnError(why))
                 results.append(None)
         return results
 
@@ -294,7 +296,7 @@ class EngineCore:
             self._journal.append(records)
         except JournalError as error:
             at_fault = [row for row in rows if error.session_ids is None or row.session_id in error.session_ids]
-            _log.exception("turns of %d sessions could not be journaled", len(at_fault))
+            log_failure(_log, "turns not journaled", error, num_sessions=len(at_fault))
             self._fail(at_fault, error)
 
     def _trace(self, trace: TurnTrace, rung: Rung, deadline_ns: int, end_ns: int) -> TurnTrace:
@@ -423,8 +425,8 @@ class EngineCore:
         def carry_out() -> None:
             try:
                 work()
-            except Exception:
-                _log.exception("snapshots of %s could not be %s", session.session_id, done)
+            except Exception as error:
+                log_failure(_log, f"snapshots not {done}", error, session=session.session_id)
 
         self._run_aside(carry_out)
 

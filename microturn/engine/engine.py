@@ -22,6 +22,7 @@ from microturn.engine.rebuild import texts_with_origin
 from microturn.engine.session import Released, Session
 from microturn.engine.step import Runner
 from microturn.errors import CapacityError, SessionClosedError
+from microturn.failures import log_failure
 from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
 from microturn.turns.pcm import PcmChunk
 from microturn.turns.trace import TurnTrace
@@ -272,9 +273,9 @@ class Engine:
             self._run_commands()
             try:
                 is_busy = self._core.poll()
-            except Exception:
+            except Exception as error:
                 # A bug of ours must not leave every session hanging without a word.
-                _log.exception("the engine's step failed")
+                log_failure(_log, "the engine's step failed", error)
                 is_busy = False
             if not is_busy:
                 wait_ns = self._core.next_wake_ns() - self._clock.now_ns()

@@ -9,6 +9,7 @@ from microturn.engine.journal import Journal, SessionRecord, TurnRecord
 from microturn.engine.ladder import Budget
 from microturn.engine.step import Forced, RowIn, Runner
 from microturn.errors import JournalError
+from microturn.failures import log_failure
 from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
 
 FORKED_FROM = "forked_from"
@@ -118,10 +119,18 @@ def _from_snapshot(runner: Runner, journal: Journal, record: SessionRecord) -> t
     last_journaled = max(journal.last_turn(record.session_id), last_shared_turn(record))
     for snapshot in journal.snapshots(record.session_id):
         if snapshot.turn_index > last_journaled:
-            _log.warning("snapshot %d of %s is newer than its turns", snapshot.turn_index, record.session_id)
+            fields = {"session": record.session_id, "turn": snapshot.turn_index}
+            _log.warning("snapshot newer than its session's turns", extra={"fields": fields})
             continue
         try:
             return runner.restore(snapshot.state, record.seed), snapshot.turn_index
         except ValueError as error:
-            _log.warning("snapshot %d of %s does not load: %s", snapshot.turn_index, record.session_id, error)
+            log_failure(
+                _log,
+                "snapshot does not load",
+                error,
+                level=logging.WARNING,
+                session=record.session_id,
+                turn=snapshot.turn_index,
+            )
     return runner.open(record.seed), -1

@@ -10,11 +10,14 @@ from typing import Any, Protocol
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from microturn.errors import CapacityError
+from microturn.failures import log_failure
 from microturn.server.access import chosen_subprotocol
 from microturn.server.channel import Channel, ClientGoneError, WebSocketChannel
 from microturn.server.live_server import LiveServer
 from microturn.server.log import log_event
 from microturn.server.wire import POLICY_VIOLATION, SERVER_ERROR, TRY_AGAIN_LATER, ClientMisbehavesError, Wire
+
+_log = logging.getLogger(__name__)
 
 _FLUSH_WITHIN_MS = 2_000
 """Time for a client to take the last events before its connection is cut."""
@@ -67,8 +70,7 @@ async def at_the_edge(wire: Wire[Any], session_id: str, held: Awaitable[int]) ->
         wire.fail("capacity_exceeded", f"{error}: try again when another session has ended")
         return TRY_AGAIN_LATER
     except Exception as error:  # The session's edge: whatever broke, the others go on.
-        log_event("session failed", level=logging.ERROR, session=session_id, error=_names_of(error))
-        logging.getLogger(__name__).debug("session failed", exc_info=error)
+        log_failure(_log, "session failed", error, session=session_id)
         wire.fail("internal_error", "the server failed in this session: connect again; its log has more")
         return SERVER_ERROR
 
@@ -78,10 +80,3 @@ def event_ids(session_id: str) -> Callable[[], str]:
     numbers = count(1)
     prefix = session_id.rpartition("_")[2][:12]
     return lambda: f"event_{prefix}_{next(numbers)}"
-
-
-def _names_of(error: BaseException) -> str:
-    """The kinds of error, without their messages: those could quote what was said."""
-    if isinstance(error, BaseExceptionGroup):
-        return ", ".join(_names_of(each) for each in error.exceptions)  # pyright: ignore[reportUnknownVariableType]
-    return type(error).__name__

@@ -4,9 +4,10 @@ import json
 import logging
 import time
 
-_LOGGER = logging.getLogger("microturn.server")
+from microturn.failures import Field, kinds_of
 
-Field = str | int | float | bool | None
+_LOGGER = logging.getLogger("microturn.server")
+_OURS = "microturn"
 
 
 def log_event(name: str, *, level: int = logging.INFO, **fields: Field) -> None:
@@ -15,22 +16,30 @@ def log_event(name: str, *, level: int = logging.INFO, **fields: Field) -> None:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object a line. Of an exception it tells the kind; its traceback is for records at DEBUG."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, Field] = getattr(record, "fields", {})
+        fields: dict[str, Field] = dict(getattr(record, "fields", {}))
+        is_ours = record.name.partition(".")[0] == _OURS
+        # What other libraries put into their messages is not known: of theirs, the words that do not change.
+        event = record.getMessage() if is_ours else str(record.msg).partition("\n")[0]
+        if not is_ours:
+            fields["logger"] = record.name
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            fields.setdefault("error", kinds_of(error))
+            if record.levelno <= logging.DEBUG and record.exc_info:
+                fields["traceback"] = self.formatException(record.exc_info)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = {"time": f"{stamp}.{int(record.msecs):03d}Z", "level": record.levelname.lower()}
-        return json.dumps({**line, "event": record.getMessage(), **fields}, ensure_ascii=False)
+        return json.dumps({**line, "event": event, **fields}, ensure_ascii=False)
 
 
 def log_to_stderr() -> None:
-    """Send the server's events, and uvicorn's warnings, to stderr. For programs: a library leaves this to its user."""
+    """Send our events, and other libraries' warnings, to stderr. For programs: a library leaves this to its user."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
-    _LOGGER.setLevel(logging.INFO)
-    uvicorn_logger = logging.getLogger("uvicorn")
-    uvicorn_logger.setLevel(logging.WARNING)
-    for logger in (_LOGGER, uvicorn_logger):
-        logger.handlers = [handler]
-        logger.propagate = False
+    root = logging.getLogger()
+    root.handlers = [*(each for each in root.handlers if not isinstance(each.formatter, JsonLines)), handler]
+    logging.getLogger(_OURS).setLevel(logging.INFO)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -1,18 +1,35 @@
 """Our opt-in events, and what stays as it is without them."""
 
+import json
 import logging
 import re
+from collections.abc import Callable, Sequence
 
 import httpx
 import pytest
-from server_harness import WatchedEngine, message, raw_session, receive, receive_until, running_server, says, send_turns
+from server_harness import (
+    WatchedEngine,
+    message,
+    raw_session,
+    receive,
+    receive_until,
+    running_server,
+    says,
+    send_turns,
+    sound,
+)
 from websockets.asyncio.client import connect
 
+from microturn.engine.engine import Engine
+from microturn.engine.ladder import Budget
+from microturn.engine.step import RowIn, RowOut
 from microturn.errors import MicroturnError
+from microturn.server.log import JsonLines
 from microturn.server.serve import Listening, serve
 from microturn.testing.scripted_engine import ScriptedEngine, script
 from microturn.turns.micro_turn import MicroTurnOutput, Piece, PieceKind, Role
 from microturn.turns.trace import TurnTrace
+from microturn.turns.video import VideoFrame
 
 NAMED_ONLY = r"https://(marked\.js\.org|github\.com/markedjs/marked)"
 """Addresses that a library's licence and message name, and that nothing asks for."""
@@ -148,6 +165,86 @@ async def test_the_log_holds_no_speech(caplog: pytest.LogCaptureFixture) -> None
     assert {record.getMessage() for record in ours} >= {"session started", "session ended"}
     text = " ".join(f"{record.getMessage()} {record.__dict__.get('fields')}" for record in ours)
     assert not [word for word in ("whispered", "confided", "secret") if word in text]
+
+
+class EavesdroppingRunner:
+    """A model that breaks, and says in its error what it has heard."""
+
+    model_hash = "eavesdropping"
+
+    def open(self, seed: int) -> int:
+        return 0
+
+    def release(self, slot: int) -> None:
+        pass
+
+    def fit(self, frames: tuple[VideoFrame, ...]) -> tuple[VideoFrame, ...]:
+        return frames
+
+    def step(self, rows: Sequence[RowIn], budget: Budget) -> list[RowOut]:
+        raise RuntimeError("heard: a whispered secret")
+
+    def capture(self, slot: int) -> Callable[[], bytes]:
+        raise OSError("no room for a whispered secret")
+
+    def restore(self, state: bytes, seed: int) -> int:
+        raise ValueError("a whispered secret")
+
+
+@pytest.mark.parametrize("is_realtime", [False, True])
+async def test_an_engine_that_fails_leaves_its_kind_in_the_log_and_no_speech(
+    caplog: pytest.LogCaptureFixture, is_realtime: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with Engine(EavesdroppingRunner()) as engine, running_server(engine) as server:  # type: ignore[arg-type]
+        if is_realtime:
+            async with connect(server.live_url.replace("live/sessions", "realtime")) as socket:
+                await socket.send(message("input_audio_buffer.append", audio=sound()))
+                assert (await receive_until(socket, "error"))["error"]["code"] == "internal_error"
+        else:
+            async with raw_session(server, instructions="a secret order") as socket:
+                await socket.send(message("microturn.text", text="a typed secret"))
+                await send_turns(socket, 1)
+                assert (await receive_until(socket, "error"))["error"]["code"] == "internal_error"
+    logged = "\n".join(JsonLines().format(record) for record in caplog.records) + caplog.text
+    assert "secret" not in logged
+    kinds = {record.getMessage(): record.__dict__["fields"]["error"] for record in caplog.records if is_failure(record)}
+    assert kinds.keys() >= {"a batch failed, its sessions run one by one", "turn failed", "session failed"}
+    assert (kinds["turn failed"], kinds["session failed"]) == ("RuntimeError", "MicroturnError")
+
+
+def is_failure(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
+
+
+async def test_the_log_holds_no_speech_of_a_realtime_session(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a typed secret"}]}
+    async with running_server(WatchedEngine(script([says(0, " whispered", hear=" confided")]))) as server:
+        async with connect(server.live_url.replace("live/sessions", "realtime")) as socket:
+            settings = {"type": "realtime", "instructions": "a secret order"}
+            await socket.send(message("session.update", session=settings))
+            await socket.send(message("conversation.item.create", item=item))
+            await socket.send("garbage with a secret")
+            await socket.send(message("input_audio_buffer.append", audio=sound()))
+            await receive_until(socket, "response.output_audio.delta")
+        await server.engine.closed.get()
+    ours = [record for record in caplog.records if record.name.startswith("microturn")]
+    assert {record.getMessage() for record in ours} >= {"session started", "session ended"}
+    text = "\n".join(JsonLines().format(record) for record in ours)
+    assert not [word for word in ("whispered", "confided", "secret") if word in text]
+
+
+def test_what_other_libraries_log_comes_without_what_they_put_into_it() -> None:
+    try:
+        raise ValueError("a whispered secret")
+    except ValueError as error:
+        record = logging.getLogger("asyncio").makeRecord(
+            "asyncio", logging.ERROR, "f", 1, "never retrieved %s\nsecret", ("secret",), (ValueError, error, None)
+        )
+    line = json.loads(JsonLines().format(record))
+    assert {"event": "never retrieved %s", "error": "ValueError", "logger": "asyncio"}.items() <= line.items()
+    assert "secret" not in str(line)
 
 
 async def test_a_taken_port_is_an_error_with_a_remedy() -> None:
