@@ -1,13 +1,8 @@
-"""The checks, each a function from nothing to findings. None of them changes anything."""
+"""The checks of the machine and its devices, each from nothing to findings. None of them changes anything."""
 
-import errno
-import json
 import os
 import platform
-import socket
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +11,6 @@ from microturn.doctor.finding import Finding, Verdict
 from microturn.errors import MicroturnError, MissingDependencyError
 
 _MIN_CORES = 2
-_HEALTH_WITHIN_S = 3.0
 
 
 def check_machine() -> Iterator[Finding]:
@@ -31,24 +25,6 @@ def check_machine() -> Iterator[Finding]:
         text=f"{num_cores} for this process",
         remedy=f"nano is made for {_MIN_CORES}: free another, or see whether the speed below is enough" if few else "",
     )
-
-
-def check_port(host: str, port: int) -> Iterator[Finding]:
-    """Whether the server could listen, or does already."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.create_server((host, port), family=family):
-            yield Finding(subject="port", verdict=Verdict.GOOD, text=f"{host}:{port} is free")
-        return
-    except OSError as error:
-        reason = error.strerror or str(error)
-        is_taken = error.errno == errno.EADDRINUSE
-    running = _running_model(host, port) if is_taken else None
-    if running is not None:
-        yield Finding(subject="port", verdict=Verdict.GOOD, text=f"microturn serves {running} on {host}:{port}")
-        return
-    remedy = "stop what uses it, or choose another --port" if is_taken else "give another --host or --port"
-    yield Finding(subject="port", verdict=Verdict.BAD, text=f"{host}:{port}: {reason}", remedy=remedy)
 
 
 def check_sound() -> Iterator[Finding]:
@@ -90,16 +66,6 @@ def check_weights(folder: Path | None) -> Iterator[Finding]:
         verdict=Verdict.GOOD,
         text=f"{folder}, {megabytes:.0f} MB, {checkpoint.model_hash}",
     )
-
-
-def _running_model(host: str, port: int) -> str | None:
-    """The model of the microturn server that listens there; None if something else does."""
-    name = f"[{host}]" if ":" in host else host
-    try:
-        with urllib.request.urlopen(f"http://{name}:{port}/healthz", timeout=_HEALTH_WITHIN_S) as response:
-            return str(json.load(response)["model"])
-    except (OSError, urllib.error.URLError, ValueError, KeyError, TypeError):
-        return None
 
 
 def check_terminal_encoding() -> Iterator[Finding]:

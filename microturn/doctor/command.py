@@ -8,12 +8,12 @@ from rich.table import Table
 
 from microturn.doctor.checks import (
     check_machine,
-    check_port,
     check_sound,
     check_terminal_encoding,
     check_weights,
 )
 from microturn.doctor.finding import Finding, Verdict
+from microturn.doctor.network import check_extras, check_port, check_udp
 from microturn.doctor.speed import check_speed
 
 _SIGNS = {Verdict.GOOD: "[green]good[/]", Verdict.NOTE: "[yellow]note[/]", Verdict.BAD: "[bold red]bad[/]"}
@@ -24,6 +24,8 @@ def examine(*, host: str, port: int, model: Path | None) -> Iterator[Finding]:
     yield from check_machine()
     yield from check_terminal_encoding()
     yield from check_port(host, port)
+    yield from check_udp("::1" if ":" in host else "127.0.0.1")
+    yield from check_extras()
     yield from check_sound()
     yield from check_weights(model)
     yield from check_speed(model)
