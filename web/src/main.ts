@@ -168,7 +168,7 @@ class Page {
 
   private showControls(): void {
     showPhase(this.phase, this.isMuted);
-    showMuted(this.isMuted);
+    showMuted(this.isMuted, this.settings.values.hasMuteKey);
     const isOn = this.phase === "live" || this.phase === "reconnecting"; // disabled, a control would lose the focus
     for (const id of ["camera", "screen"]) find<HTMLButtonElement>(id).disabled = !isOn;
     find<HTMLButtonElement>("mute").disabled = !isOn || !this.call?.sound.hasMicrophone;
@@ -287,8 +287,8 @@ class Page {
     const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (event.key === "Escape") showNotice("");
-    const isOn = this.phase === "live" || this.phase === "reconnecting";
-    if (event.key.toLowerCase() === "m" && isOn) this.setMuted(!this.isMuted);
+    const isMuteKey = this.settings.values.hasMuteKey && event.key.toLowerCase() === "m";
+    if (isMuteKey && !find<HTMLButtonElement>("mute").disabled) this.setMuted(!this.isMuted);
   }
 }
 

@@ -11,7 +11,11 @@ export interface Settings {
   transport: TransportKind | "auto";
   theme: "auto" | "light" | "dark";
   isCleaned: boolean;
+  /** Whether M mutes. Who dictates to the computer, or hits keys unasked, can do without (WCAG 2.1.4). */
+  hasMuteKey: boolean;
 }
+
+type Check = "isCleaned" | "hasMuteKey";
 
 const STORE = "microturn.settings";
 const DEFAULTS: Settings = {
@@ -21,6 +25,7 @@ const DEFAULTS: Settings = {
   transport: "auto",
   theme: "auto",
   isCleaned: true,
+  hasMuteKey: true,
 };
 
 export class SettingsDialog {
@@ -34,11 +39,12 @@ export class SettingsDialog {
     this.choice("camera-choice", "cameraId");
     this.choice("transport-choice", "transport");
     this.choice("theme-choice", "theme");
-    const cleaned = find<HTMLInputElement>("cleaned-choice");
-    cleaned.checked = this.values.isCleaned;
-    cleaned.onchange = () => this.set("isCleaned", cleaned.checked);
+    this.check("cleaned-choice", "isCleaned");
+    this.check("mute-key-choice", "hasMuteKey");
     find("speaker-row").hidden = !("setSinkId" in AudioContext.prototype);
-    this.dialog.onclick = (event) => event.target === this.dialog && this.dialog.close(); // beside the dialogue
+    this.dialog.onclick = (event) => {
+      if (event.target === this.dialog) this.dialog.close(); // beside the dialogue
+    };
     navigator.mediaDevices?.addEventListener("devicechange", () => void this.list());
     this.applyTheme();
   }
@@ -55,10 +61,16 @@ export class SettingsDialog {
     fill("camera-choice", devices.videoinput, "Camera", this.values.cameraId);
   }
 
-  private choice(id: string, name: Exclude<keyof Settings, "isCleaned">): void {
+  private choice(id: string, name: Exclude<keyof Settings, Check>): void {
     const select = find<HTMLSelectElement>(id);
     select.value = this.values[name];
     select.onchange = () => this.set(name, select.value as never);
+  }
+
+  private check(id: string, name: Check): void {
+    const box = find<HTMLInputElement>(id);
+    box.checked = this.values[name];
+    box.onchange = () => this.set(name, box.checked);
   }
 
   private set<K extends keyof Settings>(name: K, value: Settings[K]): void {

@@ -43,9 +43,14 @@ export function showProblem(problem: string, canGoWithout = false): void {
   find("problem").hidden = !problem;
 }
 
-export function showMuted(isMuted: boolean): void {
-  find("mute").dataset.on = String(isMuted);
-  find("mute-label").textContent = isMuted ? "Unmute" : "Mute";
+export function showMuted(isMuted: boolean, hasKey: boolean): void {
+  const label = isMuted ? "Unmute" : "Mute";
+  const mute = find("mute");
+  mute.dataset.on = String(isMuted);
+  mute.title = hasKey ? `${label} (M)` : label;
+  if (hasKey) mute.setAttribute("aria-keyshortcuts", "m");
+  else mute.removeAttribute("aria-keyshortcuts");
+  find("mute-label").textContent = label;
   document.body.dataset.muted = String(isMuted);
 }
 
@@ -76,7 +81,7 @@ export function showQuality(quality: Quality | null, kind: TransportKind | null)
   sign.dataset.grade = quality.grade;
   const name = kind === "webrtc" ? "WebRTC" : "WebSocket";
   const trip = quality.roundTripMs === null ? "" : `${Math.max(1, Math.round(quality.roundTripMs))} ms`;
-  find("quality-text").textContent = trip || GRADES[quality.grade];
+  find("quality-text").textContent = quality.grade === "good" && trip ? trip : GRADES[quality.grade];
   const loss = quality.loss ? `, ${(quality.loss * 100).toFixed(1)} % lost` : "";
   sign.title = `${GRADES[quality.grade]} over ${name}: round trip ${trip || "unknown"}${loss}, micro-turns up to ${Math.round(quality.unevennessMs)} ms late`;
   sign.setAttribute("aria-label", sign.title);
