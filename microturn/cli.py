@@ -301,11 +301,14 @@ def replay(
     model: ModelDir = None,
     out: Annotated[Path, typer.Option(help="Folder for sound, turns and timeline.")] = Path("out"),
     check: Annotated[bool, typer.Option(help="Fail if the model would have done something else.")] = True,
+    free: Annotated[
+        bool, typer.Option("--free", help="Let the model answer afresh, and show both answers side by side.")
+    ] = False,
 ) -> None:
-    """Run a recorded session again, report any deviation, and draw it."""
+    """Run a recorded session again, report any deviation, and draw it; or let another model answer it afresh."""
     from microturn.replaying import replay_session
 
-    replay_session(session, record, model=model, out=out, is_checked=check)
+    replay_session(session, record, model=model, out=out, is_checked=check, is_free=free)
 
 
 @sessions_app.command("list")

@@ -63,7 +63,7 @@ class ReplayedTurn:
 
     recorded: TurnRecord
     output: MicroTurnOutput
-    """What was recorded, with mel and sound made anew."""
+    """What was recorded, with mel and sound made anew; or another answer, see ``answer_afresh``."""
     trace: TurnTrace
 
     @property
@@ -90,6 +90,17 @@ def replay(
             if turn.trace.is_forced:
                 forced = Forced()
             (result,) = runner.step([RowIn(slot=slot, input=turn.input, forced=forced)], budget)
+            yield ReplayedTurn(recorded=turn, output=result.output, trace=result.trace)
+    finally:
+        runner.release(slot)
+
+
+def answer_afresh(runner: Runner, turns: Iterable[TurnRecord], *, seed: int) -> Iterator[ReplayedTurn]:
+    """Gives a model the inputs of a recording, which it answers as if they came now, with time for everything."""
+    slot = runner.open(seed)
+    try:
+        for turn in turns:
+            (result,) = runner.step([RowIn(slot=slot, input=turn.input)], Budget())
             yield ReplayedTurn(recorded=turn, output=result.output, trace=result.trace)
     finally:
         runner.release(slot)
