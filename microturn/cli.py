@@ -274,11 +274,23 @@ def talk(
     cert: Annotated[Path | None, typer.Option(help="Certificate of a server that signed its own.")] = None,
     microphone: Annotated[str | None, typer.Option("--input", help="Microphone: number or part of its name.")] = None,
     speaker: Annotated[str | None, typer.Option("--output", help="Speaker: number or part of its name.")] = None,
+    headphones: Annotated[
+        bool, typer.Option("--headphones", help="The microphone does not hear the speaker: it stays open all the time.")
+    ] = False,
 ) -> None:
     """Talk to a server with the local microphone and speaker, or with a recording."""
     from microturn.client.talk import talk as hold
 
-    hold(url, key=key, file=file, out=out, cert=cert, input_device=microphone, output_device=speaker)
+    hold(
+        url,
+        key=key,
+        file=file,
+        out=out,
+        cert=cert,
+        input_device=microphone,
+        output_device=speaker,
+        has_headphones=headphones,
+    )
 
 
 @app.command("doctor")
@@ -287,7 +299,7 @@ def doctor(
     port: Annotated[int, typer.Option(help="Port that the server would listen on.")] = 8710,
     model: ModelDir = None,
 ) -> None:
-    """Say what is wrong with devices, ports, weights and speed, and what to do about it."""
+    """Say what is wrong with devices, ports, packages, weights and speed, and what to do about it."""
     from microturn.doctor.command import doctor as examine
 
     if not examine(host=host, port=port, model=model):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microturn.client.echo_gate import EchoGate
 from microturn.client.live_client import WIRE_HZ
 from microturn.client.pacing import CHUNK_SAMPLES
 from microturn.client.speaker_buffer import SpeakerBuffer
@@ -43,14 +44,18 @@ class SoundCard:
     Args:
         input_device, output_device: number or part of a name, as ``microturn doctor`` lists them; the system's choice
             unless given.
+        gate: shuts the microphone to the speaker's echo; None where none reaches it.
     """
 
-    def __init__(self, input_device: str | None = None, output_device: str | None = None) -> None:
+    def __init__(
+        self, input_device: str | None = None, output_device: str | None = None, gate: EchoGate | None = None
+    ) -> None:
         self._sounddevice = load_sounddevice()
         self._devices = (_device(input_device), _device(output_device))
         self._loop = asyncio.get_running_loop()
         self._heard: asyncio.Queue[NDArray[np.float32]] = asyncio.Queue(_MAX_WAITING_CHUNKS)
         self._streams = ExitStack()
+        self._gate = gate
         self.speaker = SpeakerBuffer(WIRE_HZ)
         """What is to be played."""
 
@@ -92,11 +97,14 @@ class SoundCard:
     def _take_in(self, samples: NDArray[np.float32]) -> None:
         if self._heard.full():
             self._heard.get_nowait()
-        self._heard.put_nowait(samples)
+        self._heard.put_nowait(samples if self._gate is None else self._gate.passed(samples))
 
     def _play(self, block: NDArray[np.float32], num_frames: int, time: Any, status: Any) -> None:
         """PortAudio's thread: fill the block."""
-        block[:, 0] = self.speaker.take(num_frames)
+        samples = self.speaker.take(num_frames)
+        block[:, 0] = samples
+        if self._gate is not None:
+            self._loop.call_soon_threadsafe(self._gate.played, samples)
 
 
 def _device(name: str | None) -> int | str | None:

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from microturn.client.echo_gate import EchoGate
 from microturn.client.live_client import WIRE_HZ, LiveClient, connect, samples_of
 from microturn.client.recording import send_recording
 from microturn.client.sound_card import SoundCard
@@ -24,6 +25,11 @@ from microturn.protocol.extensions import TurnEvent
 
 _STYLES = {"you": "cyan", "model": "magenta", "wrote": "blue"}
 _MAX_LINES = 12
+_HINT = "Speak. Ctrl-C ends."
+_HINT_OF_GATE = (
+    "Speak. While the model speaks, the microphone is shut to its echo, and opens if you are louder; "
+    "with headphones, give --headphones. Ctrl-C ends."
+)
 Play = Callable[[NDArray[np.float32]], None]
 
 
@@ -36,6 +42,7 @@ def talk(
     cert: Path | None,
     input_device: str | None,
     output_device: str | None,
+    has_headphones: bool = False,
 ) -> None:
     """Hold a session until Ctrl-C, or until the file has been played.
 
@@ -43,6 +50,7 @@ def talk(
         file: played in place of the microphone; nothing sounds then, but ``out`` keeps it.
         out: WAV file for what the model says.
         cert: the certificate of a server that signed its own.
+        has_headphones: the microphone does not hear the speaker, and is never shut.
 
     Raises:
         ValueError: not an address.
@@ -51,16 +59,21 @@ def talk(
     console = Console(stderr=True)
     client = connect(url, key=key, tls=_tls(cert))
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(converse(client, console, file, out, (input_device, output_device)))
+        asyncio.run(converse(client, console, file, out, (input_device, output_device), has_headphones))
 
 
 async def converse(
-    client: LiveClient, console: Console, file: Path | None, out: Path | None, devices: tuple[str | None, str | None]
+    client: LiveClient,
+    console: Console,
+    file: Path | None,
+    out: Path | None,
+    devices: tuple[str | None, str | None],
+    has_headphones: bool = False,
 ) -> None:
     """Hold a session; what was said is printed at its end, whatever ends it."""
     transcript = Transcript()
     try:
-        await _hold(client, transcript, console, file, out, devices)
+        await _hold(client, transcript, console, file, out, devices, has_headphones)
     finally:
         for line in transcript.lines:
             Console().print(_row(line))
@@ -73,14 +86,16 @@ async def _hold(
     file: Path | None,
     out: Path | None,
     devices: tuple[str | None, str | None],
+    has_headphones: bool,
 ) -> None:
+    gate = None if has_headphones else EchoGate()
     with _reply_file(out) as keep, _display(transcript, console) as show, contextlib.ExitStack() as stack:
-        card = None if file is not None else stack.enter_context(SoundCard(*devices))
+        card = None if file is not None else stack.enter_context(SoundCard(*devices, gate))
         async with client as session:
             if session.resource and session.resource.store:
                 console.print("This server records the conversation.", style="red")
             if card is not None:
-                console.print("Speak; headphones keep the model from hearing itself. Ctrl-C ends.", style="dim")
+                console.print(_HINT if gate is None else _HINT_OF_GATE, style="dim")
             sending = asyncio.create_task(_send(session, file, card))
             try:
                 async for event in session:

@@ -15,7 +15,8 @@ from openai.types.live import InputTranscriptDeltaEvent, OutputTranscriptDeltaEv
 from rich.console import Console
 
 from microturn.client.address import parse_address
-from microturn.client.live_client import connect
+from microturn.client.echo_gate import EchoGate
+from microturn.client.live_client import WIRE_HZ, connect
 from microturn.client.pacing import CHUNK_SAMPLES, Pace
 from microturn.client.sound_card import SoundCard, load_sounddevice
 from microturn.client.speaker_buffer import SpeakerBuffer
@@ -256,6 +257,22 @@ async def test_what_the_microphone_heard_before_the_session_is_not_sent_and_late
         await asyncio.sleep(0)
     sending.cancel()
     assert session.sent == list(range(100, 130))
+
+
+@pytest.mark.parametrize(("gate", "sent"), [(EchoGate(), 0.0), (None, 0.5)], ids=["speaker", "headphones"])
+async def test_the_microphone_is_shut_to_the_speaker_unless_there_are_headphones(
+    monkeypatch: pytest.MonkeyPatch, gate: EchoGate | None, sent: float
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", Library("sounddevice"))
+    with SoundCard(gate=gate) as card:
+        sound = np.full((CHUNK_SAMPLES, 1), 0.5, np.float32)
+        card.speaker.push(np.full(WIRE_HZ, 0.5, np.float32))
+        for _ in range(3):
+            card._play(np.empty_like(sound), CHUNK_SAMPLES, None, None)
+        hearing = asyncio.ensure_future(anext(card.heard()))
+        await asyncio.sleep(0)
+        card._listen(sound, CHUNK_SAMPLES, None, None)
+        assert (await hearing == sent).all()
 
 
 async def test_a_conversation_that_is_broken_off_still_prints_what_was_said(
