@@ -31,6 +31,8 @@ class ScriptedSession:
         self.resume_token = resume_token
         self.inputs: list[MicroTurnInput] = []
         """What has been asked so far."""
+        self.instructions: str | None = None
+        """What it was opened with; an engine with a model reads them as a text of its first turn."""
         self.is_closed = False
         self._answer = answer
         self._trace = trace or (lambda index: TurnTrace(index=index))
@@ -127,6 +129,7 @@ class ScriptedEngine:
         session = ScriptedSession(
             self._answer, session_id=f"session-{number}", resume_token=f"token-{number}", trace=self._trace
         )
+        session.instructions = instructions
         self.sessions.append(session)
         return session
 

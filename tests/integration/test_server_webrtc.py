@@ -36,11 +36,7 @@ async def test_sound_pictures_and_events_both_ways() -> None:
         caller.channel.send(message("session.close", event_id="bye"))
         assert (await caller.until("session.closed"))["client_event_id"] == "bye"
         assert await server.engine.closed.get() is server.engine.sessions[0]
-    assert (
-        server.engine.sessions[0].inputs[0].events[0].text == "Be kind."
-        if server.engine.sessions[0].inputs[0].events
-        else True
-    )
+    assert server.engine.sessions[0].instructions == "Be kind."
 
 
 async def test_a_data_channel_carries_only_what_it_may() -> None:
