@@ -221,6 +221,12 @@ class EngineCore:
         """When ``poll`` is worth calling again if nothing comes in."""
         return self.scheduler.next_wake_ns(self._clock.now_ns())
 
+    @property
+    def num_waiting_snapshots(self) -> int:
+        """Snapshots that are still to be written."""
+        with self._snapshots_lock:
+            return self._num_waiting_snapshots.total()
+
     # Inside
 
     def _offer(self, now_ns: int) -> None:
@@ -470,6 +476,8 @@ def describe(core: EngineCore) -> dict[str, Any]:
         "num_missed_deadlines": counts.num_missed_deadlines,
         "num_refused_sessions": counts.num_refused_sessions,
         "num_failed_snapshots": core.num_failed_snapshots,
+        "num_waiting_snapshots": core.num_waiting_snapshots,
+        "num_waiting_events": sum(len(session.waiting_events) for session in core.sessions.values()),
         "overload_rung": int(core.scheduler.ladder.rung),
         "overload_climbs": {rung.name.lower(): num for rung, num in core.scheduler.ladder.num_climbs.items()},
     }

@@ -135,9 +135,13 @@ cannot be handed out. A secret acts in its maker's name: with `control` it reach
 ## For operators
 
 `/healthz` says that the process lives, `/readyz` answers 503 while it is full or stops, `/metrics` has Prometheus'
-figures (a key needs the right `metrics`), `docs/grafana-dashboard.json` draws them. `/openapi.json` describes what is
-asked over HTTP. Spans go where `OTEL_EXPORTER_OTLP_ENDPOINT` says. Limits are in `microturn/server/limits.py`; each
-refusal names the remedy.
+figures (a key needs the right `metrics`), `docs/grafana-dashboard.json` draws them: sessions, latency and phases of
+micro-turns, what waits in each queue (all sessions together, and the one with most), the step of the overload ladder
+and how often it was climbed, refusals by code, jobs of the background by how they end and what was dropped by reason.
+`/openapi.json` describes what is asked over HTTP. Spans go where `OTEL_EXPORTER_OTLP_ENDPOINT` says. The log is a JSON
+object a line; of what breaks it tells the kind and the place, never a message. Limits are in
+`microturn/server/limits.py`, for a connection and for all of a key or an address together; each refusal names the
+remedy.
 
 ## Extensions
 

@@ -157,7 +157,7 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
             return _denial(holder)
         if live.metrics is None:
             return error_response(501, "unsupported", "metrics are not installed: pip install 'microturn[serve]'")
-        return Response(live.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(await live.metrics.report(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def report_readiness(request: Request) -> JSONResponse:
         is_ready = not live.is_stopping and live.num_connections < live.limits.max_connections

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from microturn.clock import Clock, SystemClock
+from microturn.server.depths import Depths
 from microturn.server.directory import Directory
 from microturn.server.ending import Ending
 from microturn.server.engine_port import Engine
@@ -21,6 +22,10 @@ class Endable(Protocol):
 
     def end(self, ending: Ending) -> None:
         """End it; the first reason counts."""
+        ...
+
+    def depths(self) -> Depths:
+        """What waits in it."""
         ...
 
 

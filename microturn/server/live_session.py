@@ -11,6 +11,7 @@ from microturn.clock import Clock
 from microturn.errors import ProtocolError
 from microturn.protocol.live import ClientEvent
 from microturn.server.audience import Audience
+from microturn.server.depths import Depths
 from microturn.server.ending import Ending, Ends
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
@@ -97,6 +98,14 @@ class LiveSession:
             "dropped_turn_events": self._wire.num_dropped_turn_events,
             "refused_messages": self._wire.num_refused_messages,
         }
+
+    def depths(self) -> Depths:
+        """What waits in it."""
+        return Depths(
+            held_audio_ms=self._inbound.audio.held_ms,
+            outbox_events=self._wire.num_waiting_events,
+            unplayed_turns=self._outbound.playout.num_waiting_turns,
+        )
 
     def push_history(self) -> None:
         """Hand earlier messages to the engine; what does not fit is named, and the session goes on without it."""

@@ -81,6 +81,11 @@ class Playout:
             self._waiting.popleft()
             self.num_overflowed_turns += 1
 
+    @property
+    def num_waiting_turns(self) -> int:
+        """Turns that have not left."""
+        return len(self._waiting)
+
     def due_ns(self) -> int | None:
         """The clock time at which the next turn may leave; None when none waits."""
         return self._client_busy_until_ns - ns_of_ms(self._max_ahead_ms) if self._waiting else None

@@ -79,7 +79,7 @@ async def serve(
     listening = listening or Listening()
     host, key, certificate = listening.host, listening.key, listening.certificate
     metrics = _new_metrics()
-    engine = engine if metrics is None else _observed(engine, metrics)
+    bare, engine = engine, engine if metrics is None else _observed(engine, metrics)
     live = LiveServer(
         engine=engine if background is None else BackgroundEngine(engine, background),
         offer=Offer(
@@ -94,6 +94,8 @@ async def serve(
         ice_servers=listening.ice_servers,
         metrics=metrics,
     )
+    if metrics is not None:
+        metrics.readings.watch(bare, background, lambda: live.sessions)
     holders = read_keys(listening.keys) if listening.keys else {}
     app = create_app(live, Access(host=host, key=key, holders=holders))
     _require_readable(certificate)

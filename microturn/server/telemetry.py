@@ -6,14 +6,17 @@ gets into a metric or a span.
 
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, Tracer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from microturn.errors import CapacityError
 from microturn.server.engine_port import Engine, EngineSession
+from microturn.server.readings import Readings
 from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
 from microturn.turns.pcm import PcmChunk
 from microturn.turns.timing import TURN_MS
@@ -32,7 +35,7 @@ class Metrics:
         self.sessions = Gauge("microturn_sessions", "Sessions that run now.", registry=registry)
         self.started = Counter("microturn_sessions_started_total", "Sessions begun or resumed.", registry=registry)
         self.refused = Counter(
-            "microturn_refused_connections_total", "Connections refused.", ["code"], registry=registry
+            "microturn_refused_connections_total", "Connections and sessions refused.", ["code"], registry=registry
         )
         self.latency = Histogram(
             "microturn_turn_latency_seconds",
@@ -58,15 +61,14 @@ class Metrics:
         self.cut_short = Counter(
             "microturn_cut_short_turns_total", "Outputs closed at the text cap.", registry=registry
         )
-        self.rung = Gauge(
-            "microturn_overload_rung", "Step of the ladder of degradation in force; 0: none.", registry=registry
-        )
         self.waiting = Histogram(
             "microturn_waiting_event_tokens",
             "Tokens of text events that wait for later turns.",
             buckets=(0, 32, 64, 128, 256, 512, 1024, 2048, 4096),
             registry=registry,
         )
+        self.readings = Readings()
+        registry.register(self.readings)
 
     def observe(self, output: MicroTurnOutput, turn: TurnTrace) -> None:
         """Take one micro-turn in."""
@@ -75,14 +77,18 @@ class Metrics:
         self.late.inc(turn.is_late)
         self.forced.inc(turn.is_forced)
         self.cut_short.inc(turn.is_cut_short)
-        self.rung.set(turn.overload_rung)
         self.waiting.observe(turn.num_waiting_event_tokens)
         self.latency.observe(turn.latency_ms / 1000)
         for phase, time_ms in turn.phases_ms.items():
             self.phases.labels(phase).observe(time_ms / 1000)
 
+    async def report(self) -> bytes:
+        """All figures of now in Prometheus' text format."""
+        await self.readings.refresh()
+        return self.exposition()
+
     def exposition(self) -> bytes:
-        """All figures in Prometheus' text format."""
+        """All figures in Prometheus' text format, the engine's as they were last read."""
         return generate_latest(self.registry)
 
 
@@ -95,13 +101,24 @@ class ObservedEngine:
         self._tracer = tracer or trace.get_tracer("microturn.server")
 
     async def open(self, instructions: str | None = None, seed: int | None = None) -> EngineSession:
-        return self._observed(await self._engine.open(instructions, seed))
+        with self._counting_refusals():
+            return self._observed(await self._engine.open(instructions, seed))
 
     async def resume(self, resume_token: str) -> EngineSession:
-        return self._observed(await self._engine.resume(resume_token))
+        with self._counting_refusals():
+            return self._observed(await self._engine.resume(resume_token))
 
     async def fork(self, resume_token: str) -> EngineSession:
-        return self._observed(await self._engine.fork(resume_token))
+        with self._counting_refusals():
+            return self._observed(await self._engine.fork(resume_token))
+
+    @contextmanager
+    def _counting_refusals(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except CapacityError:
+            self._metrics.refused.labels("capacity_exceeded").inc()
+            raise
 
     def _observed(self, session: EngineSession) -> EngineSession:
         return _ObservedSession(session, self._metrics, self._tracer)

@@ -176,6 +176,11 @@ class Wire(Generic[Event]):
             self._outbox.get_nowait()
         self._outbox.put_nowait(None)
 
+    @property
+    def num_waiting_events(self) -> int:
+        """Events that the client has not taken yet."""
+        return self._outbox.qsize()
+
     async def run_sender(self) -> None:
         """Send what is in the outbox until ``finish``; a client that has gone is no error here."""
         while (text := await self._outbox.get()) is not None:

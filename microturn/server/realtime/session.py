@@ -10,6 +10,7 @@ from microturn.clock import Clock
 from microturn.errors import ProtocolError
 from microturn.protocol.realtime import RealtimeClientEvent
 from microturn.server.background_engine import BackgroundEngineSession
+from microturn.server.depths import Depths
 from microturn.server.ending import Ending, Ends
 from microturn.server.engine_port import EngineSession
 from microturn.server.limits import Limits
@@ -90,6 +91,14 @@ class RealtimeSession:
     def end(self, ending: Ending) -> None:
         """End the session; the first reason counts."""
         self._ends.end(ending)
+
+    def depths(self) -> Depths:
+        """What waits in it."""
+        return Depths(
+            held_audio_ms=self._commands.audio.held_ms,
+            outbox_events=self._wire.num_waiting_events,
+            unplayed_turns=self._playout.num_waiting_turns,
+        )
 
     async def _receive(self) -> None:
         while True:
