@@ -364,7 +364,11 @@ def sessions_delete(
 def evaluate(
     suites: Annotated[list[str] | None, typer.Argument(help="Suites, or 'all'.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="A checkpoint folder, silent, always-talking, relay, or a server: ws://….")
+        str | None,
+        typer.Option(
+            help="A checkpoint folder, silent, always-talking, relay, or a server: ws://…. With 'delegation' and "
+            "--background: a folder, or 'perfect'."
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(help="About how many examples a suite draws.")] = 20,
     seed: Annotated[int, typer.Option(help="Draws other examples.")] = 0,
@@ -376,8 +380,12 @@ def evaluate(
         float, typer.Option(help="Make all that the microphone hears louder, below zero quieter.")
     ] = 0.0,
     background: Annotated[
-        str, typer.Option(help="For 'chained-tools': reference, embedded, tools, or an endpoint's address.")
-    ] = "embedded",
+        str | None,
+        typer.Option(
+            help="For 'chained-tools': reference, embedded, tools, or an endpoint's address. For 'delegation', whose "
+            "results are the examples' own otherwise: faults, local, or the same."
+        ),
+    ] = None,
     background_model: Annotated[str, typer.Option(help="Model of the endpoint.")] = "",
     background_key: Annotated[
         str, typer.Option(envvar="MICROTURN_BACKGROUND_KEY", help="Key of the endpoint.", show_default=False)
@@ -390,21 +398,31 @@ def evaluate(
     """Measure what a model can do, on voices and phrasings that training never saw."""
     from microturn.evals.command import eval_command
 
-    if "chained-tools" in (suites or ()):
-        if suites != ["chained-tools"]:
-            raise typer.BadParameter("'chained-tools' measures a background: run it by itself", param_hint="SUITES")
+    if background is not None or "chained-tools" in (suites or ()):
+        if suites not in (["chained-tools"], ["delegation"]):
+            raise typer.BadParameter(
+                "'chained-tools', and 'delegation' with --background, measure a background: run each by itself",
+                param_hint="SUITES",
+            )
         if input_gain_db:
-            raise typer.BadParameter("'chained-tools' is heard as it is said", param_hint="--input-gain-db")
+            raise typer.BadParameter(
+                "what has a background behind it is heard as it is said", param_hint="--input-gain-db"
+            )
         from microturn.background.setup import BackgroundConfig
         from microturn.chaining import chained_command
+        from microturn.delegating import delegation_command
 
+        config = BackgroundConfig(
+            mode=background or "embedded",
+            model=background_model,
+            key=background_key,
+            api=_background_api(background_api),
+        )
+        if suites == ["delegation"]:
+            delegation_command(config, model=model, limit=limit, seed=seed, data=data, json_path=json_path, out=out)
+            return
         chained_command(
-            BackgroundConfig(
-                mode=background,
-                model=background_model,
-                key=background_key,
-                api=_background_api(background_api),
-            ),
+            config,
             is_fronted=front,
             model=Path(model) if model else None,
             limit=limit,

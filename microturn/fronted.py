@@ -1,9 +1,15 @@
-"""Chained tools with the interaction model in front: the request is spoken, and the reply is what comes out of it."""
+"""An interaction model in front of a background model, as an evaluation talks to it.
+
+``live_outputs`` plays sound to a session turn by turn. ``FrontEntry`` does so with chained tools: the request is
+spoken, and the reply is what comes out of it. Delegation has its own evaluation (``microturn.delegating``).
+"""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -15,11 +21,12 @@ from microturn.evals.chained.run import Bind
 from microturn.evals.chained.tasks import Task
 from microturn.evals.spoken import speaks
 from microturn.server.background_engine import BackgroundEngine
-from microturn.server.engine_port import Engine
+from microturn.server.engine_port import Engine, EngineSession
 from microturn.turns.background import Act, ActKind
-from microturn.turns.micro_turn import MicroTurnOutput
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.pcm import PcmChunk
 from microturn.turns.timing import IN_SAMPLES_PER_TURN, TURN_MS, turn_start_ms
+from microturn.turns.trace import TurnTrace
 
 MAX_ANSWER_TURNS = 300
 """A request that has no result after so many turns is given up."""
@@ -43,6 +50,33 @@ def episode_of(task: Task, cast: Cast) -> Episode:
 def spoken_by(material: Material) -> Callable[[Task], Episode]:
     """Tasks in voices that training never saw."""
     return lambda task: episode_of(task, cast_for(np.random.default_rng(task.seed), material))
+
+
+async def live_outputs(
+    session: EngineSession,
+    inputs: Sequence[MicroTurnInput],
+    *,
+    pace_ms: float = TURN_MS,
+    before: Callable[[int], Awaitable[None]] | None = None,
+) -> AsyncGenerator[tuple[MicroTurnOutput, TurnTrace], None]:
+    """What a session answers to the sound of an episode, and then to silence, for as long as it is read.
+
+    A turn's sound is handed over once it is over, as by a microphone, so that what the background finds out meanwhile
+    comes in the middle of it.
+
+    Args:
+        pace_ms: Wall time of a micro-turn: 200 for a live engine, which answers in its time; less for a scripted one.
+        before: Awaited with the number of each turn before its sound is handed over.
+    """
+    outputs = session.outputs()
+    begin_s = time.perf_counter()
+    for index in count():
+        await asyncio.sleep(max(0.0, begin_s + (index + 1) * pace_ms / 1000 - time.perf_counter()))
+        if before is not None:
+            await before(index)
+        audio = inputs[index].audio if index < len(inputs) else _SILENCE
+        session.push_audio(PcmChunk(start_sample=index * IN_SAMPLES_PER_TURN, samples=audio))
+        yield await anext(outputs)
 
 
 class FrontEntry:
@@ -73,20 +107,19 @@ class FrontEntry:
         session = await BackgroundEngine(self._engine_for(episode), coordinator).open()
         bind(session.session_id)
         reply = _Reply(end_ms=max(word.end_ms for word in episode.heard))
-        outputs = session.outputs()
-        begin_s = time.perf_counter()
+
+        async def settle(_: int) -> None:
+            await coordinator.wait_until_idle()
+
+        turns = live_outputs(session, episode.inputs, pace_ms=self._pace_ms, before=None if self._pace_ms else settle)
         try:
-            for index in range(len(episode.inputs) + MAX_ANSWER_TURNS):
-                audio = episode.inputs[index].audio if index < len(episode.inputs) else _SILENCE
-                session.push_audio(PcmChunk(start_sample=index * IN_SAMPLES_PER_TURN, samples=audio))
-                await asyncio.sleep(max(0.0, begin_s + (index + 1) * self._pace_ms / 1000 - time.perf_counter()))
-                if not self._pace_ms:
-                    await coordinator.wait_until_idle()
-                output, _ = await anext(outputs)
-                jobs = coordinator.jobs(session.session_id)
-                reply.add(output, has_result=bool(jobs) and all(job.state.is_over for job in jobs))
-                if reply.is_over or (not jobs and reply.num_turns_since_request > NO_ACT_TURNS):
-                    break
+            async with aclosing(turns):
+                async for output, _ in turns:
+                    jobs = coordinator.jobs(session.session_id)
+                    reply.add(output, has_result=bool(jobs) and all(job.state.is_over for job in jobs))
+                    is_deaf = not jobs and reply.num_turns_since_request > NO_ACT_TURNS
+                    if reply.is_over or is_deaf or output.index + 1 >= len(episode.inputs) + MAX_ANSWER_TURNS:
+                        break
         finally:
             await session.close()
         return reply.told, reply.first_word_ms, reply.result_ms

@@ -13,15 +13,15 @@ from microturn.data.corpus import MuteVoice
 from microturn.data.episode import Episode
 from microturn.data.scenarios import SCENARIOS
 from microturn.data.stage import Cast, Stage
-from microturn.server.background_engine import BackgroundEngine
-from microturn.testing.delegating_model import DelegatingModel, DelegationMeasure
+from microturn.evals.delegated import LiveExchange, judge, summarise
+from microturn.evals.exchange import Case, Verdict
+from microturn.evals.suites.delegation import acts_of
+from microturn.live_delegation import play_live
+from microturn.testing.delegating_model import DelegatingModel
 from microturn.testing.scripted_engine import ScriptedEngine
-from microturn.turns.background import ActKind, ActReader
-from microturn.turns.pcm import PcmChunk
-from microturn.turns.timing import IN_SAMPLES_PER_TURN
+from microturn.turns.background import ActKind
 
 NUM_EPISODES = 40
-MOST_SILENT_TURNS = 200
 
 
 class HeldBackend:
@@ -53,38 +53,34 @@ def episode(seed: int) -> Episode:
     return stage.render("delegate", seed, end_ms + 1_000, lambda samples, _: samples)
 
 
-async def hold_session(model: DelegatingModel, backend: HeldBackend, release_turn: int) -> None:
+async def hold_session(case: Case, backend: HeldBackend, release_turn: int) -> LiveExchange:
     """Play an episode against a real coordinator; the answers come in a given turn, whoever speaks then."""
+    acts = acts_of(case.episode.outputs)
+
+    async def before(index: int) -> None:
+        for turn, act in acts:
+            if turn == index - 1 and act.kind is not ActKind.CANCEL:
+                await backend.came.get()
+        if index == release_turn:
+            backend.let_go.set()
+        if index >= release_turn:
+            await coordinator.wait_until_idle()
+
     async with Coordinator(backend) as coordinator:
-        session = await BackgroundEngine(ScriptedEngine(model), coordinator).open()
-        outputs, reader = session.outputs(), ActReader()
-        for index in range(release_turn + len(model.episode.inputs) + MOST_SILENT_TURNS):
-            silence = np.zeros(IN_SAMPLES_PER_TURN, np.float32)
-            session.push_audio(PcmChunk(start_sample=index * IN_SAMPLES_PER_TURN, samples=silence))
-            output, _ = await anext(outputs)
-            for act in reader.read(output.pieces):
-                if act.kind is not ActKind.CANCEL:
-                    await backend.came.get()
-            if index == release_turn:
-                backend.let_go.set()
-            if index >= release_turn:
-                await coordinator.wait_until_idle()
-                if model.told and model.is_quiet and index > len(model.episode.inputs):
-                    break
-        await session.close()
+        engine = ScriptedEngine(DelegatingModel(case.episode))
+        return await play_live(case, engine, coordinator, backend.asked, pace_ms=0, before=before)
 
 
 async def test_every_act_becomes_its_job_and_every_wanted_result_is_told_once_and_not_over_the_user():
-    measure = DelegationMeasure()
+    verdicts: list[Verdict] = []
     async with asyncio.timeout(5 * WITHIN_S):
         for seed in range(NUM_EPISODES):
-            model, backend = DelegatingModel(episode(seed)), HeldBackend()
-            last_act = max(output.index for output in model.episode.outputs if output.pieces)
-            await hold_session(model, backend, last_act + seed % 5)
-            measure.add(model, backend.asked)
-    assert measure.num_asks > NUM_EPISODES
-    assert measure.request_accuracy == 1
-    assert measure.result_spoken == 1
-    assert measure.num_unwanted_told == 0
-    assert measure.num_over_user == 0
-    assert np.median(measure.lags_ms) <= 1_000
+            case = Case(key=str(seed), kind="delegate", episode=episode(seed))
+            last_act = max(turn for turn, _ in acts_of(case.episode.outputs))
+            verdicts.append(judge(await hold_session(case, HeldBackend(), last_act + 1 + seed % 5)))
+    assert [problem for verdict in verdicts for problem in verdict.problems] == []
+    found = summarise(verdicts)
+    assert found["request_accuracy"].count > NUM_EPISODES
+    assert (found["request_accuracy"].value, found["result_spoken"].value) == (1, 1)
+    assert (found["over_user"].value, found["over_itself"].value, found["stale"].value) == (0, 0, 0)
+    assert (found["told_ms"].value or 0) <= 1_000

@@ -1,0 +1,189 @@
+"""`microturn eval delegation --background …`: a model's acts go to a real coordinator, and it is told what comes back.
+
+Sessions run in real time, as a client's would, so that answers come when they are there and not when it suits. In front
+stands a live model, or one that hears perfectly and so shows what the rest of the chain is worth.
+"""
+
+import asyncio
+import functools
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+
+from rich.console import Console
+
+from microturn.background.backend import Backend
+from microturn.background.setup import BackgroundConfig, build_backend
+from microturn.data.scenarios.delegate import FAILURES
+from microturn.errors import MissingDependencyError
+from microturn.evals.delegated import LiveExchange, controls, judge, summarise
+from microturn.evals.exchange import Case, Verdict
+from microturn.evals.playbook import Playbook, heldout_play
+from microturn.evals.report import Report, SuiteReport
+from microturn.evals.suites.delegation import DelegationSuite
+from microturn.live_delegation import Front, run_row
+from microturn.testing.delegating_model import DelegatingModel, written_results
+from microturn.testing.endpoint import scripted_endpoint
+from microturn.testing.faults import FAULTS, FaultyScript
+from microturn.testing.scripted_engine import ScriptedEngine
+
+SUITE = "delegation"
+PERFECT = "perfect"
+"""As a model: hears and hands over as the reference does, and tells results in the pauses."""
+FAULTY, LOCAL = "faults", "local"
+"""As a background: a scripted endpoint with every fault in turn; the small language model that is installed."""
+AT_ONCE = 2
+"""Sessions at once where a model runs on this machine. Scripted ones cost nothing and run all at once."""
+PLAIN_ANSWER = "here it is"
+"""Where no episode has a result."""
+SILENCE_MS = 30_000
+"""A scripted endpoint that says nothing for so long is given up."""
+
+OnDone = Callable[[str, LiveExchange], None]
+"""Called with the row and each of its examples."""
+
+
+def delegation_command(
+    background: BackgroundConfig,
+    *,
+    model: str | None = None,
+    limit: int = 20,
+    seed: int = 0,
+    data: Path | None = None,
+    json_path: Path | None = None,
+    out: Path | None = None,
+    console: Console | None = None,
+) -> Report:
+    """Measures delegation with a background behind it, prints the table, writes the result file.
+
+    Args:
+        background: who answers: ``faults``, ``local``, an endpoint, ``embedded`` or ``tools``.
+        model: a checkpoint folder or ``perfect``; nano unless given.
+        out: keeps every example as a line of ``delegation.jsonl`` here.
+
+    Raises:
+        ValueError: a limit below 1, or a background or model that cannot be used.
+        MicroturnError: the model, the voices or an optional package cannot be used.
+    """
+    if limit < 1:
+        raise ValueError(f"--limit {limit} leaves nothing to measure: give 1 or more")
+    if model not in (None, PERFECT) and not Path(model).is_dir():
+        raise ValueError(f"{model!r} cannot stand in front of a background: give a checkpoint folder, or {PERFECT}")
+    progress = Console(stderr=True)
+    lines: list[str] = []
+
+    def note(row: str, exchange: LiveExchange) -> None:
+        verdict = judge(exchange)
+        lines.append(_kept(row, verdict, exchange))
+        opinion = "right" if verdict.is_right else "; ".join(verdict.problems)
+        progress.print(f"{row} {verdict.key}: {opinion}", highlight=False, markup=False)
+
+    cases = DelegationSuite().draw(Playbook(heldout_play(data), seed=seed, data_dir=data), limit)
+    try:
+        report = asyncio.run(_run(background, model, cases, note))
+    finally:  # what was measured before something went wrong is kept
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / f"{SUITE}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    report = Report(
+        model=report.model, suites=report.suites, settings={"limit": limit, "seed": seed, **report.settings}
+    )
+    report.print(console or Console())
+    if json_path is not None:
+        report.write(json_path)
+    return report
+
+
+async def _run(background: BackgroundConfig, model: str | None, cases: Sequence[Case], note: OnDone) -> Report:
+    is_scripted = model == PERFECT and background.mode == FAULTY
+    at_once = len(cases) if is_scripted else AT_ONCE
+    suites: dict[str, SuiteReport] = {}
+    names: list[str] = []
+    async with AsyncExitStack() as stack:
+        front, name = await _front(model, stack)
+        rows = faulty_backends(cases) if background.mode == FAULTY else _one_backend(background)
+        async with aclosing(rows):
+            async for row, backend in rows:
+                exchanges = await run_row(cases, front, backend, at_once=at_once, on_done=functools.partial(note, row))
+                suites[row] = row_report(exchanges)
+                names.append(backend.name)
+    settings: dict[str, str | int | None] = {
+        "background": f"{background.mode} ({', '.join(dict.fromkeys(names))})",
+        "sessions at once": at_once,
+    }
+    return Report(model=name, suites=suites, settings=settings)
+
+
+def row_report(exchanges: Sequence[LiveExchange]) -> SuiteReport:
+    """The figures of a row, with its controls."""
+    return SuiteReport(metrics=summarise([judge(each) for each in exchanges]), controls=controls(exchanges))
+
+
+async def faulty_backends(
+    cases: Sequence[Case], *, faults: Sequence[str] = tuple(FAULTS), silence_ms: int = SILENCE_MS
+) -> AsyncGenerator[tuple[str, Backend], None]:
+    """A row and a backend for each fault: a scripted endpoint, asked as any language model is."""
+    try:
+        from microturn.background.backends.agent import AgentBackend, EndpointConfig
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"a background model needs the extra 'background' ({error.name} is absent): run scripts/install background"
+        ) from None
+    answers = {text for case in cases for text in written_results(case.episode)} - {*FAILURES}
+    for fault in faults:
+        async with scripted_endpoint(FaultyScript(fault, sorted(answers) or [PLAIN_ANSWER])) as endpoint:
+            backend = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="scripted", silence_ms=silence_ms))
+            try:
+                yield f"{SUITE}/{fault}", backend
+            finally:
+                await backend.close()
+
+
+async def _one_backend(background: BackgroundConfig) -> AsyncGenerator[tuple[str, Backend], None]:
+    if background.mode == LOCAL:
+        try:
+            from microturn.background.backends.local import LocalBackend
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"{error.name} is not installed: run scripts/install background-local"
+            ) from None
+        backend = LocalBackend()
+    else:
+        backend = build_backend(background)
+    try:
+        yield SUITE, backend
+    finally:
+        await backend.close()
+
+
+async def _front(model: str | None, stack: AsyncExitStack) -> tuple[Front, str]:
+    """Who stands in front, and its name."""
+    if model == PERFECT:
+        return lambda episode: ScriptedEngine(DelegatingModel(episode)), PERFECT
+    from microturn.engine.engine import Engine as LiveEngine
+    from microturn.engine.loading import load_checkpoint, nano_folder
+    from microturn.engine.runner import ModelRunner
+
+    folder = nano_folder() if model is None else Path(model)
+    runner = ModelRunner(load_checkpoint(folder))
+    engine = await stack.enter_async_context(LiveEngine(runner))
+    return lambda episode: engine, f"{folder.name} {runner.model_hash}"
+
+
+def _kept(row: str, verdict: Verdict, exchange: LiveExchange) -> str:
+    """One example as a line: what was asked, what came, what was said, and what is wrong."""
+    return json.dumps(
+        {
+            "row": row,
+            "key": verdict.key,
+            "asked": list(exchange.asked),
+            "came": [{"time_ms": round(each.time_ms), "report": str(each.report)} for each in exchange.arrivals],
+            "said": "".join(output.say for output in exchange.outputs).strip(),
+            "is_right": verdict.is_right,
+            "problems": list(verdict.problems),
+            "figures": dict(verdict.figures),
+            "samples": {name: [round(value) for value in values] for name, values in verdict.samples.items()},
+        },
+        ensure_ascii=False,
+    )
