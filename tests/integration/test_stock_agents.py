@@ -1,4 +1,6 @@
-"""The realtime and live services of pipecat and livekit, unmodified, hold a spoken exchange with our server."""
+"""The realtime and live services of pipecat and livekit, unmodified, hold a spoken exchange with our server: a tone is
+sent in their own way, reaches the engine whole, and its words and an answer come back.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,21 +8,56 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from server_harness import WatchedEngine, running_server, says
 
-from microturn.testing.scripted_engine import script
-from microturn.turns.micro_turn import MicroTurnOutput
+from microturn.client.pacing import Pace
+from microturn.testing.scripted_engine import Answer
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.timing import IN_HZ, IN_SAMPLES_PER_TURN
 
+WITHIN_S = 60.0
+"""Only a hang takes so long."""
 WORDS_HEARD = " hello"
-CONVERSATION = script([MicroTurnOutput(index=2, hear=WORDS_HEARD), says(4, " hi"), says(5, " friend"), says(6)])
-QUIET_20_MS = bytes(2 * 480)
+SEND_HZ = 24_000
+TONE_HZ, TONE_PEAK = 450, 0.5
+"""Nine periods in 20 ms: one frame after the other is an unbroken tone."""
+TONE_20_MS = (
+    (32_767 * TONE_PEAK * np.sin(2 * np.pi * TONE_HZ * np.arange(SEND_HZ // 50) / SEND_HZ)).astype("<i2").tobytes()
+)
+
+
+def hears_the_tone() -> Answer:
+    """Writes down one word, once the tone has filled a micro-turn, and speaks for three in eight from then on."""
+    num_heard = 0
+
+    def answer(turn: MicroTurnInput) -> MicroTurnOutput:
+        nonlocal num_heard
+        num_heard += is_the_tone(turn.audio)
+        if not is_the_tone(turn.audio):
+            return MicroTurnOutput(index=turn.index)
+        if num_heard == 1:
+            return MicroTurnOutput(index=turn.index, hear=WORDS_HEARD)
+        return says(turn.index, " hi") if num_heard % 8 in (3, 4, 5) else MicroTurnOutput(index=turn.index)
+
+    return answer
+
+
+def is_the_tone(samples: NDArray[np.float32]) -> bool:
+    """Whether a micro-turn's sound is what the client sent, at its pitch and loudness, and nothing else."""
+    power = np.abs(np.fft.rfft(samples)) ** 2
+    bin_of_tone = TONE_HZ * IN_SAMPLES_PER_TURN // IN_HZ
+    in_tune = power[bin_of_tone - 1 : bin_of_tone + 2].sum()
+    return bool(abs(np.abs(samples).max() - TONE_PEAK) < 0.05 and in_tune > 0.99 * power.sum())
 
 
 async def feed(push: Any, is_done: asyncio.Event) -> None:
-    """Silence at the pace of a microphone, until the test has what it waits for."""
+    """Sound at the pace of a microphone, also on a slow machine, until the test has what it waits for."""
+    pace = Pace()
     while not is_done.is_set():
         await push()
-        await asyncio.sleep(0.02)  # The pace of sound, not a way to synchronise.
+        await pace.after(SEND_HZ // 50)
+        await asyncio.sleep(0)  # Others have their turn, however late the sound is.
 
 
 @pytest.mark.slow  # These packages take ten seconds and more to import.
@@ -32,8 +69,10 @@ async def test_pipecat_speaks_and_is_heard(flavour: str) -> None:
         ErrorFrame,
         Frame,
         InputAudioRawFrame,
+        InterimTranscriptionFrame,
         LLMContextFrame,
         OutputAudioRawFrame,
+        TranscriptionFrame,
     )
     from pipecat.pipeline.pipeline import Pipeline
     from pipecat.pipeline.worker import PipelineWorker
@@ -46,20 +85,34 @@ async def test_pipecat_speaks_and_is_heard(flavour: str) -> None:
 
     is_done = asyncio.Event()
     sounds: list[bytes] = []
+    words: list[str] = []
     errors: list[Frame] = []
+
+    def look_whether_done() -> None:
+        if num_loud(sounds) >= 2 and words:
+            is_done.set()
+
+    class Notes(FrameProcessor):
+        """What was heard goes back towards the user."""
+
+        async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+            await super().process_frame(frame, direction)
+            if isinstance(frame, InterimTranscriptionFrame | TranscriptionFrame):
+                words.append(frame.text)
+                look_whether_done()
+            await self.push_frame(frame, direction)
 
     class Ear(FrameProcessor):
         async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
             await super().process_frame(frame, direction)
             if isinstance(frame, OutputAudioRawFrame):
                 sounds.append(frame.audio)
-                if num_loud(sounds) >= 2:
-                    is_done.set()
+                look_whether_done()
             if isinstance(frame, ErrorFrame):
                 errors.append(frame)
             await self.push_frame(frame, direction)
 
-    async with running_server(WatchedEngine(CONVERSATION)) as server:
+    async with running_server(WatchedEngine(hears_the_tone()), within_s=WITHIN_S) as server:
         base = server.url.replace("http", "ws")
         service = (
             OpenAIRealtimeLLMService(api_key="any", base_url=f"{base}v1/realtime")
@@ -67,7 +120,7 @@ async def test_pipecat_speaks_and_is_heard(flavour: str) -> None:
             else OpenAILiveLLMService(api_key="any", base_url=f"{base}v1/live/sessions")
         )
         aggregators = LLMContextAggregatorPair(LLMContext([{"role": "user", "content": "Say hello."}]))
-        pipeline = Pipeline([aggregators.user(), service, Ear(), aggregators.assistant()])
+        pipeline = Pipeline([aggregators.user(), Notes(), service, Ear(), aggregators.assistant()])
         worker = PipelineWorker(pipeline)
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(worker)
@@ -75,13 +128,15 @@ async def test_pipecat_speaks_and_is_heard(flavour: str) -> None:
         await worker.queue_frame(LLMContextFrame(aggregators.user().context))
 
         async def push() -> None:
-            await worker.queue_frame(InputAudioRawFrame(audio=QUIET_20_MS, sample_rate=24_000, num_channels=1))
+            await worker.queue_frame(InputAudioRawFrame(audio=TONE_20_MS, sample_rate=SEND_HZ, num_channels=1))
 
         await feed(push, is_done)
         await worker.queue_frame(EndFrame())
         await running
+        (session,) = server.engine.sessions
     assert not errors
-    assert num_loud(sounds) >= 2
+    assert {each.strip() for each in words} == {WORDS_HEARD.strip()}
+    assert sum(is_the_tone(turn.audio) for turn in session.inputs) >= 3
 
 
 @pytest.mark.slow  # These packages take ten seconds and more to import.
@@ -95,12 +150,26 @@ async def test_livekit_speaks_and_is_heard(flavour: str) -> None:
     is_done = asyncio.Event()
     events: list[dict[str, Any]] = []
     sounds: list[bytes] = []
-    async with running_server(WatchedEngine(CONVERSATION)) as server, aiohttp.ClientSession() as http:
+    words: list[str] = []
+    async with (
+        running_server(WatchedEngine(hears_the_tone()), within_s=WITHIN_S) as server,
+        aiohttp.ClientSession() as http,
+    ):
         options: dict[str, Any] = {"api_key": "any", "base_url": server.url + "v1", "http_session": http}
         model = RealtimeModel(**options) if flavour == "realtime" else GPTLiveModel(delegation="client", **options)
         session = model.session()
         session.on("openai_server_event_received", events.append)
-        frame = rtc.AudioFrame(data=QUIET_20_MS, sample_rate=24_000, num_channels=1, samples_per_channel=480)
+
+        def look_whether_done() -> None:
+            if num_loud(sounds) >= 2 and words:
+                is_done.set()
+
+        def note(heard: Any) -> None:
+            words.append(heard.transcript)
+            look_whether_done()
+
+        session.on("input_audio_transcription_completed", note)
+        frame = rtc.AudioFrame(data=TONE_20_MS, sample_rate=SEND_HZ, num_channels=1, samples_per_channel=480)
 
         async def push() -> None:
             session.push_audio(frame)
@@ -108,8 +177,7 @@ async def test_livekit_speaks_and_is_heard(flavour: str) -> None:
         async def listen_to(stream: Any) -> None:
             async for each in stream:
                 sounds.append(bytes(getattr(each, "frame", each).data))
-                if num_loud(sounds) >= 2:
-                    is_done.set()
+                look_whether_done()
 
         async with asyncio.TaskGroup() as tasks:
             if flavour == "live":
@@ -131,8 +199,10 @@ async def test_livekit_speaks_and_is_heard(flavour: str) -> None:
             if listening:
                 listening.cancel()
         await model.aclose()
+        (heard,) = server.engine.sessions
     assert not [event for event in events if event["type"] == "error"]
-    assert num_loud(sounds) >= 2
+    assert {each.strip() for each in words} == {WORDS_HEARD.strip()}
+    assert sum(is_the_tone(turn.audio) for turn in heard.inputs) >= 3
 
 
 def num_loud(sounds: Sequence[bytes]) -> int:
