@@ -4,6 +4,8 @@ from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from microturn.server.admission import Allowance, allowance_of
+
 
 class ClientGoneError(Exception):
     """The other side has vanished, or reads too slowly to be there."""
@@ -11,6 +13,11 @@ class ClientGoneError(Exception):
 
 class Channel(Protocol):
     """Whole messages in both directions, in order."""
+
+    @property
+    def allowance(self) -> Allowance:
+        """What it shares with the other connections of its key and address."""
+        ...
 
     async def receive(self) -> str | None:
         """The next message's text; None stands for a binary message.
@@ -34,6 +41,7 @@ class WebSocketChannel:
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
+        self.allowance = allowance_of(websocket)
 
     async def receive(self) -> str | None:
         message = await self._websocket.receive()

@@ -62,7 +62,9 @@ class Connection:
         self._owner = owner
         self._media = media
         self._session_id = f"live_{uuid.uuid4().hex}"
-        self.wire: Wire[Any] = Wire(channel, self._dialect, live.limits, live.clock, event_ids(self._session_id))
+        self.wire: Wire[Any] = Wire(
+            channel, self._dialect, live.limits, live.clock, event_ids(self._session_id), channel.allowance
+        )
 
     async def converse(self) -> int:
         """Hold the session; returns the WebSocket status to close with."""

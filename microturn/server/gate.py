@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from starlette.requests import HTTPConnection
 
 from microturn.server.access import Access, Refusal, is_loopback
-from microturn.server.admission import Admission
+from microturn.server.admission import Admission, Good, give_allowance
 from microturn.server.keys import Holder, Right
 from microturn.server.live_server import LiveServer
 from microturn.server.log import log_event
@@ -29,6 +29,10 @@ class Gate:
         if isinstance(admitted, Refusal):
             may_go_on = admitted.status != 401 or self._admission.may_guess(address, now_ns)
             return self._refused(admitted if may_go_on else _TOO_MANY_GUESSES)
+        allowance = self._admission.allowance(address, admitted.name)
+        if shortage := allowance.shortage(Good.REQUESTS, now_ns):
+            return self._refused(Refusal(status=429, code=shortage.code, message=str(shortage)))
+        give_allowance(connection, allowance)
         return admitted
 
     def check_session(self, connection: HTTPConnection, right: Right = Right.CONNECT) -> Holder | Refusal:

@@ -1,8 +1,24 @@
 """Every bound that the server keeps, in one place, and the gauge of the message rate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from microturn.turns.timing import ms_of_ns
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedLimits:
+    """What all connections of one key, or of one address, may use together."""
+
+    max_requests_per_s: float
+    """HTTP requests, and connections begun."""
+    max_messages_per_s: float
+    """Messages over all connections."""
+    max_chars_per_s: float
+    """What those messages hold."""
+    max_media_bytes_per_s: float
+    """Sound and pictures over WebRTC."""
+    burst_s: float = 10.0
+    """What comes in so long may also come at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +31,24 @@ class Limits:
     """Connections at once from one address other than this machine's. Behind a proxy that is the proxy's."""
     max_connections_per_key: int = 32
     """Connections at once with one key, its client secrets included."""
+    per_key: SharedLimits = field(
+        default_factory=lambda: SharedLimits(
+            max_requests_per_s=20.0,
+            max_messages_per_s=4_000.0,
+            max_chars_per_s=8_000_000.0,
+            max_media_bytes_per_s=12_000_000.0,
+        )
+    )
+    """What a key's connections may use together, its client secrets included. A server without keys has none."""
+    per_address: SharedLimits = field(
+        default_factory=lambda: SharedLimits(
+            max_requests_per_s=10.0,
+            max_messages_per_s=2_000.0,
+            max_chars_per_s=4_000_000.0,
+            max_media_bytes_per_s=6_000_000.0,
+        )
+    )
+    """What the connections from one address may use together. Behind a proxy that is the proxy's: raise it there."""
     max_wrong_keys_per_minute: int = 20
     """Wrong keys from one address before it is told to wait."""
     max_message_chars: int = 1_000_000
@@ -48,7 +82,14 @@ class Limits:
     max_waiting_turns: int = 64
     """Micro-turns waiting for their time to be played; when full, the oldest goes unplayed."""
     max_image_pixels: int = 1_920 * 1_200
-    """Area of a camera frame."""
+    """Area of a camera frame, in a message or on a track."""
+    max_media_bytes_per_s: float = 1_000_000.0
+    """Sound and pictures of one WebRTC connection: browsers send a third of it. More ends the camera's track, and
+    sound beyond it is dropped."""
+    max_media_burst_bytes: int = 4_000_000
+    """Of those, what may come at once."""
+    max_video_fps: float = 60.0
+    """Pictures a second on a track: each is decoded, however few the model looks at."""
 
 
 class MessageRate:

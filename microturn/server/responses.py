@@ -9,7 +9,9 @@ MAX_BODY_BYTES = 1_000_000
 def error_response(status: int, code: str, message: str, param: str | None = None) -> JSONResponse:
     """An error with what to do about it."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    return JSONResponse({"error": {"code": code, "message": message, "type": kind, "param": param}}, status_code=status)
+    error = {"code": code, "message": message, "type": kind, "param": param}
+    headers = {"retry-after": "1"} if code == "rate_limit_exceeded" else None
+    return JSONResponse({"error": error}, status_code=status, headers=headers)
 
 
 async def read_body(request: Request) -> bytes | JSONResponse:

@@ -32,7 +32,9 @@ class Sideband:
         self._limits = live.limits
         self._session = session
         self._ends = Ends()
-        self.wire: Wire[ClientEvent] = Wire(channel, LIVE, live.limits, live.clock, session.audience.new_event_id)
+        self.wire: Wire[ClientEvent] = Wire(
+            channel, LIVE, live.limits, live.clock, session.audience.new_event_id, channel.allowance
+        )
 
     async def converse(self) -> int:
         """Follow the session; returns the WebSocket status to close with."""

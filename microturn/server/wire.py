@@ -15,6 +15,7 @@ from microturn.protocol.extensions import TurnEvent
 from microturn.protocol.live import ClientEvent, ForkClientEvent, to_json
 from microturn.protocol.parse import error_event, parse_client_event, parse_fork_event
 from microturn.protocol.realtime import RealtimeClientEvent, parse_realtime_event, realtime_error_event
+from microturn.server.admission import UNLIMITED, Allowance, Good
 from microturn.server.channel import Channel, ClientGoneError
 from microturn.server.limits import Limits, MessageRate
 
@@ -74,6 +75,7 @@ class Wire(Generic[Event]):
     Args:
         channel: Open already.
         new_event_id: Makes the ids of server events.
+        allowance: What the connection shares with others; a message beyond it is refused.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class Wire(Generic[Event]):
         limits: Limits,
         clock: Clock,
         new_event_id: Callable[[], str],
+        allowance: Allowance = UNLIMITED,
     ) -> None:
         self._channel = channel
         self._dialect = dialect
         self._limits = limits
         self._clock = clock
+        self._allowance = allowance
         self.new_event_id = new_event_id
         self.permissions: Permissions | None = None
         """What the client may send and see; everything unless set."""
@@ -122,6 +126,7 @@ class Wire(Generic[Event]):
                     code="rate_limit_exceeded",
                 )
             try:
+                self._require_share(len(text or ""))
                 event = self._parsed(text)
             except ProtocolError as error:
                 self.refuse(error)
@@ -188,6 +193,11 @@ class Wire(Generic[Event]):
                 await self._channel.send(text)
             except ClientGoneError:
                 return
+
+    def _require_share(self, num_chars: int) -> None:
+        for good, cost in ((Good.MESSAGES, 1), (Good.CHARS, num_chars)):
+            if shortage := self._allowance.shortage(good, self._clock.now_ns(), cost):
+                raise shortage
 
     def _parsed(self, text: str | None) -> Event:
         if text is None:

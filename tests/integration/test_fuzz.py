@@ -19,6 +19,7 @@ from server_harness import TONE, sound
 
 from microturn.protocol.live import SERVER_EVENT
 from microturn.server.access import Access
+from microturn.server.admission import UNLIMITED
 from microturn.server.app import CALLS_PATH, LIVE_PATH, create_app
 from microturn.server.channel import Channel, ClientGoneError
 from microturn.server.connection import Connection
@@ -175,6 +176,8 @@ def messages(events: list[dict[str, Any]]) -> st.SearchStrategy[list[str | None]
 
 class MemoryChannel:
     """A channel whose client has said everything beforehand, and hangs up when told to."""
+
+    allowance = UNLIMITED
 
     def __init__(self, sent: list[str | None]) -> None:
         self._incoming: asyncio.Queue[str | type[ClientGoneError] | None] = asyncio.Queue()

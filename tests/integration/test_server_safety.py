@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -64,6 +65,44 @@ async def test_one_key_holds_so_many_sessions() -> None:
             with pytest.raises(InvalidStatus) as refused:
                 await connect(server.live_url, additional_headers=headers)
             assert refused.value.response.status_code == 429
+
+
+async def test_one_key_makes_so_many_secrets_a_second() -> None:
+    limits = Limits(per_key=replace(Limits().per_key, max_requests_per_s=0.001, burst_s=3_000.0))
+    async with (
+        running_server(limits=limits, key="secret-key") as server,
+        httpx.AsyncClient(base_url=server.url.partition("#")[0]) as minter,
+    ):
+        minter.headers["Authorization"] = "Bearer secret-key"
+        answers = [await minter.post("/v1/realtime/client_secrets", json={}) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        error = answers[-1].json()["error"]
+        assert error["code"] == "rate_limit_exceeded"
+        assert "send less" in error["message"]
+        assert answers[-1].headers["retry-after"] == "1"
+
+
+async def test_the_sessions_of_one_key_share_what_they_may_send() -> None:
+    limits = Limits(per_key=replace(Limits().per_key, max_messages_per_s=0.001, burst_s=4_000.0))
+    headers = {"Authorization": "Bearer secret-key"}
+    async with (
+        running_server(limits=limits, key="secret-key") as server,
+        connect(server.live_url, additional_headers=headers) as one,
+        connect(server.live_url.replace("live/sessions", "realtime"), additional_headers=headers) as other,
+    ):
+        await one.send(message("session.start", session={"model": "nano"}))
+        await one.send(message("session.input_audio.mute"))
+        await one.send(message("session.input_audio.unmute"))
+        while (await receive(one))["type"] != "session.input_audio.unmuted":
+            pass
+        for _ in range(2):
+            await other.send(message("input_audio_buffer.clear"))
+        while (event := await receive(other))["type"] != "input_audio_buffer.cleared":
+            pass
+        while (event := await receive(other))["type"] != "error":
+            pass
+        assert event["error"]["code"] == "rate_limit_exceeded"
+        assert "connections of this key" in event["error"]["message"]
 
 
 async def test_a_flood_of_large_messages_is_cut_off() -> None:

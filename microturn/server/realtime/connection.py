@@ -35,7 +35,7 @@ class RealtimeConnection:
         self._limits = dataclasses.replace(live.limits, max_audio_lead_ms=MAX_LEAD_MS)
         self.session_id = new_id("sess")
         self._settings = RealtimeSettings(model=live.offer.model, voice=live.offer.voice)
-        self.wire = Wire(channel, REALTIME, self._limits, live.clock, event_ids(self.session_id))
+        self.wire = Wire(channel, REALTIME, self._limits, live.clock, event_ids(self.session_id), channel.allowance)
 
     async def converse(self) -> int:
         """Hold the session; returns the WebSocket status to close with."""

@@ -4,6 +4,7 @@ import asyncio
 
 from aiortc import RTCDataChannel
 
+from microturn.server.admission import UNLIMITED, Allowance
 from microturn.server.channel import ClientGoneError
 
 _MAX_WAITING_MESSAGES = 1_024
@@ -15,7 +16,8 @@ _LOW_BUFFERED_BYTES = 100_000
 class DataChannel:
     """The channel that the client opens; messages that come before it is read wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowance: Allowance = UNLIMITED) -> None:
+        self.allowance = allowance
         self._incoming: asyncio.Queue[str | bytes | None] = asyncio.Queue(_MAX_WAITING_MESSAGES + 1)
         self._channel: RTCDataChannel | None = None
         self._has_drained = asyncio.Event()

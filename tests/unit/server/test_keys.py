@@ -5,9 +5,19 @@ from pathlib import Path
 import pytest
 
 from microturn.errors import MicroturnError
-from microturn.server.admission import Admission
-from microturn.server.keys import ALL_RIGHTS, ClientSecrets, Holder, KeyRing, Right, RightsError, add_key, read_keys
-from microturn.server.limits import Limits
+from microturn.server.admission import Admission, Good
+from microturn.server.keys import (
+    ALL_RIGHTS,
+    ANYBODY,
+    ClientSecrets,
+    Holder,
+    KeyRing,
+    Right,
+    RightsError,
+    add_key,
+    read_keys,
+)
+from microturn.server.limits import Limits, SharedLimits
 from microturn.turns.timing import ns_of_ms
 
 
@@ -83,3 +93,34 @@ def test_an_address_may_guess_so_often() -> None:
     assert not admission.is_blocked(None, 0)
     assert not admission.is_blocked("192.0.2.7", ns_of_ms(20_000))
     assert admission.may_guess("192.0.2.7", ns_of_ms(20_000))
+
+
+FEW = SharedLimits(
+    max_requests_per_s=1.0, max_messages_per_s=2.0, max_chars_per_s=100.0, max_media_bytes_per_s=50.0, burst_s=2.0
+)
+
+
+def test_the_connections_of_a_key_share_one_allowance_wherever_they_come_from() -> None:
+    admission = Admission(Limits(per_key=FEW))
+    one, other = admission.allowance("192.0.2.7", "page"), admission.allowance(None, "page")
+    assert [bool(each.shortage(Good.MESSAGES, 0)) for each in (one, other, one, other, one)] == [False] * 4 + [True]
+    refused = other.shortage(Good.MESSAGES, 0)
+    assert refused is not None
+    assert refused.code == "rate_limit_exceeded"
+    assert "this key: send less" in str(refused)
+    assert not admission.allowance("192.0.2.7", "else").shortage(Good.MESSAGES, 0)
+    assert not other.shortage(Good.MESSAGES, ns_of_ms(500))
+
+
+def test_the_connections_of_an_address_share_one_allowance_whatever_their_keys() -> None:
+    admission = Admission(Limits(per_address=FEW))
+    assert not admission.allowance("192.0.2.7", "page").shortage(Good.CHARS, 0, 150)
+    refused = admission.allowance("192.0.2.7", "else").shortage(Good.CHARS, 0, 60)
+    assert "this address" in str(refused)
+    assert not admission.allowance("192.0.2.7", "page").shortage(Good.CHARS, 0, 50)  # a refusal has taken nothing
+    assert not admission.allowance("192.0.2.8", "page").shortage(Good.CHARS, 0, 150)
+
+
+def test_this_machine_without_a_key_shares_with_nobody() -> None:
+    allowance = Admission(Limits(per_key=FEW, per_address=FEW)).allowance(None, ANYBODY.name)
+    assert not any(allowance.shortage(good, 0, 1_000) for good in Good)
