@@ -1,5 +1,6 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` is instant."""
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from microturn.background.limits import BudgetLimits, JobLimits
 from microturn.errors import MicroturnError
 
 app = typer.Typer(
@@ -185,6 +187,21 @@ def serve(
     background_price: Annotated[
         str, typer.Option(help="Dollars for a million tokens in and out, as IN,OUT: the page shows what jobs cost.")
     ] = "",
+    jobs_at_once: Annotated[
+        int, typer.Option(min=1, help="Questions that the background works on at once, over all sessions; more wait.")
+    ] = JobLimits.max_running,
+    session_jobs: Annotated[
+        int, typer.Option(min=0, help="Questions to the background that one session may ask.")
+    ] = BudgetLimits.max_jobs,
+    session_tool_calls: Annotated[
+        int, typer.Option(min=0, help="Calls of tools that one session may use up.")
+    ] = BudgetLimits.max_tool_calls,
+    session_tokens: Annotated[
+        int, typer.Option(min=0, help="Tokens of the endpoint that one session may use up.")
+    ] = BudgetLimits.max_tokens,
+    session_dollars: Annotated[
+        float | None, typer.Option(min=0, help="What one session may cost; needs --background-price.")
+    ] = None,
     mcp: Annotated[Path | None, typer.Option(help="Configuration file of MCP servers.")] = None,
     files: Annotated[Path | None, typer.Option(help="Folder that the background may search and read.")] = None,
     search_url: Annotated[str, typer.Option(help="Web search: a SearXNG instance's /search.")] = "",
@@ -238,6 +255,13 @@ def serve(
             web=WebAccess(search_url=search_url, fetch_hosts=tuple(fetch_host or ())),
             rules=parse_rules(tool or []),
             secrets=(key,) if key else (),
+            limits=JobLimits(max_running=jobs_at_once),
+            budget=BudgetLimits(
+                max_jobs=session_jobs,
+                max_tool_calls=session_tool_calls,
+                max_tokens=session_tokens,
+                max_usd=math.inf if session_dollars is None else session_dollars,
+            ),
         ),
         is_self_signed=is_self_signed,
     )

@@ -3,10 +3,11 @@
 import asyncio
 import datetime
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from microturn.background import weaving
 from microturn.background.backend import Backend
+from microturn.background.cards import take_cards
 from microturn.background.functions import PendingCall
 from microturn.background.jobs import BackendError, Job, JobState, ShownTimer
 from microturn.background.ledger import Ledger, StoredTimer
@@ -14,6 +15,7 @@ from microturn.background.limits import JobLimits
 from microturn.background.package import Surroundings, build_package
 from microturn.background.permissions import Permission
 from microturn.background.places import Place
+from microturn.background.repeats import asks_again
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
@@ -40,6 +42,7 @@ class Attempts:
         tracing: Tracing,
         clock: Clock,
         now: Callable[[], datetime.datetime],
+        pause: Callable[[float], Awaitable[None]],
     ) -> None:
         self._backend = backend
         self._tools = tools
@@ -49,6 +52,7 @@ class Attempts:
         self._tracing = tracing
         self._clock = clock
         self._now = now
+        self._pause = pause
 
     async def run(self, session: BackgroundSession, job: Job, place: Place) -> str:
         """Try until there is an answer.
@@ -57,6 +61,8 @@ class Attempts:
             BackendError, ToolError, TimeoutError: there is none.
             CapacityError: the session's budget is used up.
         """
+        if (again := self._said_again(session, job)) is not None:
+            return again
         progress = asyncio.create_task(self._tell_progress(session, job))
         try:
             while True:
@@ -69,12 +75,24 @@ class Attempts:
                     if not error.is_transient or job.has_acted or job.num_attempts >= self._limits.max_attempts:
                         raise
                 session.budget.require_tokens()
-                await asyncio.sleep(self._limits.first_backoff_ms * 2 ** (job.num_attempts - 1) / 1000)
+                await self._pause(self._limits.first_backoff_ms * 2 ** (job.num_attempts - 1) / 1000)
         finally:
             progress.cancel()
 
+    def _said_again(self, session: BackgroundSession, job: Job) -> str | None:
+        """The last result, where just that is asked for and there is one: no backend needs to think of it."""
+        can_point = bool(job.request.key_frames) and self._backend.package_policy.max_images > 0
+        if not asks_again(job.question, can_point=can_point):
+            return None
+        last = session.last_told()
+        if last is None:
+            return None
+        text, cards = take_cards(last.text)
+        return text or (last.text if cards else None)
+
     async def _once(self, session: BackgroundSession, job: Job, place: Place) -> str:
-        surroundings = Surroundings(now=self._now(), locale=session.locale)
+        now = self._now() if session.zone is None else self._now().astimezone(session.zone)
+        surroundings = Surroundings(now=now, locale=session.locale)
         package = build_package(
             job.request,
             question=job.question,
@@ -105,7 +123,7 @@ class Attempts:
             """The time in which the user thinks does not count."""
             job.state, job.asks_for, job.asks_with = JobState.ASKING, tool, given
             session.show(job)
-            session.tell(weaving.say(job.number, f"May I use {tool.replace('_', ' ')}?"))
+            session.tell(weaving.permission(job.number, tool))
             try:
                 async with waits.waiting():
                     return await session.grants.wait(job.number, tool, self._limits.permission_within_ms)

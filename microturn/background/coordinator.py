@@ -10,7 +10,7 @@ import dataclasses
 import datetime
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
@@ -24,6 +24,7 @@ from microturn.background.limits import Budget, BudgetLimits, JobLimits
 from microturn.background.permissions import Grants, PermissionPolicy, is_taken_back, spoken_decision
 from microturn.background.places import Places, Priority
 from microturn.background.questions import Questions
+from microturn.background.repeats import asks_again
 from microturn.background.secrets import Redactor
 from microturn.background.sessions import BackgroundSession, Deliver, Observe
 from microturn.background.summaries import OldText, Summariser, excerpt, prompt_of
@@ -32,7 +33,7 @@ from microturn.background.tools.tool import AnyTool
 from microturn.background.tracing import Tracing
 from microturn.clock import Clock, SystemClock
 from microturn.errors import CapacityError
-from microturn.turns.background import ActKind, BackgroundRequest
+from microturn.turns.background import ActKind, BackgroundRequest, Report
 
 HELD_FOR_MS = 15 * 60_000
 """How long the jobs of a session whose client is away go on, and their reports are held."""
@@ -62,6 +63,7 @@ class Coordinator:
         ledger: What outlives the process; in memory unless given. Closed with the coordinator.
         tracing: Draws spans of jobs; with the program's own provider unless given.
         now: The time, with its zone; the machine's unless given.
+        pause: Waits so many seconds before another attempt.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Coordinator:
         tracing: Tracing | None = None,
         clock: Clock | None = None,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now().astimezone(),
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.backend = backend
         self.tools = {tool.name: tool for tool in tools}
@@ -103,6 +106,7 @@ class Coordinator:
             tracing=self._tracing,
             clock=self._clock,
             now=now,
+            pause=pause,
         )
         self.dropped: Counter[DropReason] = Counter()
         """Acts and answers that were not wanted any more, by reason."""
@@ -125,7 +129,8 @@ class Coordinator:
         deliver: Deliver,
         *,
         observe: Observe | None = None,
-        locale: str = "en",
+        locale: str | None = None,
+        zone: datetime.tzinfo | None = None,
         has_page: bool = True,
         questions: Questions | None = None,
     ) -> None:
@@ -139,6 +144,8 @@ class Coordinator:
             deliver: Takes reports for the interaction model, on the event loop. One for which it raises CapacityError
                 or SessionClosedError waits for ``hand_over``, or for the next to attach.
             observe: Takes a job whenever something about it has changed.
+            locale: The user's language and region; kept from before unless given.
+            zone: The user's time zone; kept from before unless given, and the server's to begin with.
             has_page: Whether the user sees the whole of an answer somewhere.
             questions: What the session has asked so far.
         """
@@ -148,7 +155,6 @@ class Coordinator:
         if session is None:
             session = self._sessions[session_id] = BackgroundSession(
                 session_id=session_id,
-                locale=locale,
                 grants=Grants(self._permissions),
                 budget=self._budgets.pop(session_id, None) or Budget(self._budget_limits),
             )
@@ -157,6 +163,7 @@ class Coordinator:
         else:
             self._spawn(session.timers.start())
         session.has_page = has_page
+        self.locate(session_id, locale, zone)
         session.listen(deliver, observe)
 
     def hand_over(self, session_id: str) -> None:
@@ -206,6 +213,21 @@ class Coordinator:
         """The user's word on the tool that a job asks for; False when it asks for none."""
         session = self._sessions.get(session_id)
         return session is not None and session.grants.decide(job, is_allowed=is_allowed)
+
+    def locate(self, session_id: str, locale: str | None, zone: datetime.tzinfo | None) -> None:
+        """Where the user of a session is, as far as it is said.
+
+        Raises:
+            ValueError: the session is not attached.
+        """
+        session = self._attached(session_id)
+        session.locale = locale or session.locale
+        session.zone = zone or session.zone
+
+    def whereabouts(self, session_id: str) -> tuple[str, datetime.tzinfo | None]:
+        """The user's locale and time zone, as far as they are known. Raises ValueError as ``locate`` does."""
+        session = self._attached(session_id)
+        return session.locale, session.zone
 
     def show_page(self, session_id: str) -> None:
         """From now on the user of a session sees whole answers on a page."""
@@ -338,6 +360,9 @@ class Coordinator:
             return
         if decision is not None and not job.asks_back:
             session.tell(weaving.note(number, "nothing waits for a yes or no"))
+            return
+        if asks_again(words):
+            session.tell(_said_again(job, has_page=session.has_page))
             return
         if not job.state.is_over:
             self._stop(session, job, DropReason.AMENDED)
@@ -485,6 +510,19 @@ class Coordinator:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _said_again(job: Job, *, has_page: bool) -> Report:
+    """What was told of a job last."""
+    match job.state:
+        case JobState.DONE:
+            return weaving.result(job.number, job.text, has_page=has_page)
+        case JobState.FAILED:
+            return weaving.failure(job.number, job.text, has_page=has_page)
+        case JobState.ASKING:
+            return weaving.permission(job.number, job.asks_for)
+        case _:
+            return weaving.note(job.number, "there is no answer yet")
 
 
 def _log_failure(written: Future[object]) -> None:

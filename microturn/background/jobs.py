@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from microturn.background.functions import PendingCall
+from microturn.background.pictures import Picture
 from microturn.background.places import Priority
 from microturn.turns.background import BackgroundRequest
 from microturn.turns.cards import TimerCard
@@ -92,6 +93,8 @@ class Job:
     """What the tool would be given, as JSON, cut to a line or two."""
     timers: list[ShownTimer] = field(default_factory=list[ShownTimer])
     """Set for the question and not cancelled since, also before it was corrected: its jobs share the list."""
+    pictures: list[Picture] = field(default_factory=list[Picture])
+    """That tools have returned for it, as far as they are kept."""
     has_acted: bool = False
     """A tool that changes something has run: the job is not tried again."""
     deeds: list[str] = field(default_factory=list[str])

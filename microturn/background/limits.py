@@ -1,5 +1,6 @@
 """Every bound that the coordinator keeps, and the budget of a session."""
 
+import math
 from dataclasses import dataclass
 
 from microturn.errors import CapacityError
@@ -39,6 +40,8 @@ class BudgetLimits:
     max_jobs: int = 500
     max_tool_calls: int = 1_000
     max_tokens: int = 2_000_000
+    max_usd: float = math.inf
+    """Where the prices are known."""
 
 
 class Budget:
@@ -49,6 +52,7 @@ class Budget:
         self.num_jobs = 0
         self.num_tool_calls = 0
         self.num_tokens = 0
+        self.cost_usd = 0.0
 
     def spend_job(self) -> None:
         """Count a job. Raises CapacityError when none is left."""
@@ -61,18 +65,25 @@ class Budget:
         _check("tool calls", self.num_tool_calls, self._limits.max_tool_calls)
         self.num_tool_calls += 1
 
-    def spend_tokens(self, count: int) -> None:
-        """Count tokens of a language model, after they were used."""
+    def spend_tokens(self, count: int, cost_usd: float | None = None) -> None:
+        """Count tokens of a language model, after they were used, and what they cost where that is known."""
         self.num_tokens += count
+        self.cost_usd += cost_usd or 0.0
 
     def require_tokens(self) -> None:
-        """Raises CapacityError when no token is left."""
+        """Raises CapacityError when no token is left, or no money for one."""
         _check("tokens", self.num_tokens, self._limits.max_tokens)
+        if self._is_money_spent:
+            raise CapacityError(f"this session has used its {self._limits.max_usd:g} dollars: start a new session")
 
     @property
     def tokens_left(self) -> int:
         """Tokens that may still be used."""
-        return max(0, self._limits.max_tokens - self.num_tokens)
+        return 0 if self._is_money_spent else max(0, self._limits.max_tokens - self.num_tokens)
+
+    @property
+    def _is_money_spent(self) -> bool:
+        return self.cost_usd >= self._limits.max_usd
 
 
 def _check(what: str, spent: int, limit: int) -> None:

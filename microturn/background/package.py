@@ -8,6 +8,7 @@ goes is counted in a line that stands in its place, so that a backend knows what
 
 import datetime
 import math
+import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -188,7 +189,9 @@ def _num_covering(lines: Sequence[str], tokens: int) -> int:
 
 def _head(question: str, done: str, surroundings: Surroundings) -> str:
     now = surroundings.now.strftime("%A %d %B %Y, %H:%M %Z").strip()
-    where = f"It is {now}. The user's locale is {surroundings.locale}."
+    zone = surroundings.now.tzinfo
+    named = f" in {zone.key}" if isinstance(zone, zoneinfo.ZoneInfo) else ""
+    where = f"It is {now}{named}. The user's locale is {surroundings.locale}."
     return "\n\n".join(block for block in (f"## Question\n{question}", done, where) if block)
 
 

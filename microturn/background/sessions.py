@@ -1,12 +1,13 @@
 """What the coordinator keeps for one session."""
 
 import asyncio
+import datetime
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from microturn.background.functions import Application
-from microturn.background.jobs import DropReason, Job
+from microturn.background.jobs import DropReason, Job, JobState
 from microturn.background.ledger import StoredTimer
 from microturn.background.limits import Budget
 from microturn.background.package import EarlierResult
@@ -29,9 +30,11 @@ class BackgroundSession:
     """One session's jobs, reports, timers, permissions and budget."""
 
     session_id: str
-    locale: str
     grants: Grants
     budget: Budget
+    locale: str = "en"
+    zone: datetime.tzinfo | None = None
+    """Where the user is; None for where the server is."""
     jobs: dict[int, Job] = field(default_factory=dict[int, Job])
     """By number, oldest first."""
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict[int, "asyncio.Task[None]"])
@@ -98,6 +101,11 @@ class BackgroundSession:
             for job in self.jobs.values()
             if job is not before and job.state.is_over and job.text
         ]
+
+    def last_told(self) -> Job | None:
+        """The job whose result, or reason for having none, was told last."""
+        told = [job for job in self.jobs.values() if job.text and job.state in (JobState.DONE, JobState.FAILED)]
+        return max(told, key=lambda job: job.ended_ns or 0, default=None)
 
     def forget_oldest(self, max_kept: int) -> None:
         """Forget jobs that are over, beyond so many."""

@@ -9,6 +9,7 @@ from microturn.background.backend import Backend
 from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.coordinator import Coordinator
 from microturn.background.ledger import Ledger
+from microturn.background.limits import BudgetLimits, JobLimits
 from microturn.background.permissions import Permission, PermissionPolicy
 from microturn.background.secrets import Redactor
 from microturn.background.tools import WebAccess, builtin_tools
@@ -42,6 +43,10 @@ class BackgroundConfig:
     """Permissions of tools, by name or pattern."""
     secrets: tuple[str, ...] = ()
     """Of this process; kept out of everything that a backend is given."""
+    limits: JobLimits = field(default_factory=JobLimits)
+    """What may be taken up at once."""
+    budget: BudgetLimits = field(default_factory=BudgetLimits)
+    """What one session may spend."""
 
 
 def build_coordinator(config: BackgroundConfig, ledger: Path | None = None) -> Coordinator | None:
@@ -57,9 +62,13 @@ def build_coordinator(config: BackgroundConfig, ledger: Path | None = None) -> C
     """
     if config.mode == CLIENT:
         return None
+    if math.isfinite(config.budget.max_usd) and config.usd_per_million is None:
+        raise ValueError("a limit in dollars needs prices: give --background-price IN,OUT as well")
     return Coordinator(
         build_backend(config),
         builtin_tools(config.files, config.web),
+        limits=config.limits,
+        budget=config.budget,
         permissions=PermissionPolicy(rules=config.rules),
         ledger=Ledger(ledger),
         redactor=Redactor([*config.secrets, config.key, *_mcp_secrets(config)]),

@@ -6,7 +6,6 @@ system event that says which turns it stands for; once the model has read it who
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -59,8 +58,10 @@ class OldText:
     """Carried on word for word."""
 
 
-Charge = Callable[[int], None]
-"""Counts tokens of a language model."""
+class Charge(Protocol):
+    """Counts tokens of a language model, and what they cost where that is known."""
+
+    def __call__(self, num_tokens: int, cost_usd: float | None = None, /) -> None: ...
 
 
 @runtime_checkable

@@ -71,6 +71,11 @@ def say(job: int, text: str) -> Report:
     return Report(kind=ReportKind.SAY, job=job, text=spoken(text))
 
 
+def permission(job: int, tool: str) -> Report:
+    """Asks the user whether a tool may be used."""
+    return say(job, f"May I use {tool.replace('_', ' ')}?")
+
+
 def _cut(text: str, max_chars: int) -> str:
     """As many whole sentences as fit; at least a piece of the first."""
     if len(text) <= max_chars:

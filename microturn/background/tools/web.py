@@ -3,13 +3,14 @@
 import asyncio
 import codecs
 import ipaddress
+import json
 import re
 import socket
 import ssl
 from dataclasses import dataclass
 from functools import cache, partial
 from html.parser import HTMLParser
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx2
 from pydantic import Field
@@ -19,6 +20,8 @@ from microturn.background.tools.tool import AnyTool, Arguments, Tool, ToolError,
 MAX_PAGE_BYTES = 300_000
 """The rest is not read: it takes long, and holds more than MAX_TEXT_CHARS already."""
 MAX_TEXT_CHARS = 8_000
+MAX_SEARCH_BYTES = 1_000_000
+"""A search that answers with more is not understood: half of a JSON is none."""
 _WITHIN_MS = 15_000
 _TIMEOUT = httpx2.Timeout(_WITHIN_MS / 1000, connect=5.0)
 _MAX_REDIRECTS = 4
@@ -41,6 +44,8 @@ _WRAPPING = (
 )
 """Networks of IPv6 addresses that hold one of IPv4, and by how many bits it is shifted."""
 _MAX_HITS = 6
+_MAX_HIT_CHARS = 600
+"""Of a result's title, address and content each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,17 +99,34 @@ def web_tools(access: WebAccess) -> tuple[AnyTool, ...]:
 
 
 async def _search(access: WebAccess, arguments: SearchQuery, scope: ToolScope) -> str:
-    async with httpx2.AsyncClient(timeout=_WITHIN_MS / 1000) as client:
-        try:
-            answer = await client.get(access.search_url, params={"q": arguments.query, "format": "json"})
+    query = {"q": arguments.query, "format": "json"}
+    try:
+        async with (
+            httpx2.AsyncClient(timeout=_TIMEOUT) as client,
+            client.stream("GET", access.search_url, params=query) as answer,
+        ):
             answer.raise_for_status()
-            hits = answer.json()["results"][:_MAX_HITS]
-            lines = [f"{hit['title']} ({hit['url']}): {hit.get('content', '')}" for hit in hits]
-        except httpx2.HTTPError:
-            raise ToolError("the web search does not answer at the moment") from None
-        except (ValueError, KeyError, TypeError):
-            raise ToolError("the web search answered in a form that I do not understand") from None
+            body = await _limited_body(answer, MAX_SEARCH_BYTES + 1)
+    except httpx2.HTTPError:
+        raise ToolError("the web search does not answer at the moment") from None
+    if len(body) > MAX_SEARCH_BYTES:
+        raise ToolError("the web search answered with more than I can read")
+    return await asyncio.to_thread(_hits_in, body)
+
+
+def _hits_in(body: bytes) -> str:
+    """The first results, a line each. Raises ToolError for what is no answer of a search."""
+    try:
+        hits = json.loads(body)["results"][:_MAX_HITS]
+        lines = [f"{_line(hit['title'])} ({_line(hit['url'])}): {_line(hit.get('content'))}" for hit in hits]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ToolError("the web search answered in a form that I do not understand") from None
     return "\n".join(lines) or "Nothing was found."
+
+
+def _line(text: Any) -> str:
+    """Foreign text on one line, cut to size."""
+    return " ".join(str(text or "").split())[:_MAX_HIT_CHARS]
 
 
 async def _fetch(access: WebAccess, arguments: Address, scope: ToolScope) -> str:
@@ -200,13 +222,13 @@ def _is_public(address: str) -> bool:
     )
 
 
-async def _limited_body(answer: httpx2.Response) -> bytes:
+async def _limited_body(answer: httpx2.Response, max_bytes: int = MAX_PAGE_BYTES) -> bytes:
     body = bytearray()
     async for chunk in answer.aiter_bytes():
         body += chunk
-        if len(body) > MAX_PAGE_BYTES:
+        if len(body) > max_bytes:
             break
-    return bytes(body[:MAX_PAGE_BYTES])
+    return bytes(body[:max_bytes])
 
 
 def _readable(page: _Page) -> str:

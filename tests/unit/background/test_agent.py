@@ -63,15 +63,17 @@ async def test_a_tool_with_wrong_arguments_tells_the_model_why():
     assert "ERROR: calculate:" in json.dumps(endpoint.requests[1]["messages"])
 
 
-async def test_pictures_go_along_where_the_model_can_see():
+@pytest.mark.parametrize(("api", "part"), [("chat", "messages"), ("responses", "input")])
+async def test_pictures_go_along_where_the_model_can_see(api: str, part: str):
     frame = VideoFrame(time_ms=100, pixels=np.zeros((8, 8, 3), np.uint8))
-    async with (
-        scripted_endpoint([EndpointReply(text="Black.")]) as endpoint,
-        desk(backend(endpoint, can_see=True)) as it,
-    ):
-        it.act("ask 1: what colour is it", key_frames=(frame,))
-        await it.result()
-    assert "data:image/jpeg;base64," in json.dumps(endpoint.requests[0]["messages"])
+    for can_see in (True, False):
+        async with (
+            scripted_endpoint([EndpointReply(text="Black.")]) as endpoint,
+            desk(backend(endpoint, api=api, can_see=can_see)) as it,
+        ):
+            it.act("ask 1: what colour is it", key_frames=(frame,))
+            assert (await it.result()).text == "Black."
+        assert ("data:image/jpeg;base64," in json.dumps(endpoint.requests[0][part])) is can_see
 
 
 async def test_the_responses_api_is_spoken_as_well():
@@ -92,6 +94,7 @@ async def test_the_responses_api_is_spoken_as_well():
     assert any(item.get("output") == "144" for item in endpoint.requests[1]["input"])
 
 
+@pytest.mark.parametrize("api", ["chat", "responses"])
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
@@ -105,14 +108,17 @@ async def test_the_responses_api_is_spoken_as_well():
     ],
     ids=["error", "unavailable", "busy", "malformed", "cut-off", "stalled", "empty"],
 )
-async def test_a_passing_fault_is_tried_again_and_then_told(fault: EndpointReply, told: str):
+async def test_a_passing_fault_is_tried_again_and_then_told(fault: EndpointReply, told: str, api: str):
     async with (
         scripted_endpoint([fault, EndpointReply(text="Fine.")]) as endpoint,
-        desk(backend(endpoint, silence_ms=200), limits=QUICK) as it,
+        desk(backend(endpoint, api=api, silence_ms=200), limits=QUICK) as it,
     ):
         it.act("ask 1: x")
         assert str(await it.result()) == "1 done: Fine."
-    async with scripted_endpoint([fault]) as endpoint, desk(backend(endpoint, silence_ms=200), limits=QUICK) as it:
+    async with (
+        scripted_endpoint([fault]) as endpoint,
+        desk(backend(endpoint, api=api, silence_ms=200), limits=QUICK) as it,
+    ):
         it.act("ask 1: x")
         report = await it.result()
         assert report.kind is ReportKind.ERROR
@@ -240,6 +246,24 @@ async def test_what_a_failed_summary_took_is_spent():
         assert await it.coordinator.summarise("s", old) == "User: hi"
         it.act("ask 1: x")
         assert "used its fifteen tokens" in (await it.result()).text
+
+
+async def test_a_session_that_has_used_its_money_asks_for_no_more():
+    old = OldText(
+        lines=(OldLine(turn=0, text="User: hello", is_user=True),), drop_before_turn=1, previous="", instructions=""
+    )
+    async with (
+        scripted_endpoint([EndpointReply(text="One.")]) as endpoint,
+        desk(backend(endpoint, usd_per_million=(1.0, 2.0)), budget=BudgetLimits(max_usd=3e-5)) as it,
+    ):
+        it.act("ask 1: x")
+        assert (await it.result()).kind is ReportKind.DONE
+        await it.coordinator.summarise("s", old)  # costs as much again
+        it.act("ask 2: x")
+        assert "dollars: start a new session" in (await it.result()).text
+        await it.coordinator.summarise("s", old)
+        assert it.coordinator.num_excerpts == 1
+        assert len(endpoint.requests) == 2
 
 
 async def test_a_failed_attempt_that_used_up_the_budget_is_the_last():

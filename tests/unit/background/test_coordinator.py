@@ -7,10 +7,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from background_doubles import WITHIN_S, Desk, desk
 
 from microturn.background import weaving
+from microturn.background.backend import Backend
+from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.coordinator import Coordinator
 from microturn.background.jobs import Answer, BackendError, DropReason, JobState
 from microturn.background.ledger import Ledger
@@ -19,11 +22,14 @@ from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.permissions import Permission, PermissionPolicy, is_taken_back, spoken_decision
 from microturn.background.places import Places, Priority
 from microturn.background.questions import MAX_QUESTIONS, Questions
+from microturn.background.repeats import asks_again
 from microturn.background.summaries import Charge, OldText
+from microturn.background.tools.arithmetic import CALCULATE
 from microturn.background.tools.tool import Arguments, Tool, ToolError, ToolScope
 from microturn.background.workbench import MAX_ASKED_CHARS, Workbench
 from microturn.errors import CapacityError
 from microturn.turns.background import BackgroundRequest, Report, ReportKind, parse_act
+from microturn.turns.video import VideoFrame
 
 
 class HeldBackend:
@@ -615,6 +621,23 @@ async def test_a_job_that_has_acted_is_not_tried_again():
         assert len(runs) == num_runs
 
 
+async def test_pauses_between_attempts_grow():
+    class Moody(ToolUser):
+        async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+            raise BackendError("The line is bad.", is_transient=True)
+
+    pauses_s: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses_s.append(seconds)
+
+    async with desk(Moody(), limits=JobLimits(max_attempts=5, first_backoff_ms=500), pause=pause) as it:
+        it.act("ask 1: x")
+        assert str(await it.result()) == "1 error: The line is bad."
+        assert it.coordinator.jobs("s")[0].num_attempts == 5
+    assert pauses_s == [0.5, 1.0, 2.0, 4.0]
+
+
 class Repeater(ToolUser):
     """Remembers its packages; paints for each, and answers what it is told."""
 
@@ -755,6 +778,83 @@ async def test_a_yes_that_nothing_waits_for_changes_nothing():
         assert str(await it.report()) == "1 note: nothing waits for a yes or no"
         assert it.coordinator.jobs("s")[0].state is JobState.DONE
     assert backend.asked == ["x"]
+
+
+@pytest.mark.parametrize("backend", [ToolsBackend(), HeldBackend()], ids=["tools", "another"])
+async def test_the_last_result_is_said_again_without_being_thought_of_again(backend: Backend):
+    if isinstance(backend, HeldBackend):
+        backend.let_go.set()
+    async with desk(backend, CALCULATE) as it:
+        it.act("ask 1: what is two plus two")
+        first = await it.result()
+        it.act("ask 2: what was that?")
+        assert (await it.result()).text == first.text
+        it.act("ask 3: sorry, can you say that again please")
+        assert (await it.result()).text == first.text
+        it.act("amend 1: what was that")
+        assert await it.result() == first
+        assert [job.num_attempts for job in it.coordinator.jobs("s")] == [1, 0, 0]
+
+
+async def test_what_was_that_goes_to_the_backend_where_there_is_no_result_or_something_may_be_seen():
+    frame = VideoFrame(time_ms=100, pixels=np.zeros((8, 8, 3), np.uint8))
+    backend = HeldBackend()
+    backend.let_go.set()
+    async with desk(backend) as it:
+        for number, words in enumerate(("what was that", "what was that", "what was that again"), start=1):
+            it.act(f"ask {number}: {words}", key_frames=(frame,))
+            await it.result()
+    assert backend.asked == ["what was that", "what was that"]
+
+
+async def test_why_there_was_no_answer_is_said_again_too():
+    async with desk(ToolsBackend(), CALCULATE) as it:
+        it.act("ask 1: who is the king of norway")
+        why = (await it.result()).text
+        it.act("amend 1: come again?")
+        assert str(await it.result()) == f"1 error: {why}"
+        it.act("ask 2: what did you say")
+        assert (await it.result()).text == why
+
+
+async def test_a_tool_question_is_asked_again_and_what_runs_goes_on():
+    held = HeldBackend()
+    async with desk(held) as it:
+        it.act("ask 1: x")
+        await held.began.wait()
+        it.act("amend 1: what was that")
+        assert str(await it.report()) == "1 note: there is no answer yet"
+    async with desk(ToolUser(), paint_tool([])) as it:
+        it.act("ask 1: paint it")
+        question = await it.report(ReportKind.SAY)
+        it.act("amend 1: pardon?")
+        assert await it.report() == question
+        it.act("amend 1: no")
+        await it.result()
+
+
+@pytest.mark.parametrize(
+    ("words", "is_so"),
+    [
+        ("What was that?", True),
+        ("sorry, what was that again", True),
+        ("could you please repeat that", True),
+        ("what's the answer again", True),
+        ("what did you find out", True),
+        ("pardon?", True),
+        ("I didn\u2019t catch that", True),
+        ("what is that", False),
+        ("what was that song", False),
+        ("say hello again", False),
+        ("tell me that tomorrow", False),
+        ("what was it like", False),
+        ("read it", False),
+        ("", False),
+        ("what was that " * 50, False),
+    ],
+)
+def test_only_words_that_ask_for_nothing_else_ask_again(words: str, is_so: bool):
+    assert asks_again(words) is is_so
 
 
 @pytest.mark.parametrize("words", ["stop", "Never mind.", "forget it", "no, cancel that please", "okay leave it"])

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime
+import json
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.jobs import Answer
 from microturn.background.ledger import Ledger
-from microturn.background.package import ContextPackage
+from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.timers import Timers
 from microturn.background.tools import ToolError, WebAccess, builtin_tools, files, unit_conversion, web
 from microturn.background.tools.arithmetic import evaluate, shown, understand
@@ -541,3 +542,76 @@ async def test_a_page_is_read_as_far_as_it_is_needed():
         assert await fetched(it, "/rot13") == "a"
         with pytest.raises(ToolError, match="no text but application/zip"):
             await fetched(it, "/archive")
+
+
+async def searched(it: Site, query: str = "fjords & more") -> str:
+    (search,) = web_tools(WebAccess(search_url=f"http://127.0.0.1:{it.port}/search"))
+    return await search.call({"query": query}, None)
+
+
+def hits(*results: dict[str, object]) -> bytes:
+    return page(json.dumps({"results": results}).encode(), "application/json")
+
+
+FJORDS = "/search?q=fjords+%26+more&format=json"
+
+
+async def test_the_web_is_searched_through_what_is_configured():
+    found = [{"title": f"Fjord {n}", "url": f"https://f.test/{n}", "content": "deep\nwater"} for n in range(9)]
+    async with site({FJORDS: hits(*found), "/search?q=nothing&format=json": hits()}) as it:
+        lines = (await searched(it)).splitlines()
+        assert lines[0] == "Fjord 0 (https://f.test/0): deep water"
+        assert len(lines) == 6
+        assert await searched(it, "nothing") == "Nothing was found."
+
+
+async def test_results_are_one_line_each_and_cut_to_size():
+    hit = {"title": "t" * 5_000, "url": "https://f.test", "content": None}
+    async with site({FJORDS: hits(hit)}) as it:
+        assert len(await searched(it)) < 700
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"503 Down\r\ncontent-length: 0\r\n\r\n", "does not answer"),
+        (page(b"<html>", "text/html"), "do not understand"),
+        (page(b'{"results": 7}', "application/json"), "do not understand"),
+        (page(b'{"results": [[]]}', "application/json"), "do not understand"),
+        (page(b"[" * 200_000, "application/json"), "do not understand"),
+        (page(b'{"results": ["' + b"x" * web.MAX_SEARCH_BYTES + b'"]}', "application/json"), "more than I can read"),
+        (b"nonsense", "does not answer"),
+    ],
+)
+async def test_a_search_that_fails_says_so_and_reads_no_more_than_it_may(answer: bytes, said: str):
+    async with site({FJORDS: answer}) as it:
+        with pytest.raises(ToolError, match=said):
+            await searched(it)
+
+
+class Quoter:
+    """Answers with what one tool gives."""
+
+    name = "quoter"
+    package_policy = PackagePolicy()
+    tool = ""
+    arguments: ClassVar[dict[str, object]] = {}
+
+    async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
+        return Answer(text=await bench.call(self.tool, dict(self.arguments)))
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_plain_model_of_tools_searches_under_the_rules_of_the_session():
+    class Searcher(Quoter):
+        tool, arguments = "search_web", {"query": "fjords & more"}
+
+    async with site({FJORDS: hits({"title": "Fjord", "url": "https://f.test", "content": "deep"})}) as it:
+        tools = web_tools(WebAccess(search_url=f"http://127.0.0.1:{it.port}/search"))
+        async with desk(Searcher(), *tools) as at:
+            at.act("ask 1: fjords")
+            assert "Fjord" in (await at.result()).text
+            (job,) = at.coordinator.jobs("s")
+            assert [(step.tool, step.outcome) for step in job.steps] == [("search_web", "ok")]
