@@ -13,6 +13,8 @@ from microturn.turns.cards import Card
 MAX_TEXT_CHARS = 2_000
 MAX_SAY_CHARS = 500
 MAX_IMAGE_BASE64_CHARS = 700_000
+Locale = Annotated[str | None, Field(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+TimeZone = Annotated[str | None, Field(min_length=1, max_length=64)]
 
 
 class ExtensionEvent(BaseModel):
@@ -34,6 +36,11 @@ class ExtensionsEnableEvent(ExtensionEvent):
     jobs: bool = False
     """Send a ``microturn.job`` whenever something about a job of the background model has changed; or, where the
     client does its work, a ``microturn.delegation`` for everything that is asked."""
+    locale: Locale = None
+    """The user's language and region, such as ``de-AT``: told to the background model."""
+    time_zone: TimeZone = None
+    """The user's time zone by its IANA name, such as ``Europe/Vienna``: for times of day and alarms. The server's own
+    counts where there is none, or one that it does not know."""
 
 
 class TextEvent(ExtensionEvent):
@@ -112,6 +119,10 @@ class ExtensionsEnabledEvent(ExtensionEvent):
     """Whether silent audio deltas are sent."""
     jobs: bool = False
     """Whether ``microturn.job`` events follow, or ``microturn.delegation`` where the client does the work."""
+    locale: str | None = None
+    """The user's, as the background knows it; absent where there is no background."""
+    time_zone: str | None = None
+    """The user's, as the background knows it; absent where the server's own counts."""
     turn_ms: int
     """Length of a micro-turn in milliseconds."""
     resume_token: str
@@ -222,7 +233,8 @@ class JobEvent(ExtensionEvent):
     steps: list[JobStep]
     """Tools used so far."""
     text: str
-    """The whole answer, in Markdown and without its cards, or why there is none. Foreign text: render it safely."""
+    """The whole answer, in Markdown and without its cards, with small pictures of tools at its end (``data:``), or why
+    there is none. Foreign text: render it safely."""
     cards: list[JobCard]
     """Timers, checklists and charts, see docs/background.md. Checked: every text is plain, every size bounded."""
     num_attempts: int

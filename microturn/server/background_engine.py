@@ -8,6 +8,7 @@ stays the same over connections and processes.
 import asyncio
 import contextlib
 import copy
+import datetime
 import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -249,6 +250,11 @@ class BackgroundEngineSession:
     def give_output(self, call_id: str, output: str) -> bool:
         """What a function of the client's has given; False for a call that does not wait, or not any more."""
         return self._coordinator.give_output(self.session_id, call_id, output)
+
+    def locate(self, locale: str | None, zone: datetime.tzinfo | None) -> tuple[str, datetime.tzinfo | None]:
+        """The client says where its user is, as far as it is known; returns what counts from now on."""
+        self._coordinator.locate(self.session_id, locale, zone)
+        return self._coordinator.whereabouts(self.session_id)
 
     def observe(self, show: Callable[[Job], None], *, is_page: bool = False) -> None:
         """Call this with a job whenever something about it has changed, and now with those there are.

@@ -46,7 +46,7 @@ from microturn.server.delegation.by_responses import ResponsesDelegation
 from microturn.server.delegation.owner import Delegation, client_report
 from microturn.server.engine_port import EngineSession
 from microturn.server.ingest import AudioIngest, FrameIngest
-from microturn.server.job_events import decide, show_jobs
+from microturn.server.job_events import decide, locate, show_jobs
 from microturn.server.limits import Limits
 from microturn.server.session_setup import SessionSetup, unsupported
 from microturn.turns.background import ReportKind
@@ -212,6 +212,7 @@ class Inbound:
             ExtensionsEnabledEvent(
                 event_id=self._wire.new_event_id(),
                 client_event_id=event.event_id,
+        locale, time_zone = locate(self._engine_session, event)
                 turns=event.turns,
                 silence=event.silence,
                 jobs=event.jobs,
@@ -219,6 +220,8 @@ class Inbound:
                 resume_token=self._engine_session.resume_token,
             )
         )
+                locale=locale,
+                time_zone=time_zone,
         if event.jobs:
             show_jobs(self._wire, self._engine_session, self._clock)
 

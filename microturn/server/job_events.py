@@ -1,12 +1,13 @@
 """Jobs of the background model on the wire: their state to the page, the user's decisions from it."""
 
 import contextlib
+import zoneinfo
 
 from microturn.background.cards import take_cards
-from microturn.background.jobs import Job
+from microturn.background.jobs import Job, JobState
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
-from microturn.protocol.extensions import JobCard, JobDecideEvent, JobEvent, JobStep
+from microturn.protocol.extensions import ExtensionsEnableEvent, JobCard, JobDecideEvent, JobEvent, JobStep
 from microturn.server.background_engine import BackgroundEngineSession
 from microturn.server.engine_port import EngineSession
 from microturn.server.wire import ClientGoneError, Wire
@@ -23,6 +24,24 @@ def show_jobs(wire: Wire, session: EngineSession, clock: Clock) -> None:
             wire.send(_event_of(job, wire.new_event_id(), clock.now_ns()))
 
     session.observe(show, is_page=True)
+
+
+def locate(session: EngineSession, event: ExtensionsEnableEvent) -> tuple[str | None, str | None]:
+    """Tell the background where the user is; returns the locale and the time zone that count from now on.
+
+    A zone that this machine does not know is left out: browsers may know newer ones.
+    """
+    if not isinstance(session, BackgroundEngineSession):
+        return None, None
+    locale, zone = session.locate(event.locale, _zone(event.time_zone))
+    return locale, getattr(zone, "key", None)
+
+
+def _zone(name: str | None) -> zoneinfo.ZoneInfo | None:
+    try:
+        return zoneinfo.ZoneInfo(name) if name else None
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def decide(session: EngineSession, event: JobDecideEvent) -> None:
@@ -42,6 +61,8 @@ def decide(session: EngineSession, event: JobDecideEvent) -> None:
 
 def _event_of(job: Job, event_id: str, now_ns: int) -> JobEvent:
     text, cards = take_cards(job.text)
+    if job.state is JobState.DONE:
+        text = "\n\n".join([text, *(picture.to_markdown() for picture in job.pictures)]).strip()
     answered_ms = round(ms_of_ns(now_ns - job.ended_ns)) if job.ended_ns else 0
     return JobEvent(
         event_id=event_id,

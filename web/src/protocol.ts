@@ -153,6 +153,13 @@ export interface ExtensionsEnableEvent {
    * client does its work, a `microturn.delegation` for everything that is asked.
    */
   jobs?: boolean;
+  /** The user's language and region, such as `de-AT`: told to the background model. */
+  locale?: string;
+  /**
+   * The user's time zone by its IANA name, such as `Europe/Vienna`: for times of day and alarms. The server's own
+   * counts where there is none, or one that it does not know.
+   */
+  time_zone?: string;
 }
 
 /** Acknowledges `microturn.extensions.enable` with the settings in force. */
@@ -168,6 +175,10 @@ export interface ExtensionsEnabledEvent {
   silence: "send" | "omit";
   /** Whether `microturn.job` events follow, or `microturn.delegation` where the client does the work. */
   jobs?: boolean;
+  /** The user's, as the background knows it; absent where there is no background. */
+  locale?: string;
+  /** The user's, as the background knows it; absent where the server's own counts. */
+  time_zone?: string;
   /** Length of a micro-turn in milliseconds. */
   turn_ms: number;
   /** With it, `microturn.session.resume` goes on with this session after a lost connection. Secret. */
@@ -350,7 +361,10 @@ export interface JobEvent {
   asks_with: string;
   /** Tools used so far. */
   steps: JobStep[];
-  /** The whole answer, in Markdown and without its cards, or why there is none. Foreign text: render it safely. */
+  /**
+   * The whole answer, in Markdown and without its cards, with small pictures of tools at its end (`data:`), or why
+   * there is none. Foreign text: render it safely.
+   */
   text: string;
   /** Timers, checklists and charts, see docs/background.md. Checked: every text is plain, every size bounded. */
   cards: JobCard[];

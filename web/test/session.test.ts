@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ClientEvent, ServerEvent } from "../src/protocol";
-import { type Phase, RETRY_AFTER_MS, Session } from "../src/session/session";
+import { type Phase, RETRY_AFTER_MS, Session, whereabouts } from "../src/session/session";
 import type { Opening, Reactions, Transport, TransportKind } from "../src/session/transport";
 
 /** A transport whose other end is the test. */
@@ -163,4 +163,21 @@ test("the reason of the better transport is told when the other fails too", asyn
   latest().reactions.onClosed(lost);
   await vi.advanceTimersByTimeAsync(0);
   expect(phases.at(-1)).toEqual(["failed", "The server is full."]);
+});
+
+test("says with every connection where the user is", () => {
+  const { latest } = opened(["websocket"]);
+  latest().begin();
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  expect(latest().sent[0]).toMatchObject({ type: "microturn.extensions.enable", time_zone: timeZone });
+});
+
+test.each([
+  ["de-AT", "de-AT"],
+  ["en-US@posix", Intl.DateTimeFormat().resolvedOptions().locale],
+  [undefined, Intl.DateTimeFormat().resolvedOptions().locale],
+])("says the browser's language %s where it is one", (language, locale) => {
+  vi.stubGlobal("navigator", { language });
+  expect(whereabouts().locale).toBe(locale);
+  vi.unstubAllGlobals();
 });

@@ -114,7 +114,7 @@ export class Session {
     if (event.type === "session.started") {
       this.wasStarted = true;
       this.numRetries = 0;
-      this.send({ type: "microturn.extensions.enable", turns: true, silence: "omit", jobs: true });
+      this.send({ type: "microturn.extensions.enable", turns: true, silence: "omit", jobs: true, ...whereabouts() });
       if (this.isMuted) this.setMuted(true);
       this.transport?.start();
       this.enter("live");
@@ -183,6 +183,14 @@ export class Session {
     if (phase !== "live") this.options.view.onQuality(null);
     this.options.view.onPhase(phase, problem);
   }
+}
+
+/** The user's language and time zone, for those who think behind the conversation; what is not known is left out. */
+export function whereabouts(): { locale?: string; time_zone?: string } {
+  const { locale, timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const wanted = globalThis.navigator?.language;
+  const isTag = /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/; // browsers have been seen to say en-US@posix
+  return { locale: isTag.test(wanted ?? "") ? wanted : locale, ...(timeZone && { time_zone: timeZone }) };
 }
 
 /** A server's message as a sentence of the page; nothing where there is none. */
