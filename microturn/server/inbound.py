@@ -208,20 +208,20 @@ class Inbound:
 
     def _enable(self, event: ExtensionsEnableEvent) -> None:
         self.extensions = event
+        locale, time_zone = locate(self._engine_session, event)
         self._wire.send(
             ExtensionsEnabledEvent(
                 event_id=self._wire.new_event_id(),
                 client_event_id=event.event_id,
-        locale, time_zone = locate(self._engine_session, event)
                 turns=event.turns,
                 silence=event.silence,
                 jobs=event.jobs,
+                locale=locale,
+                time_zone=time_zone,
                 turn_ms=TURN_MS,
                 resume_token=self._engine_session.resume_token,
             )
         )
-                locale=locale,
-                time_zone=time_zone,
         if event.jobs:
             show_jobs(self._wire, self._engine_session, self._clock)
 
