@@ -2,107 +2,20 @@
 
 import asyncio
 import re
-import wave
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from page_engine import PageEngine
-
-from microturn.server.serve import Listening, serve
+from page_harness import CHROMIUM, WITHIN_MS, page_server
 
 playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
-CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()), None)
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
 ]
 
-BROWSER_ARGUMENTS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
-WITHIN_MS = 60_000
 THIRTY_OR_MORE = re.compile(r"^([3-9]\d|\d{3,})$")
-
-
-@pytest.fixture
-def engine() -> PageEngine:
-    return PageEngine()
-
-
-@asynccontextmanager
-async def page_server(engine: PageEngine, *, key: str | None = None, **options: Any) -> AsyncIterator[str]:
-    ready: asyncio.Queue[str] = asyncio.Queue()
-    stop = asyncio.Event()
-    serving = asyncio.create_task(
-        serve(engine, Listening(port=0, key=key), on_ready=ready.put_nowait, stop=stop, **options)
-    )
-    try:
-        yield await ready.get()
-    finally:
-        stop.set()
-        await serving
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def url(engine: PageEngine) -> AsyncIterator[str]:
-    async with page_server(engine) as address:
-        yield address
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser(tmp_path_factory: pytest.TempPathFactory):
-    microphone = tmp_path_factory.mktemp("sound") / "microphone.wav"
-    with wave.open(str(microphone), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        tone = 9_000 * np.sin(2 * np.pi * 300 * np.arange(96_000) / 48_000)
-        file.writeframes(tone.astype("<i2").tobytes())
-    async with playwright.async_playwright() as tools:
-        launched = await tools.chromium.launch(
-            executable_path=str(CHROMIUM),
-            timeout=120_000,
-            args=[*BROWSER_ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"],
-        )
-        yield launched
-        await launched.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(browser, url: str):
-    context = await browser.new_context(permissions=["microphone"])
-    page = await context.new_page()
-    page.set_default_timeout(WITHIN_MS)
-    page.problems = []
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
-    requests: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    # Over the WebSocket unless a test chooses otherwise.
-    await page.add_init_script(
-        "localStorage.getItem('microturn.settings') ??"
-        """localStorage.setItem('microturn.settings', '{"transport": "websocket"}')"""
-    )
-    await page.goto(url)
-    yield page
-    await context.close()
-    assert page.problems == []
-    assert all(each.startswith(url) for each in requests), "the page must not reach out of this machine"
 
 
 async def test_a_conversation(page, engine: PageEngine) -> None:
@@ -329,6 +242,43 @@ async def test_the_camera_is_seen_and_put_away(page, engine: PageEngine) -> None
     height, width, _ = frame.pixels.shape
     assert max(height, width) == 320
     assert frame.pixels.std() > 10, "the fake camera's picture is not one flat colour"
+
+
+async def test_the_screen_is_seen_and_put_away(page, engine: PageEngine) -> None:
+    """The browser's fake display stands for a screen; its dialogue agrees to what it offers first."""
+    expect = playwright.expect
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("#screen")).to_be_enabled(timeout=WITHIN_MS)
+    await page.locator("#screen").click()
+    await expect(page.locator("#screen")).to_have_attribute("aria-pressed", "true", timeout=WITHIN_MS)
+    await expect(page.locator("#camera")).to_have_attribute("aria-pressed", "false")
+    await expect(page.get_by_label("What is sent")).to_be_visible()
+    await expect(page.locator("#lanes")).to_contain_text("sees", timeout=WITHIN_MS)
+    # Its user ends the sharing in the browser's own bar.
+    await page.evaluate(
+        "document.querySelector('#video').srcObject.getVideoTracks()[0].dispatchEvent(new Event('ended'))"
+    )
+    await expect(page.locator("#notice")).to_contain_text("no longer shared")
+    await expect(page.locator("#screen")).to_have_attribute("aria-pressed", "false")
+    await expect(page.get_by_label("What is sent")).to_be_hidden()
+    (frame, *_) = engine.frames
+    height, width, _ = frame.pixels.shape
+    assert max(height, width) == 512
+    assert frame.pixels.std() > 10, "the fake display's picture is not one flat colour"
+
+
+async def test_a_screen_that_is_not_shared_is_no_error(page) -> None:
+    expect = playwright.expect
+    await page.evaluate(
+        "() => { navigator.mediaDevices.getDisplayMedia = () =>"
+        " Promise.reject(new DOMException('', 'NotAllowedError')); }"
+    )
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("#screen")).to_be_enabled(timeout=WITHIN_MS)
+    await page.locator("#screen").click()
+    await expect(page.locator("#notice")).to_have_text("The screen was not shared.", timeout=WITHIN_MS)
+    await expect(page.locator("#screen")).to_have_attribute("aria-pressed", "false")
+    await expect(page.locator("#status")).to_have_text("Listening")
 
 
 async def test_a_click_asks_for_you(page, engine: PageEngine) -> None:

@@ -1,28 +1,26 @@
 """Speech through the page in both directions, heard by an independent recogniser: a spoken file as the microphone, a
 film as the camera, a recorded sentence as the model's answer; over each transport that the server has."""
 
-import base64
 import importlib.util
-import io
 import json
 import re
-import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
+from page_harness import BROWSER_ARGUMENTS, CHROMIUM, HAS_WEBRTC, page_server
+from page_sound import KEEP_WHAT_IS_PLAYED, MICROPHONE_HZ, decoded, played, write_microphone
 from PIL import Image
-from test_page import BROWSER_ARGUMENTS, CHROMIUM, page_server, playwright
 
 from microturn.evals.recogniser import Recogniser
 from microturn.testing.scripted_engine import ScriptedEngine
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.timing import IN_HZ, OUT_HZ, OUT_SAMPLES_PER_TURN
 
+playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
@@ -39,41 +37,6 @@ ANSWERS_FROM = (15, 33, 51)
 """The micro-turns in which the model starts to speak, the same sentence each time: the question has been asked by then.
 A machine that is busy for a moment drops some milliseconds of what a browser plays, here or there; not three times the
 same ones."""
-HAS_WEBRTC = all(map(importlib.util.find_spec, ("microturn.server.webrtc", "aiortc")))
-KEEP_WHAT_IS_PLAYED = """
-window.kept = [];
-const connect = AudioNode.prototype.connect;
-AudioNode.prototype.connect = function (target, ...rest) {
-  if (target instanceof AudioDestinationNode && this instanceof AudioWorkletNode) {
-    const tap = this.context.createMediaStreamDestination();
-    connect.call(this, tap);
-    const recorder = new MediaRecorder(tap.stream);
-    const kept = { recorder, chunks: [] };
-    recorder.ondataavailable = ({ data }) => kept.chunks.push(data);
-    recorder.start();
-    window.kept.push(kept);
-  }
-  return connect.call(this, target, ...rest);
-};
-window.take = async () => Promise.all(window.kept.map(async ({ recorder, chunks }) => {
-  const stopped = new Promise((resolve) => (recorder.onstop = resolve));
-  if (recorder.state !== "inactive") { recorder.stop(); await stopped; }
-  const reader = new FileReader();
-  const read = new Promise((resolve) => (reader.onload = resolve));
-  reader.readAsDataURL(new Blob(chunks));
-  await read;
-  return reader.result.split(",")[1];
-}));
-"""
-
-
-def decoded(source: io.BytesIO | Path, rate_hz: int) -> NDArray[np.float32]:
-    """A recording as (num_samples,)."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
-    with av.open(source if isinstance(source, io.BytesIO) else str(source)) as container:
-        frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-        frames += resampler.resample(None)
-    return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames])
 
 
 def answering(clip: Path) -> ScriptedEngine:
@@ -94,12 +57,8 @@ def answering(clip: Path) -> ScriptedEngine:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[object]:
     folder = tmp_path_factory.mktemp("devices")
-    question = np.concatenate([decoded(CLIPS / "count-by-twos.mp3", 48_000), np.zeros(48_000, np.float32)])
-    with wave.open(str(folder / "microphone.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        file.writeframes((question * 32_767).astype("<i2").tobytes())
+    question = decoded(CLIPS / "count-by-twos.mp3", MICROPHONE_HZ)
+    write_microphone(folder / "microphone.wav", np.concatenate([question, np.zeros(MICROPHONE_HZ, np.float32)]))
     with (folder / "camera.mjpeg").open("wb") as film:
         for _ in range(30):
             Image.new("RGB", (320, 240), (200, 40, 40)).save(film, "JPEG")
@@ -135,16 +94,15 @@ async def test_each_side_understands_the_other(browser, transport: str) -> None:
         (session,) = engine.sessions
         # Every answer whole, and time for what a jitter buffer holds back.
         await expect(page.locator("#strip")).to_have_attribute("data-turns", EIGHTY_OR_MORE, timeout=WITHIN_MS)
-        recordings = [base64.b64decode(each) for each in await page.evaluate("window.take()")]
+        answer = await played(page)
         await context.close()
 
-    played = [decoded(io.BytesIO(recording), IN_HZ) for recording in recordings]
     recogniser = Recogniser.load()
 
     def words(samples: NDArray[np.float32]) -> set[str]:
         return {word.text.lower().strip(".,") for word in recogniser.transcribe(samples, IN_HZ)}
 
-    assert {"seconds", "say", "ready"} <= words(max(played, key=lambda samples: float(np.abs(samples).max())))
+    assert {"seconds", "say", "ready"} <= words(answer)
     assert "count" in words(np.concatenate([turn.audio for turn in session.inputs]))
     frames = [frame for turn in session.inputs for frame in turn.frames]
     assert frames
