@@ -1,10 +1,12 @@
 """An MCP server made with the official SDK, unmodified: over standard input and output, or HTTP on a free port."""
 
+import base64
 import os
 import socket
 import sys
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Image
 from mcp.server.mcpserver.exceptions import ToolError
 
 server = MCPServer("home")
@@ -32,6 +34,22 @@ def broken() -> str:
 def locked() -> str:
     """Always fails, and talks too much."""
     raise ToolError(f"{os.environ.get('DIARY_KEY', 'none')} does not fit. " + "Try again. " * 1_000)
+
+
+DOT = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
+"""A whole PNG of one pixel."""
+
+
+@server.tool()
+def snapshot() -> list[str | Image]:
+    """A picture of the door, and one that is larger than any page wants."""
+    return ["the door", Image(data=DOT, format="png"), Image(data=DOT + bytes(200_000), format="png")]
+
+
+@server.tool()
+def drawing() -> Image:
+    """A picture that could run programs."""
+    return Image(data=b"<svg xmlns='http://www.w3.org/2000/svg'/>", format="svg+xml")
 
 
 if __name__ == "__main__":

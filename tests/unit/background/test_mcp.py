@@ -135,6 +135,24 @@ async def test_its_tools_need_the_users_word(stdio: Path):
         assert "does not allow" in json.dumps(endpoint.requests[-1]["messages"])
 
 
+async def test_small_pictures_are_kept_for_the_page_and_named_to_the_model(stdio: Path):
+    for tool, count, told in (
+        ("home_snapshot", 1, "shown to the user"),
+        ("home_drawing", 0, "[image/svg+xml, 41 bytes]"),
+    ):
+        async with scripted_endpoint(calls(tool)) as endpoint:
+            agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"), mcp_toolsets(stdio))
+            async with desk(agent, permissions=ALLOW, limits=QUIET) as it:
+                it.act("ask 1: x")
+                await it.result()
+                (job,) = it.coordinator.jobs("s")
+                assert [picture.media_type for picture in job.pictures] == ["image/png"] * count
+        output = json.dumps([m for m in endpoint.requests[-1]["messages"] if m["role"] == "tool"])
+        assert told in output
+        assert "iVBOR" not in output
+        assert output.count("shown to the user") == count
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"mcpServers": {"x": {}}}', '{"mcpServers": {"x": {"url": "${NO_SUCH}"}}}']
 )
