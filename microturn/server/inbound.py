@@ -116,6 +116,10 @@ class Inbound:
         """Hand a picture to the engine."""
         self._engine_session.push_frame(frame)
 
+    def object_to(self, error: ProtocolError) -> None:
+        """Tell the client what is wrong with its sound or pictures."""
+        self._wire.refuse(error)
+
     def push_text(self, event: TextEvent) -> None:
         """Hand text to the engine.
 

@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from microturn.errors import ProtocolError
 from microturn.server.ingest import AudioIngest, FrameIngest
 from microturn.turns.video import VideoFrame
 
@@ -47,6 +48,14 @@ class Senses(Protocol):
 
     def see(self, frame: VideoFrame) -> None:
         """Take in a picture."""
+        ...
+
+    def object_to(self, error: ProtocolError) -> None:
+        """Tell the client what is wrong with its sound or pictures.
+
+        Raises:
+            ClientGoneError, ClientMisbehavesError: as ``Wire.refuse``.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from microturn.errors import CapacityError, ProtocolError
+from microturn.server.admission import allowance_of
 from microturn.server.directory import Entry
 from microturn.server.live_server import LiveServer
 from microturn.server.responses import error_response, read_body
@@ -35,10 +36,11 @@ async def answer_offer(
     if isinstance(body, Response):
         return body
     try:
+        allowance = allowance_of(request)
         if origin is None:
-            answer = await create_session(live, CreateRequest.model_validate_json(body), stay, owner)
+            answer = await create_session(live, CreateRequest.model_validate_json(body), stay, owner, allowance)
         else:
-            answer = await create_fork(live, ForkRequest.model_validate_json(body), stay, origin)
+            answer = await create_fork(live, ForkRequest.model_validate_json(body), stay, origin, allowance)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         return error_response(400, "invalid_value", f"{where or 'the body'} is not valid: see docs/protocol.md", where)
@@ -60,7 +62,7 @@ async def answer_realtime_offer(
         return body
     try:
         sdp, session = read_offer(request.headers.get("content-type", ""), body)
-        call_id, answer = await answer_call(live, sdp, session, stay)
+        call_id, answer = await answer_call(live, sdp, session, stay, allowance_of(request))
     except (ProtocolError, CapacityError) as error:
         return _refusal(error)
     headers = {"location": f"{calls_path}/{call_id}"}

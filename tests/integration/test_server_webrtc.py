@@ -1,5 +1,7 @@
 """A real aiortc peer on this machine's own network holds a session: sound both ways, pictures, events, bad offers."""
 
+import re
+
 import httpx
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from microturn.server.limits import Limits
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 
 pytest.importorskip("aiortc")
-from webrtc_harness import Caller, Red, Tone, call
+from webrtc_harness import Caller, Giant, Red, Tone, call
 
 
 def hears_and_sees(turn: MicroTurnInput) -> MicroTurnOutput:
@@ -76,6 +78,41 @@ async def test_a_peer_that_hangs_up_frees_its_slot() -> None:
         await caller.until("session.started")
         await caller.connection.close()
         assert await server.engine.closed.get() is server.engine.sessions[0]
+
+
+async def test_a_camera_with_giant_pictures_loses_its_track_and_the_voice_goes_on() -> None:
+    async with running_server(WatchedEngine(hears_and_sees)) as server, call(server, Tone(), Giant()) as caller:
+        await caller.call(server)
+        error = (await caller.until("error"))["error"]
+        assert error["code"] == "video_too_large"
+        assert "2048x1280" in error["message"]
+        assert "scale" in error["message"]
+        assert (await caller.until("session.input_transcript.delta"))["delta"] == " tone"
+        assert not any(turn.frames for turn in server.engine.sessions[0].inputs)
+
+
+async def test_sound_beyond_what_a_connection_may_send_is_dropped_and_told() -> None:
+    limits = Limits(max_media_bytes_per_s=1.0, max_media_burst_bytes=2_000)
+    async with running_server(WatchedEngine(hears_and_sees), limits=limits) as server, call(server, Tone()) as caller:
+        await caller.call(server)
+        error = (await caller.until("error"))["error"]
+        assert error["code"] == "rate_limit_exceeded"
+        assert "bitrate" in error["message"]
+        num_turns = len(server.engine.sessions[0].inputs)
+        while len(server.engine.sessions[0].inputs) < num_turns + 3:  # silence stands for what was dropped
+            await caller.until("session.output_transcript.delta")
+
+
+async def test_an_offer_without_the_one_codec_of_pictures_is_refused() -> None:
+    async with running_server() as server, call(server, Tone(), Red()) as caller:
+        offer = await caller.offer()
+        no_vp8 = re.sub(r"(?m)^a=rtpmap:(\d+) VP8/90000", r"a=rtpmap:\1 AV1/90000", offer)
+        async with httpx.AsyncClient(base_url=server.url) as browser:
+            body = {"session": {"model": "nano"}, "transport": {"type": "webrtc", "sdp": no_vp8}}
+            answer = await browser.post("v1/live/sessions", json=body)
+        assert answer.status_code == 400
+        assert "no video/VP8" in answer.json()["error"]["message"]
+        assert not server.engine.sessions
 
 
 async def test_a_second_picture_track_is_refused_and_leaves_no_count() -> None:

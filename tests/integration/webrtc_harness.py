@@ -41,6 +41,16 @@ class Red(VideoStreamTrack):
         return frame
 
 
+class Giant(VideoStreamTrack):
+    """A picture larger than any that is taken."""
+
+    async def recv(self) -> av.VideoFrame:
+        pts, time_base = await self.next_timestamp()
+        frame = av.VideoFrame.from_ndarray(np.zeros((1_280, 2_048, 3), np.uint8), format="rgb24")
+        frame.pts, frame.time_base = pts, time_base
+        return frame
+
+
 class Caller:
     """The client's side."""
 

@@ -166,6 +166,10 @@ class Commands:
         """Hand a picture to the engine."""
         self._engine_session.push_frame(frame)
 
+    def object_to(self, error: ProtocolError) -> None:
+        """Tell the client what is wrong with its sound or pictures."""
+        self._wire.refuse(error)
+
     # Inside
 
     async def _hear_message(self, audio_base64: str) -> None:

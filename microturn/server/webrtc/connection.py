@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from microturn.errors import ProtocolError
 from microturn.protocol.codec import AudioCodec
+from microturn.server.admission import Allowance
 from microturn.server.connection import Connection, Opening
 from microturn.server.directory import Entry
 from microturn.server.edge import at_the_edge
@@ -46,7 +47,7 @@ class ForkRequest(BaseModel):
 
 
 async def create_session(
-    live: LiveServer, request: CreateRequest, stay: AbstractContextManager[object], owner: str
+    live: LiveServer, request: CreateRequest, stay: AbstractContextManager[object], owner: str, allowance: Allowance
 ) -> LiveCreateResponse:
     """Answer an offer; the session goes on in a task of the server's.
 
@@ -63,11 +64,11 @@ async def create_session(
         setup = replace(setup, replaced=tuple(name for name in setup.replaced if name != "client"))
         return setup, await live.engine.open(setup.instructions, None)
 
-    return await _answer(live, request.transport, stay, owner, opening, config.client, open_session)
+    return await _answer(live, request.transport, stay, owner, allowance, opening, config.client, open_session)
 
 
 async def create_fork(
-    live: LiveServer, request: ForkRequest, stay: AbstractContextManager[object], origin: Entry
+    live: LiveServer, request: ForkRequest, stay: AbstractContextManager[object], origin: Entry, allowance: Allowance
 ) -> LiveCreateResponse:
     """Answer an offer with a session that goes on from where another one stands. Raises as ``create_session``."""
     config = request.session
@@ -80,7 +81,7 @@ async def create_fork(
         )
 
     permissions = config.client or origin.setup.resource.client
-    return await _answer(live, request.transport, stay, origin.owner, opening, permissions, open_session)
+    return await _answer(live, request.transport, stay, origin.owner, allowance, opening, permissions, open_session)
 
 
 class PeerConnection(Connection):
@@ -129,11 +130,12 @@ async def _answer(
     transport: OfferedTransport,
     stay: AbstractContextManager[object],
     owner: str,
+    allowance: Allowance,
     opening: Opening,
     client: ClientConfig | None,
     open_session: OpenSession,
 ) -> LiveCreateResponse:
-    peer = Peer(live.clock, live.ice_servers)
+    peer = Peer(live.clock, live.limits, allowance, live.ice_servers)
     connection = PeerConnection(live, peer, owner, opening, client)
     try:
         sdp = await peer.answer(transport.sdp)

@@ -1,6 +1,7 @@
 """The user's side of a WebRTC peer: Opus packets and one video track, to the session's sound and pictures."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import av
@@ -11,6 +12,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from microturn.clock import Clock
+from microturn.errors import ProtocolError
 from microturn.server.webrtc.rtp import RTP_HZ, RtpOrder, RtpPacket, RtpTimeline
 from microturn.turns.video import VideoFrame
 
@@ -23,31 +25,41 @@ MAX_FRAME_WIDTH = 640
 """Larger pictures are scaled down before they are copied: the model sees far fewer pixels."""
 
 
+Excess = Callable[[int], ProtocolError | None]
+"""Takes in so many bytes; or says that they are too many, and why."""
+
+
 class PacketTap:
     """Stands in for aiortc's jitter buffer, whose delay grows with every lost packet and never shrinks."""
 
-    def __init__(self) -> None:
+    def __init__(self, excess: Excess = lambda num_bytes: None) -> None:
         self.packets: asyncio.Queue[RtpPacket] = asyncio.Queue(_MAX_WAITING_PACKETS)
         self.num_dropped = 0
+        self.excess: ProtocolError | None = None
+        """Why packets have been dropped; for who tells the client, and forgets it."""
+        self._excess = excess
 
     def add(self, packet: Any) -> tuple[bool, None]:
-        """Take an RTP packet over; nothing is left for aiortc to decode."""
+        """Take an RTP packet over; nothing is left for aiortc to decode. What is too much counts as lost."""
+        payload: bytes = packet._data  # Set by aiortc before the packet gets here.
+        if excess := self._excess(len(payload)):
+            self.excess = excess
+            return False, None
         if self.packets.full():
             self.packets.get_nowait()
             self.num_dropped += 1
-        payload: bytes = packet._data  # Set by aiortc before the packet gets here.
         self.packets.put_nowait(RtpPacket(sequence=packet.sequence_number, timestamp=packet.timestamp, payload=payload))
         return False, None
 
 
-def tap(receiver: RTCRtpReceiver) -> PacketTap:
+def tap(receiver: RTCRtpReceiver, excess: Excess = lambda num_bytes: None) -> PacketTap:
     """Take a receiver's packets before aiortc buffers them.
 
     aiortc has no public place for this: the name of its buffer is checked, so that an update that moves it is noticed.
     """
     name = "_RTCRtpReceiver__jitter_buffer"
     assert hasattr(receiver, name), "this aiortc keeps its jitter buffer elsewhere: adapt microturn.server.webrtc"
-    packets = PacketTap()
+    packets = PacketTap(excess)
     setattr(receiver, name, packets)
     return packets
 
@@ -82,6 +94,11 @@ class OpusListener:
         sounds = await asyncio.to_thread(self._decode, ordered) if ordered else []
         placed = [self._timeline.place(timestamp, sound, now_ns) for timestamp, sound in sounds]
         return np.concatenate(placed) if placed else self._timeline.fill(now_ns)
+
+    def take_excess(self) -> ProtocolError | None:
+        """Why sound was dropped since this was last asked; None where none was."""
+        excess, self._tap.excess = self._tap.excess, None
+        return excess
 
     def counters(self) -> dict[str, int]:
         """What was lost on the way."""
@@ -121,6 +138,8 @@ class Camera:
     """The newest picture of a track. It is read from the start: what nobody looks at must not pile up."""
 
     def __init__(self, track: MediaStreamTrack) -> None:
+        self.end_reason: ProtocolError | None = None
+        """Why it is over before its time."""
         self._newest: av.VideoFrame | None = None
         self._has_changed = asyncio.Event()
         self._watching = asyncio.create_task(self._watch(track))
@@ -132,6 +151,13 @@ class Camera:
             self._has_changed.clear()
         picture, self._newest = self._newest, None
         return picture
+
+    def end(self, why: ProtocolError) -> None:
+        """It is over before its time."""
+        self.end_reason = why
+        self.close()
+        self._newest = None
+        self._has_changed.set()
 
     def close(self) -> None:
         """Look no more."""

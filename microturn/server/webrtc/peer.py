@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from aiortc import (
     RTCConfiguration,
@@ -17,27 +18,41 @@ from aiortc.mediastreams import MediaStreamTrack
 
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
+from microturn.server.admission import UNLIMITED, Allowance
+from microturn.server.limits import Limits
 from microturn.server.media import Senses
+from microturn.server.webrtc.bounds import MediaGauge, bound_video
 from microturn.server.webrtc.data_channel import DataChannel
 from microturn.server.webrtc.listening import Camera, OpusListener, tap, to_video_frame
 from microturn.server.webrtc.playing import VoiceTrack
+from microturn.turns.timing import ns_of_ms
 
 MAX_SDP_CHARS = 64_000
 _ANSWER_WITHIN_MS = 10_000
+_TOLD_AGAIN_NS = ns_of_ms(5_000)
+"""Sound that is too much is dropped packet by packet, and told of this often at most."""
+_CODECS = {"audio": "audio/opus", "video": "video/VP8"}
+"""All browsers have them (RFC 7874, RFC 7742). Of VP8 the size is read before it is decoded."""
 
 
 class Peer:
     """The media of one session over WebRTC.
 
     Args:
+        limits: What the client may send.
+        allowance: What it shares with the other connections of its key and address.
         ice_servers: URLs of STUN and TURN servers, ``turn:user:password@host:port`` for those that need a login. None
             is asked by default: nothing leaves this network.
     """
 
-    def __init__(self, clock: Clock, ice_servers: Sequence[str] = ()) -> None:
+    def __init__(
+        self, clock: Clock, limits: Limits, allowance: Allowance = UNLIMITED, ice_servers: Sequence[str] = ()
+    ) -> None:
         self._clock = clock
+        self._limits = limits
+        self._gauge = MediaGauge(limits, clock, allowance)
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[ice_server(url) for url in ice_servers]))
-        self.channel = DataChannel()
+        self.channel = DataChannel(allowance)
         self.voice = VoiceTrack(clock)
         self.listener: OpusListener | None = None
         self._camera: Camera | None = None
@@ -64,7 +79,7 @@ class Peer:
                     raise _bad_offer(f"the offer has {most} tracks of one kind")
                 self._connection.addTrack(self.voice)
                 for transceiver in self._connection.getTransceivers():
-                    _prefer_opus(transceiver)
+                    _require_codec(transceiver)
                 await self._connection.setLocalDescription(await self._connection.createAnswer())
         except ProtocolError:
             raise
@@ -84,8 +99,13 @@ class Peer:
     async def listen(self, senses: Senses) -> None:
         """Hand the user's sound on, for ever."""
         assert self.listener is not None, "an offer without sound is not answered"
+        told_ns: int | None = None
         while True:
             sound = await self.listener.next_sound()
+            now_ns = self._clock.now_ns()
+            if (excess := self.listener.take_excess()) and (told_ns is None or now_ns - told_ns > _TOLD_AGAIN_NS):
+                told_ns = now_ns
+                senses.object_to(excess)
             if len(sound):
                 with contextlib.suppress(ProtocolError):  # Far ahead of the clock: dropped, and late afterwards.
                     await senses.hear(sound)
@@ -95,16 +115,21 @@ class Peer:
         while self._camera is not None and (frame := await self._camera.next_picture()) is not None:
             if senses.frames.admits(self._clock.now_ns()):
                 senses.see(await asyncio.to_thread(to_video_frame, frame, senses.audio.media_ms))
+        if self._camera is not None and self._camera.end_reason is not None:
+            senses.object_to(self._camera.end_reason)
         await asyncio.Event().wait()  # No camera, or its end: not the end of the session.
 
     def _take_track(self, track: MediaStreamTrack) -> None:
         self._num_tracks[track.kind] += 1
         if track.kind == "video" and self._camera is None:
-            self._camera = Camera(track)
+            camera = self._camera = Camera(track)
+            bound_video(self._receiver_of(track), self._gauge, self._limits, self._clock, camera.end)
         elif track.kind == "audio" and self.listener is None:
-            receivers = [each.receiver for each in self._connection.getTransceivers()]
-            receiver = next(each for each in receivers if each.track is track)
-            self.listener = OpusListener(tap(receiver), self._clock)
+            self.listener = OpusListener(tap(self._receiver_of(track), self._gauge.excess), self._clock)
+
+    def _receiver_of(self, track: MediaStreamTrack) -> RTCRtpReceiver:
+        receivers = [each.receiver for each in self._connection.getTransceivers()]
+        return next(each for each in receivers if each.track is track)
 
     def _watch(self) -> None:
         if self._connection.connectionState in ("failed", "closed"):
@@ -119,11 +144,19 @@ def ice_server(url: str) -> RTCIceServer:
     return RTCIceServer(urls=f"{scheme}:{host}", username=user if at else None, credential=password if at else None)
 
 
-def _prefer_opus(transceiver: RTCRtpTransceiver) -> None:
-    if transceiver.kind == "audio":
-        known = RTCRtpReceiver.getCapabilities("audio")
-        assert known is not None, "aiortc knows Opus"
-        transceiver.setCodecPreferences([codec for codec in known.codecs if codec.mimeType == "audio/opus"])
+def _require_codec(transceiver: RTCRtpTransceiver) -> None:
+    """Leave the one codec of a kind that is bounded here, and what repeats its packets.
+
+    aiortc settles the codecs when it reads the offer, so that preferences given afterwards come too late.
+    """
+    assert hasattr(transceiver, "_codecs"), "this aiortc keeps its codecs elsewhere: adapt microturn.server.webrtc"
+    settled: Any = transceiver
+    codecs: list[Any] = settled._codecs
+    kept = [codec for codec in codecs if codec.mimeType.lower() == _CODECS[transceiver.kind].lower()]
+    if not kept:
+        raise _bad_offer(f"the offer has no {_CODECS[transceiver.kind]}")
+    numbers = {codec.payloadType for codec in kept}
+    settled._codecs = [codec for codec in codecs if codec in kept or codec.parameters.get("apt") in numbers]
 
 
 def _bad_offer(what: str) -> ProtocolError:

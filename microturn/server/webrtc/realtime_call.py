@@ -10,6 +10,7 @@ from openai.types.realtime import RealtimeSessionCreateRequest, SessionUpdateEve
 from pydantic import TypeAdapter, ValidationError
 
 from microturn.errors import ProtocolError
+from microturn.server.admission import Allowance
 from microturn.server.edge import at_the_edge
 from microturn.server.engine_port import EngineSession
 from microturn.server.live_server import LiveServer
@@ -59,7 +60,11 @@ def _form_fields(content_type: str, body: bytes) -> dict[str, bytes]:
 
 
 async def answer_call(
-    live: LiveServer, sdp: str, session: RealtimeSessionCreateRequest | None, stay: AbstractContextManager[object]
+    live: LiveServer,
+    sdp: str,
+    session: RealtimeSessionCreateRequest | None,
+    stay: AbstractContextManager[object],
+    allowance: Allowance,
 ) -> tuple[str, str]:
     """Answer an offer; the session goes on in a task of the server's. Returns its id and the SDP answer.
 
@@ -67,7 +72,7 @@ async def answer_call(
         ProtocolError: settings or an offer that cannot be served.
         CapacityError: no slot is left.
     """
-    peer = Peer(live.clock, live.ice_servers)
+    peer = Peer(live.clock, live.limits, allowance, live.ice_servers)
     try:
         call = RealtimeCall(live, peer, session)
         answer = await peer.answer(sdp)
