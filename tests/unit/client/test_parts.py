@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from openai.types.live import InputTranscriptDeltaEvent, OutputTranscriptDeltaEvent
 from rich.console import Console
+from typer.testing import CliRunner
 
+from microturn.cli import app
 from microturn.client.address import parse_address
 from microturn.client.echo_gate import EchoGate
 from microturn.client.live_client import WIRE_HZ, connect
@@ -22,7 +24,7 @@ from microturn.client.sound_card import SoundCard, load_sounddevice
 from microturn.client.speaker_buffer import SpeakerBuffer
 from microturn.client.talk import converse, send_microphone
 from microturn.client.transcript import Transcript
-from microturn.errors import MicroturnError, MissingDependencyError
+from microturn.errors import MediaError, MicroturnError, MissingDependencyError
 from microturn.protocol.extensions import TurnEvent, TurnPiece
 from microturn.protocol.live import ServerEvent
 from microturn.server.serve import page_url
@@ -273,6 +275,22 @@ async def test_the_microphone_is_shut_to_the_speaker_unless_there_are_headphones
         await asyncio.sleep(0)
         card._listen(sound, CHUNK_SAMPLES, None, None)
         assert (await hearing == sent).all()
+
+
+@pytest.mark.parametrize("has_headphones", [False, True])
+def test_talk_gates_the_microphone_unless_it_is_told_of_headphones(
+    monkeypatch: pytest.MonkeyPatch, has_headphones: bool
+) -> None:
+    gates: list[EchoGate | None] = []
+
+    def no_card(microphone: str | None, speaker: str | None, gate: EchoGate | None) -> SoundCard:
+        gates.append(gate)
+        raise MediaError("no sound card")
+
+    monkeypatch.setattr("microturn.client.talk.SoundCard", no_card)
+    asked = CliRunner().invoke(app, ["talk", *(["--headphones"] if has_headphones else [])])
+    assert isinstance(asked.exception, MediaError)
+    assert [gate is None for gate in gates] == [has_headphones]
 
 
 async def test_a_conversation_that_is_broken_off_still_prints_what_was_said(
