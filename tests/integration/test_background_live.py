@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import datetime
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,8 @@ from microturn.background.backends.mcp import mcp_toolsets
 from microturn.background.backends.tools_only import ToolsBackend
 from microturn.background.coordinator import Coordinator
 from microturn.background.ledger import Ledger, session_name
+from microturn.background.limits import JobLimits
+from microturn.background.permissions import Permission, PermissionPolicy
 from microturn.background.tools import builtin_tools
 from microturn.errors import JournalError, MicroturnError
 from microturn.server.serve import Listening, serve
@@ -100,6 +104,50 @@ async def test_a_spoken_question_comes_back_as_an_answer():
         assert await talk_until_told(server, socket) == "1 done: twelve"
 
 
+NOON = datetime.datetime(2026, 5, 11, 12, 0, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("where", "in_force", "time", "alarm_in_hours"),
+    [
+        ({"locale": "ne-NP", "time_zone": "Asia/Kathmandu"}, ("ne-NP", "Asia/Kathmandu"), "seventeen forty five", 1.25),
+        ({"time_zone": "Nowhere/Yet"}, ("en", None), "twelve", 7),
+        ({}, ("en", None), "twelve", 7),
+    ],
+)
+async def test_the_clients_place_counts_for_times_of_day_and_alarms(
+    where: dict[str, str], in_force: tuple[str, str | None], time: str, alarm_in_hours: float
+):
+    answer = script([act(0, "ask 1: what time is it"), act(1, "ask 2: set an alarm for 7 pm")])
+    coordinator = Coordinator(ToolsBackend(), builtin_tools(), now=lambda: NOON)
+    async with Server(answer, coordinator) as server, server.connect() as socket:
+        await socket.send(message("session.start", session={"model": "nano"}))
+        await socket.send(message("microturn.extensions.enable", jobs=True, **where))
+        enabled = await receive_until(socket, "microturn.extensions.enabled")
+        assert (enabled["locale"], enabled.get("time_zone")) == in_force
+        assert time in await talk_until_told(server, socket)
+        while (event := await receive_until(socket, "microturn.job"))["job"] != 2 or event["state"] != "done":
+            await send_turns(socket, 1)
+        assert event["text"] == "I will tell you today at 7:00 pm."
+        assert event["cards"][0]["body"]["seconds"] == alarm_in_hours * 3_600
+
+
+async def test_a_model_behind_an_address_is_told_the_users_place():
+    pytest.importorskip("pydantic_ai")
+    async with scripted_endpoint([EndpointReply(text="Noon.")]) as endpoint:
+        agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"))
+        async with Server(script([act(0, "ask 1: x")]), Coordinator(agent)) as server, server.connect() as socket:
+            await socket.send(message("session.start", session={"model": "nano"}))
+            where = {"locale": "de-AT", "time_zone": "Europe/Vienna"}
+            await socket.send(message("microturn.extensions.enable", **where))
+            await receive_until(socket, "microturn.extensions.enabled")
+            await talk_until_told(server, socket)
+            await socket.send(message("microturn.extensions.enable", locale="German, please"))
+            assert (await receive_until(socket, "error"))["error"]["param"] == "locale"
+    prompt = str(endpoint.requests[0]["messages"])
+    assert "in Europe/Vienna. The user's locale is de-AT." in prompt
+
+
 @pytest.mark.parametrize(("has_page", "more"), [(True, "The rest is on the page."), (False, "There is more.")])
 async def test_a_long_answer_refers_to_the_page_where_there_is_one(has_page: bool, more: str):
     pytest.importorskip("pydantic_ai")
@@ -157,11 +205,12 @@ class Attendant:
 async def talk_until_said(socket: ClientConnection, words: str) -> str:
     """Send silence until these words stand in the outgoing transcript; returns all of it that came meanwhile."""
     transcript = ""
-    while words not in transcript:
-        await send_turns(socket, 1)
-        while (event := await receive(socket))["type"] != "session.output_audio.delta":
-            if event["type"] == "session.output_transcript.delta":
-                transcript += event["delta"]
+    async with asyncio.timeout(6 * WITHIN_S):
+        while words not in transcript:
+            await send_turns(socket, 1)
+            while (event := await receive(socket))["type"] != "session.output_audio.delta":
+                if event["type"] == "session.output_transcript.delta":
+                    transcript += event["delta"]
     return transcript
 
 
@@ -182,7 +231,8 @@ async def test_a_server_of_the_official_sdk_is_used_by_voice(tmp_path: Path):
     async with scripted_endpoint(reply) as endpoint:
         agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"), mcp_toolsets(config))
         model = Attendant("switch the lamp in the hall on")
-        async with Server(model, Coordinator(agent)) as server, server.connect() as socket:
+        coordinator = Coordinator(agent, limits=JobLimits(progress_every_ms=600_000))
+        async with Server(model, coordinator) as server, server.connect() as socket:
             await start(socket)
             await socket.send(message("session.input_audio.append", audio=LOUD))
             await talk_until_said(socket, "May I use home lamp?")
@@ -195,6 +245,27 @@ async def test_a_server_of_the_official_sdk_is_used_by_voice(tmp_path: Path):
             ]
     offered = [tool["function"]["name"] for tool in endpoint.requests[0]["tools"]]
     assert {"home_lamp", "home_diary"} <= set(offered)
+
+
+async def test_a_small_picture_of_a_tool_is_shown_with_the_answer(tmp_path: Path):
+    pytest.importorskip("pydantic_ai")
+    pytest.importorskip("mcp")
+    config = tmp_path / "mcp.json"
+    config.write_text(json.dumps({"mcpServers": {"home": {"command": sys.executable, "args": [str(MCP_SERVER)]}}}))
+    replies = [EndpointReply(tool="home_snapshot"), EndpointReply(text="Nobody is there.")]
+    async with scripted_endpoint(replies) as endpoint:
+        agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"), mcp_toolsets(config))
+        coordinator = Coordinator(agent, permissions=PermissionPolicy(rules={"home_*": Permission.ALLOW}))
+        async with Server(script([act(0, "ask 1: x")]), coordinator) as server, server.connect() as socket:
+            await socket.send(message("session.start", session={"model": "nano"}))
+            await socket.send(message("microturn.extensions.enable", turns=False, jobs=True))
+            await send_turns(socket, 1)
+            while (event := await receive_until(socket, "microturn.job"))["state"] != "done":
+                assert event["text"] == ""
+            text, _, picture = event["text"].partition("\n\n")
+            assert text == "Nobody is there."
+            assert re.fullmatch(r"!\[home snapshot\]\(data:image/png;base64,[A-Za-z0-9+/]+=*\)", picture)
+            assert await talk_until_told(server, socket) == "1 done: Nobody is there."
 
 
 async def test_a_job_goes_on_while_the_client_is_away():
