@@ -1,0 +1,82 @@
+"""All of it at once: a spoken request into a browser's microphone, the server, the weights that ship, and an
+independent recogniser that listens to the browser's speaker; over each transport that the server has."""
+
+import importlib.util
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from page_harness import BROWSER_ARGUMENTS, CHROMIUM, HAS_WEBRTC, page_server
+from page_sound import KEEP_WHAT_IS_PLAYED, MICROPHONE_HZ, decoded, played, write_microphone
+
+from microturn.engine.engine import Engine
+from microturn.engine.journal import NullJournal
+from microturn.engine.loading import load_checkpoint
+from microturn.engine.runner import ModelRunner, RunnerSettings
+from microturn.evals.recogniser import Recogniser
+from microturn.evals.wer import normal_words
+from microturn.turns.timing import IN_HZ
+
+playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("faster_whisper") is None, reason="no recogniser: pip install 'microturn[eval]'"
+    ),
+]
+REQUEST = Path(__file__).parents[2] / "web" / "public" / "clips" / "count-to-ten.mp3"
+LEAD_S, REST_S = 3, 16
+"""Silence until the connection stands, and while the model counts."""
+WITHIN_MS = 90_000
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def url() -> AsyncIterator[str]:
+    runner = ModelRunner(load_checkpoint(), RunnerSettings(num_slots=2))
+    async with Engine(runner, NullJournal()) as engine, page_server(engine) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[object]:
+    microphone = tmp_path_factory.mktemp("sound") / "microphone.wav"
+    lead, rest = (np.zeros(seconds * MICROPHONE_HZ, np.float32) for seconds in (LEAD_S, REST_S))
+    write_microphone(microphone, np.concatenate([lead, decoded(REQUEST, MICROPHONE_HZ), rest]))
+    async with playwright.async_playwright() as tools:
+        launched = await tools.chromium.launch(
+            executable_path=str(CHROMIUM),
+            timeout=WITHIN_MS,
+            args=[*BROWSER_ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"],
+        )
+        yield launched
+        await launched.close()
+
+
+@pytest.mark.parametrize(
+    "transport",
+    ["websocket", pytest.param("webrtc", marks=pytest.mark.skipif(not HAS_WEBRTC, reason="no WebRTC in this build"))],
+)
+async def test_asked_aloud_nano_counts_aloud(browser, url: str, transport: str) -> None:
+    expect = playwright.expect
+    context = await browser.new_context(permissions=["microphone"])
+    page = await context.new_page()
+    settings = json.dumps(json.dumps({"transport": transport}))
+    await page.add_init_script(f"localStorage.setItem('microturn.settings', {settings}); {KEEP_WHAT_IS_PLAYED}")
+    await page.goto(url)
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator(".caption.you").first).to_contain_text("count", timeout=WITHIN_MS)
+    await expect(page.locator(".caption.model", has_text=" ".join(NUMBERS)).first).to_be_visible(timeout=WITHIN_MS)
+    answer = await played(page)
+    await context.close()
+
+    text = " ".join(word.text for word in Recogniser.load().transcribe(answer, IN_HZ))
+    heard = [word for word in normal_words(text) if word in NUMBERS]
+    assert len(set(heard[: len(NUMBERS)])) >= 4, text
+    assert heard == sorted(heard, key=NUMBERS.index), "in their order"
