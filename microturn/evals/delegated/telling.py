@@ -54,7 +54,7 @@ def tellings_of(exchange: LiveExchange, wanted: Wanted) -> list[Telling]:
     utterances = exchange.case.episode.utterances
     phrases = [normal_words(text) for text in _sentences(exchange.case.episode)]
     tellings: list[Telling] = []
-    for arrival, place in _places(exchange, words):
+    for arrival, place in _places(exchange, wanted, words):
         start_ms = None if place is None else words[place].start_ms + TURN_MS
         tellings.append(
             Telling(
@@ -70,20 +70,26 @@ def tellings_of(exchange: LiveExchange, wanted: Wanted) -> list[Telling]:
     return tellings
 
 
-def _places(exchange: LiveExchange, words: Sequence[TimedWord]) -> list[tuple[Arrival, int | None]]:
+def _places(exchange: LiveExchange, wanted: Wanted, words: Sequence[TimedWord]) -> list[tuple[Arrival, int | None]]:
     """Every report that asks to be told, with the place of its first word among those spoken.
 
-    The same words do not tell two reports; where one is part of another, the longer one has them.
+    The same words do not tell two reports. Where one is part of another, the longer one has them; where both say the
+    same, one that was still wanted when they were spoken.
     """
     arrivals = [each for each in exchange.arrivals if each.report.kind is not ReportKind.NOTE]
     expected = [normal_words(each.report.text) for each in arrivals]
     taken: set[int] = set()
-    places: dict[int, int | None] = {}
-    for number in sorted(range(len(arrivals)), key=lambda number: -len(expected[number])):
-        place = _place_of(expected[number], words, taken, from_ms=arrivals[number].time_ms)
-        taken |= set() if place is None else {*range(place, place + len(expected[number]))}
-        places[number] = place
-    return [(arrival, places[number]) for number, arrival in enumerate(arrivals)]
+    places: dict[int, int] = {}
+    longest_first = sorted(range(len(arrivals)), key=lambda number: -len(expected[number]))
+    for is_stale_too in (False, True):
+        for number in longest_first:
+            place = _place_of(expected[number], words, taken, from_ms=arrivals[number].time_ms)
+            if number in places or place is None:
+                continue
+            if is_stale_too or _is_wanted(wanted, arrivals[number], words[place].start_ms + TURN_MS):
+                taken |= {*range(place, place + len(expected[number]))}
+                places[number] = place
+    return [(arrival, places.get(number)) for number, arrival in enumerate(arrivals)]
 
 
 def _place_of(expected: Sequence[str], words: Sequence[TimedWord], taken: set[int], *, from_ms: float) -> int | None:

@@ -25,6 +25,10 @@ from microturn.turns.timing import IN_SAMPLES_PER_TURN, MEL_FRAMES_PER_TURN
 NUM_TURNS = 30
 QUESTION = "is it raining in oslo"
 QUICK = JobLimits(first_backoff_ms=1)
+WITHIN_S = 600
+"""No row takes this long unless something is broken."""
+SILENCE_MS = {"stalling": 300}
+"""What an endpoint may take between two words, where the row is not about waiting for them."""
 FAST_PACE_MS = 10
 """Twenty times as fast as real time: whoever is slow is only later."""
 
@@ -117,6 +121,14 @@ def test_the_same_words_do_not_tell_two_results():
     assert (verdict.figures["results_due"], verdict.figures["results_spoken"]) == (2, 1)
 
 
+def test_of_two_reports_with_the_same_words_the_one_that_is_still_wanted_is_told():
+    """The first was taken to be told late, and the second not at all."""
+    reference = written((6, f"ask 1: {QUESTION}"), (9, "amend 1: in rome"))
+    asked = (QUESTION, f"{QUESTION}; correction: in rome")
+    verdict = judged({20: "no"}, (1_700, "No."), (2_500, "No."), pieces=reference, asked=asked)
+    assert verdict.is_right, verdict.problems
+
+
 @pytest.mark.parametrize("act", ["cancel 1", "amend 1: in rome"])
 def test_what_was_taken_back_before_it_was_told_is_not_wanted(act: str):
     reference = written((6, f"ask 1: {QUESTION}"), (9, act))
@@ -136,12 +148,12 @@ def test_what_was_taken_back_before_it_was_told_is_not_wanted(act: str):
 
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
-    return DelegationSuite().draw(Playbook(play_mute), 6)
+    return DelegationSuite().draw(Playbook(play_mute), 5)
 
 
 async def row(cases: list[Case], fault: str, front: Front) -> list[LiveExchange]:
     exchanges: list[LiveExchange] = []
-    async for _, backend in faulty_backends(cases, faults=(fault,), silence_ms=300):
+    async for _, backend in faulty_backends(cases, faults=(fault,), silence_ms=SILENCE_MS.get(fault, 30_000)):
         exchanges += await run_row(cases, front, backend, limits=QUICK, pace_ms=FAST_PACE_MS, at_once=len(cases))
     return exchanges
 
@@ -155,16 +167,17 @@ async def test_behind_a_perfect_model_every_request_is_right_and_every_result_or
     fault: str, cases: list[Case]
 ):
     pytest.importorskip("pydantic_ai")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WITHIN_S):
         exchanges = await row(cases, fault, perfect)
     verdicts = [judge(each) for each in exchanges]
     found = {name: figure.value for name, figure in summarise(verdicts).items()}
     assert [problem for verdict in verdicts for problem in verdict.problems] == []
     assert (found["request_accuracy"], found["result_spoken"], found["over_user"], found["over_itself"]) == (1, 1, 0, 0)
     assert found["failed"] == (1 if fault in ("stalling", "erroring", "malformed", "cut-off") else 0)
-    for control in controls(exchanges).values():
+    for name, control in controls(exchanges).items():
         assert (control["request_accuracy"] or 0) < 0.2
-        assert (control["result_spoken"] or 0) < 0.2
+        # Failures have the same few sentences everywhere, so that the reply to another case may well tell one.
+        assert name == "shuffled" or (control["result_spoken"] or 0) < 0.2
 
 
 async def test_a_deaf_model_asks_nothing_and_every_question_counts_as_unanswered(cases: list[Case]):
