@@ -79,4 +79,5 @@ async def test_asked_aloud_nano_counts_aloud(browser, url: str, transport: str) 
     text = " ".join(word.text for word in Recogniser.load().transcribe(answer, IN_HZ))
     heard = [word for word in normal_words(text) if word in NUMBERS]
     assert len(set(heard[: len(NUMBERS)])) >= 4, text
-    assert heard == sorted(heard, key=NUMBERS.index), "in their order"
+    first = list(dict.fromkeys(heard))  # the fake microphone asks again after a while
+    assert first == sorted(first, key=NUMBERS.index), text
