@@ -34,7 +34,7 @@ PERFECT = "perfect"
 FAULTY, LOCAL = "faults", "local"
 """As a background: a scripted endpoint with every fault in turn; the small language model that is installed."""
 AT_ONCE = 2
-"""Sessions at once where a model runs on this machine. Scripted ones cost nothing and run all at once."""
+"""Sessions at once where the background is no script; one at a time with a live model in front."""
 PLAIN_ANSWER = "here it is"
 """Where no episode has a result."""
 SILENCE_MS = 30_000
@@ -97,7 +97,7 @@ def delegation_command(
 
 async def _run(background: BackgroundConfig, model: str | None, cases: Sequence[Case], note: OnDone) -> Report:
     is_scripted = model == PERFECT and background.mode == FAULTY
-    at_once = len(cases) if is_scripted else AT_ONCE
+    at_once = len(cases) if is_scripted else AT_ONCE if model == PERFECT else 1
     suites: dict[str, SuiteReport] = {}
     names: list[str] = []
     async with AsyncExitStack() as stack:

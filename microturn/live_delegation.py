@@ -1,6 +1,7 @@
 """One session of delegation with everything real behind it: engine, coordinator, backend, each at its own pace."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -14,11 +15,12 @@ from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.tools import builtin_tools
 from microturn.background.workbench import Workbench
 from microturn.data.episode import Episode
+from microturn.errors import CapacityError
 from microturn.evals.delegated import Arrival, LiveExchange
 from microturn.evals.exchange import Case
 from microturn.evals.spoken import speaks
 from microturn.fronted import live_outputs
-from microturn.server.background_engine import BackgroundEngine
+from microturn.server.background_engine import BackgroundEngine, BackgroundEngineSession
 from microturn.server.engine_port import Engine, EngineSession
 from microturn.turns.background import parse_report
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
@@ -31,6 +33,8 @@ QUIET_TURNS = 25
 """An exchange is over when nothing is under way and nothing was said for so long."""
 MAX_TURNS = 2_500
 """Longer than any job may take: what is not over then hangs."""
+MAX_TRIES, TRY_AGAIN_AFTER_MS = 30, 1_000
+"""For a session with an engine that has no room."""
 
 Front = Callable[[Episode], Engine]
 """The engine that answers an episode; a live one is the same for all."""
@@ -79,7 +83,7 @@ async def play_live(
         pace_ms, before: See ``live_outputs``.
     """
     noting = NotingEngine(engine, pace_ms=pace_ms)
-    session = await BackgroundEngine(noting, coordinator).open()
+    session = await _opened(BackgroundEngine(noting, coordinator))
     inputs = case.episode.inputs
     turns = live_outputs(session, inputs, pace_ms=pace_ms, before=before)
     answers: list[MicroTurnOutput] = []
@@ -103,6 +107,15 @@ async def play_live(
         asked=tuple(asked),
         num_late_turns=num_late,
     )
+
+
+async def _opened(engine: BackgroundEngine) -> BackgroundEngineSession:
+    """A session, once there is room: an engine's very first micro-turns are slow, and it takes nobody in meanwhile."""
+    for _ in range(MAX_TRIES):
+        with contextlib.suppress(CapacityError):
+            return await engine.open()
+        await asyncio.sleep(TRY_AGAIN_AFTER_MS / 1000)
+    return await engine.open()
 
 
 @dataclass
