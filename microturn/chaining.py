@@ -12,6 +12,7 @@ from microturn.background.setup import BackgroundConfig, build_backend
 from microturn.evals.chained.run import ReferenceBackend, attempt_json, run_chained
 from microturn.evals.chained.scoring import Attempt
 from microturn.evals.chained.tasks import Task
+from microturn.evals.command import published
 from microturn.evals.exchange import Verdict
 from microturn.evals.report import Report
 
@@ -57,10 +58,7 @@ def chained_command(
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             (out / "chained-tools.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    report.print(console or Console())
-    if json_path is not None:
-        report.write(json_path)
-    return report
+    return published(report, json_path, console)
 
 
 async def _run(

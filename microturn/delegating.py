@@ -17,6 +17,7 @@ from microturn.background.backend import Backend
 from microturn.background.setup import BackgroundConfig, build_backend
 from microturn.data.scenarios.delegate import FAILURES
 from microturn.errors import MissingDependencyError
+from microturn.evals.command import published
 from microturn.evals.delegated import LiveExchange, controls, judge, summarise
 from microturn.evals.exchange import Case, Verdict
 from microturn.evals.playbook import Playbook, heldout_play
@@ -89,10 +90,7 @@ def delegation_command(
     report = Report(
         model=report.model, suites=report.suites, settings={"limit": limit, "seed": seed, **report.settings}
     )
-    report.print(console or Console())
-    if json_path is not None:
-        report.write(json_path)
-    return report
+    return published(report, json_path, console)
 
 
 async def _run(background: BackgroundConfig, model: str | None, cases: Sequence[Case], note: OnDone) -> Report:

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.random import Generator
 
 from microturn.data.draw import pick
-from microturn.data.phrases import is_heldout, one_of
+from microturn.data.phrases import CHOICE, is_heldout, one_of
 
 _BANK = tomllib.loads(resources.files("microturn.data").joinpath("everyday.toml").read_text(encoding="utf-8"))
 WORDS = {name: tuple(" ".join(word.split()) for word in text.split(",")) for name, text in _BANK["words"].items()}
 """What stands in a pattern's ``<places>``."""
 PATTERNS = tuple(pattern.strip() for pattern in _BANK["patterns"]["phrases"].strip().splitlines())
 _PLACE = re.compile(r"<(\w+)>")
-_CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _EVENNESS = 0.3
 """A pattern is drawn as often as this power of how many phrases it stands for: at 0 "well done" would be said as
 often as all that can be carried together, at 1 hardly ever."""
@@ -38,8 +37,8 @@ def phrase(rng: Generator) -> str:
 
 def num_phrases(pattern: str) -> int:
     """For how many phrases a pattern stands, counting twice what it makes in two ways."""
-    choices = [sum(map(num_phrases, choice.split("|"))) for choice in _CHOICE.findall(pattern)]
-    return math.prod(choices) * math.prod(len(WORDS[name]) for name in _PLACE.findall(_CHOICE.sub("", pattern)))
+    choices = [sum(map(num_phrases, choice.split("|"))) for choice in CHOICE.findall(pattern)]
+    return math.prod(choices) * math.prod(len(WORDS[name]) for name in _PLACE.findall(CHOICE.sub("", pattern)))
 
 
 _CHANCES = np.array([num_phrases(pattern) ** _EVENNESS for pattern in PATTERNS])

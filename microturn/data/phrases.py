@@ -42,7 +42,8 @@ COURTESY_CHANCE, HESITATION_CHANCE, CLOSING_CHANCE = 0.6, 0.4, 0.25
 _HELDOUT: set[str] = set()
 """The shapes of every bank's held-out phrasings."""
 _PLACE = re.compile(r"\{\w+\}")
-_INNERMOST = re.compile(r"\[([^\[\]]*)\]")
+CHOICE = re.compile(r"\[([^\[\]]*)\]")
+"""An innermost choice of a pattern; its group holds what may be chosen, ``|`` between."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ def is_heldout(phrase: str) -> bool:
 
 def one_of(pattern: str, rng: Generator) -> str:
     """One phrasing that a pattern stands for."""
-    while found := _INNERMOST.search(pattern):
+    while found := CHOICE.search(pattern):
         pattern = pattern[: found.start()] + pick(found[1].split("|"), rng) + pattern[found.end() :]
     return " ".join(pattern.split())
 
