@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -22,12 +22,11 @@ from microturn.evals.spoken import speaks
 from microturn.fronted import live_outputs
 from microturn.server.background_engine import BackgroundEngine, BackgroundEngineSession
 from microturn.server.engine_port import Engine, EngineSession
+from microturn.server.passing import PassingSession
 from microturn.turns.background import parse_report
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
 from microturn.turns.pcm import PcmChunk
 from microturn.turns.timing import IN_SAMPLES_PER_TURN, TURN_MS, turn_start_ms
-from microturn.turns.trace import TurnTrace
-from microturn.turns.video import VideoFrame
 
 QUIET_TURNS = 25
 """An exchange is over when nothing is under way and nothing was said for so long."""
@@ -172,47 +171,24 @@ class NotingEngine:
         return _NotingSession(session, self.arrivals, self._pace_ms)
 
 
-class _NotingSession:
+class _NotingSession(PassingSession):
     """A session that passes everything on, and writes reports down."""
 
     def __init__(self, session: EngineSession, arrivals: list[Arrival], pace_ms: float) -> None:
-        self._session = session
+        super().__init__(session)
         self._arrivals = arrivals
         self._pace_ms = pace_ms
         self._num_turns = session.next_sample // IN_SAMPLES_PER_TURN
         self._turn_began_s = time.perf_counter()
 
-    @property
-    def resume_token(self) -> str:
-        return self._session.resume_token
-
-    @property
-    def next_sample(self) -> int:
-        return self._session.next_sample
-
     def push_audio(self, chunk: PcmChunk) -> None:
         self._num_turns, self._turn_began_s = chunk.end_sample // IN_SAMPLES_PER_TURN, time.perf_counter()
-        self._session.push_audio(chunk)
+        super().push_audio(chunk)
 
     def push_text(self, event: TextEvent) -> None:
-        self._session.push_text(event)
+        super().push_text(event)
         if event.role is Role.TOOL:
             self._arrivals.append(Arrival(report=parse_report(event.text), time_ms=self._now_ms()))
-
-    def push_frame(self, frame: VideoFrame) -> None:
-        self._session.push_frame(frame)
-
-    def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
-        return self._session.outputs()
-
-    async def past(self) -> Sequence[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
-        return await self._session.past()
-
-    async def park(self) -> None:
-        await self._session.park()
-
-    async def close(self) -> None:
-        await self._session.close()
 
     def _now_ms(self) -> float:
         """Media time: within the turn whose sound has not been handed over yet, however long that takes."""

@@ -6,7 +6,7 @@ gets into a metric or a span.
 
 import os
 import time
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -16,12 +16,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from microturn.errors import CapacityError
 from microturn.server.engine_port import Engine, EngineSession
+from microturn.server.passing import PassingSession
 from microturn.server.readings import Readings
-from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
-from microturn.turns.pcm import PcmChunk
+from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import TURN_MS
 from microturn.turns.trace import TurnTrace
-from microturn.turns.video import VideoFrame
 
 _BUCKETS_S = tuple(ms / 1000 for ms in (5, 10, 20, 30, 50, 80, 100, 150, TURN_MS, 300, 500, 1_000))
 
@@ -124,49 +123,29 @@ class ObservedEngine:
         return _ObservedSession(session, self._metrics, self._tracer)
 
 
-class _ObservedSession:
+class _ObservedSession(PassingSession):
     """Hands everything on, and looks at the outputs."""
 
     def __init__(self, session: EngineSession, metrics: Metrics, tracer: Tracer) -> None:
-        self._session = session
+        super().__init__(session)
         self._metrics = metrics
         self._tracer = tracer
         self._span: Span | None = tracer.start_span("microturn.session")
         metrics.started.inc()
         metrics.sessions.inc()
 
-    @property
-    def resume_token(self) -> str:
-        return self._session.resume_token
-
-    @property
-    def next_sample(self) -> int:
-        return self._session.next_sample
-
-    def push_audio(self, chunk: PcmChunk) -> None:
-        self._session.push_audio(chunk)
-
-    def push_text(self, event: TextEvent) -> None:
-        self._session.push_text(event)
-
-    def push_frame(self, frame: VideoFrame) -> None:
-        self._session.push_frame(frame)
-
     async def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
-        async for output, turn in self._session.outputs():
+        async for output, turn in super().outputs():
             self._metrics.observe(output, turn)
             yield output, replace(turn, traceparent=self._trace(turn))
 
-    async def past(self) -> Sequence[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
-        return await self._session.past()
-
     async def park(self) -> None:
         self._leave()
-        await self._session.park()
+        await super().park()
 
     async def close(self) -> None:
         self._leave()
-        await self._session.close()
+        await super().close()
 
     def _leave(self) -> None:
         if self._span is not None:
