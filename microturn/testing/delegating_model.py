@@ -25,8 +25,9 @@ _TAKES_BACK = re.compile(r"\s*(?:amend|cancel) (\d+)")
 class DelegatingModel:
     """Answers micro-turns: an episode's acts and own sentences in their turns, and what it is told in the pauses.
 
-    Sentences and results queue up: neither begins before the other is over. What answers a question that the user
-    corrects or takes back is dropped.
+    Sentences and results queue up: neither begins before the sound of the other is over, for a word that follows on
+    is heard a text's lead later, and the user may speak by then. What answers a question that the user corrects or
+    takes back is dropped.
     """
 
     episode: Episode
@@ -41,6 +42,8 @@ class DelegatingModel:
     """A job whose correction or end is being written."""
     _is_ringing: bool = False
     """The sound of its last word is still to come: text leads."""
+    _has_sounded: bool = False
+    """The micro-turn before this one carried sound."""
 
     def __post_init__(self) -> None:
         self._sentences = own_sentences(self.episode)
@@ -54,16 +57,16 @@ class DelegatingModel:
         played = outputs[turn.index] if turn.index < len(outputs) else MicroTurnOutput(index=turn.index)
         self._take_back(played)
         self._due += self._sentences.get(turn.index, ())
-        if not self._words and not self._is_user_speaking(turn.index):
+        if not self._words and not self._has_sounded and not self._is_user_speaking(turn.index):
             self._words = self._next_words()
         say, self._words = self._words[:_WORDS_PER_TURN], self._words[_WORDS_PER_TURN:]
-        is_sounding, self._is_ringing = bool(say) or self._is_ringing, bool(say)
+        self._has_sounded, self._is_ringing = bool(say) or self._is_ringing, bool(say)
         return MicroTurnOutput(
             index=turn.index,
             hear=played.hear,
             pieces=played.pieces,
             say="".join(f" {word}" for word in say),
-            mel=_SPEECH if is_sounding else None,
+            mel=_SPEECH if self._has_sounded else None,
         )
 
     @property

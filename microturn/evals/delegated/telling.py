@@ -25,7 +25,7 @@ class Telling:
     is_wanted: bool
     """The question was not corrected or taken back before it was told."""
     is_over_user: bool
-    """It began while the user spoke."""
+    """It began while the user was speaking already."""
     is_over_itself: bool
     """It began before another sentence of the model's was over."""
     is_amid_speech: bool
@@ -61,7 +61,7 @@ def tellings_of(exchange: LiveExchange, wanted: Wanted) -> list[Telling]:
                 arrival=arrival,
                 start_ms=start_ms,
                 is_wanted=_is_wanted(wanted, arrival, start_ms),
-                is_over_user=start_ms is not None and any(start <= start_ms < end for start, end in utterances),
+                is_over_user=start_ms is not None and any(start < start_ms < end for start, end in utterances),
                 is_over_itself=place is not None and _is_within(place, words, exchange, phrases),
                 is_amid_speech=_is_amid_speech(exchange, arrival.time_ms, start_ms),
             )
