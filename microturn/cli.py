@@ -390,8 +390,8 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Option(
-            help="A checkpoint folder, silent, always-talking, relay, or a server: ws://…. With 'delegation' and "
-            "--background: a folder, or 'perfect'."
+            help="A checkpoint folder, silent, always-talking, relay, or a server: ws://…. With a "
+            "background behind: a folder, or 'perfect'."
         ),
     ] = None,
     limit: Annotated[int, typer.Option(help="About how many examples a suite draws.")] = 20,
@@ -406,8 +406,8 @@ def evaluate(
     background: Annotated[
         str | None,
         typer.Option(
-            help="For 'chained-tools': reference, embedded, tools, or an endpoint's address. For 'delegation', whose "
-            "results are the examples' own otherwise: faults, local, or the same."
+            help="For 'chained-tools': reference, local, embedded, tools, or an endpoint's address. For 'delegation', "
+            "whose results are the examples' own otherwise: faults, or the same."
         ),
     ] = None,
     background_model: Annotated[str, typer.Option(help="Model of the endpoint.")] = "",
@@ -433,8 +433,8 @@ def evaluate(
                 "what has a background behind it is heard as it is said", param_hint="--input-gain-db"
             )
         from microturn.background.setup import BackgroundConfig
-        from microturn.chaining import chained_command
-        from microturn.delegating import delegation_command
+        from microturn.live_evals.chained_tools.command import chained_command
+        from microturn.live_evals.delegation.command import delegation_command
 
         config = BackgroundConfig(
             mode=background or "embedded",
@@ -448,7 +448,7 @@ def evaluate(
         chained_command(
             config,
             is_fronted=front,
-            model=Path(model) if model else None,
+            model=model,
             limit=limit,
             seed=seed,
             data=data,

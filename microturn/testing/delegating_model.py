@@ -1,7 +1,8 @@
 """A scripted interaction model that delegates: it plays a scenario's own acts, and tells results when nobody speaks.
 
 It stands for a model that hears perfectly. With it the other side of delegation is measured on its own: whether every
-act becomes the right job, whether every result comes back once, and how soon it could be said (``evals/delegated.py``).
+act becomes the right job, whether every result comes back once, and how soon it could be said
+(``live_evals/delegation``).
 """
 
 import re

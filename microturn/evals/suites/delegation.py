@@ -6,7 +6,7 @@ write makes the example wrong. ``result_spoken``: of the results that come in, t
 order, afterwards. ``over_user``: of those, the share that begins while the user speaks, short pauses between two words
 included. ``told_ms``: the median time from a result's arrival to its first word, in playback time.
 
-Here the results are the episode's own, at moments of its own. ``evals/delegated.py`` judges the same with a real
+Here the results are the episode's own, at moments of its own. ``live_evals/delegation`` judges the same with a real
 coordinator and a real backend behind the reply.
 """
 

@@ -13,10 +13,10 @@ from microturn.data.corpus import MuteVoice
 from microturn.data.episode import Episode
 from microturn.data.scenarios import SCENARIOS
 from microturn.data.stage import Cast, Stage
-from microturn.evals.delegated import LiveExchange, judge, summarise
 from microturn.evals.exchange import Case, Verdict
 from microturn.evals.suites.delegation import acts_of
-from microturn.live_delegation import play_live
+from microturn.live_evals.delegation import LiveExchange, judge, summarise
+from microturn.live_evals.delegation.session import play_live
 from microturn.testing.delegating_model import DelegatingModel
 from microturn.testing.scripted_engine import ScriptedEngine
 from microturn.turns.background import ActKind

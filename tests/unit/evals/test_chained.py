@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +15,17 @@ from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.setup import BackgroundConfig
 from microturn.background.tools.tool import ToolError
 from microturn.background.workbench import Workbench
-from microturn.chaining import chained_command
 from microturn.cli import app
 from microturn.data.corpus import MuteVoice
 from microturn.data.episode import Episode
 from microturn.data.stage import Cast
-from microturn.evals.chained.run import ReferenceBackend, run_chained
-from microturn.evals.chained.scoring import Attempt, judge, matching_arguments
-from microturn.evals.chained.tasks import Task, draw_tasks, solved
-from microturn.evals.chained.world import SPECS, Call, World
-from microturn.fronted import FrontEntry, episode_of
+from microturn.live_evals.chained_tools.command import chained_command
+from microturn.live_evals.chained_tools.front import FrontEntry, episode_of
+from microturn.live_evals.chained_tools.run import ReferenceBackend, run_chained
+from microturn.live_evals.chained_tools.scoring import Attempt, judge, matching_arguments
+from microturn.live_evals.chained_tools.tasks import Task, draw_tasks, solved
+from microturn.live_evals.chained_tools.world import SPECS, Call, World
+from microturn.live_evals.delegation.command import delegation_command
 from microturn.testing.delegating_model import DelegatingModel
 from microturn.testing.endpoint import EndpointReply, scripted_endpoint
 from microturn.testing.scripted_engine import ScriptedEngine
@@ -180,6 +182,13 @@ def test_the_command_writes_figures_and_examples(tmp_path: Path):
     kept = [json.loads(line) for line in (tmp_path / "chained-tools.jsonl").read_text().splitlines()]
     assert [each["is_right"] for each in kept] == [True, True]
     assert kept[0]["calls"][0]["tool"] == "search_flights"
+
+
+@pytest.mark.parametrize("command", [chained_command, delegation_command])
+def test_a_model_that_cannot_stand_in_front_is_refused(command: Callable[..., object]):
+    is_fronted = {"is_fronted": True} if command is chained_command else {}
+    with pytest.raises(ValueError, match="give a checkpoint folder, or perfect"):
+        command(BackgroundConfig(mode="tools"), model="nobody", limit=1, **is_fronted)
 
 
 def test_it_is_run_by_itself():

@@ -1,6 +1,7 @@
 """Delegation judged with a background behind it: what counts as asked, told, over the user, over itself and stale."""
 
 import asyncio
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ from mute import play_mute
 from microturn.background.limits import JobLimits
 from microturn.data.episode import Episode
 from microturn.data.voices import SpokenWord
-from microturn.delegating import SUITE, faulty_backends
-from microturn.evals.delegated import Arrival, LiveExchange, controls, judge, summarise
 from microturn.evals.exchange import Case, Verdict
 from microturn.evals.playbook import Playbook
 from microturn.evals.suites.delegation import DelegationSuite
-from microturn.live_delegation import Front, run_row
+from microturn.live_evals.delegation import Arrival, LiveExchange, controls, judge, summarise
+from microturn.live_evals.delegation.command import SUITE, faulty_backends
+from microturn.live_evals.delegation.session import run_row
+from microturn.server.engine_port import Engine
 from microturn.testing.delegating_model import DelegatingModel
 from microturn.testing.faults import FAULTS
 from microturn.testing.scripted_engine import ScriptedEngine
@@ -151,7 +153,7 @@ def cases() -> list[Case]:
     return DelegationSuite().draw(Playbook(play_mute), 5)
 
 
-async def row(cases: list[Case], fault: str, front: Front) -> list[LiveExchange]:
+async def row(cases: list[Case], fault: str, front: Callable[[Episode], Engine]) -> list[LiveExchange]:
     exchanges: list[LiveExchange] = []
     async for _, backend in faulty_backends(cases, faults=(fault,), silence_ms=SILENCE_MS.get(fault, 30_000)):
         exchanges += await run_row(cases, front, backend, limits=QUICK, pace_ms=FAST_PACE_MS, at_once=len(cases))

@@ -13,14 +13,14 @@ from dataclasses import replace
 import numpy as np
 
 from microturn.evals import metric
-from microturn.evals.delegated.exchange import LiveExchange, Wanted
-from microturn.evals.delegated.telling import Telling, tellings_of
 from microturn.evals.exchange import Verdict, fitted
 from microturn.evals.metric import Metrics
 from microturn.evals.subject import AlwaysTalking, Session, Silent
 from microturn.evals.suites.delegation import acts_of
 from microturn.evals.suites.suite import ControlValues, added, headline_values, pooled
 from microturn.evals.wer import normal_words
+from microturn.live_evals.delegation.exchange import LiveExchange, Wanted
+from microturn.live_evals.delegation.telling import Telling, tellings_of
 from microturn.turns.background import ActKind, ReportKind
 from microturn.turns.micro_turn import MicroTurnInput
 from microturn.turns.timing import IN_SAMPLES_PER_TURN, turn_of_ms, turn_start_ms

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from microturn.evals import metric
-from microturn.evals.chained.tasks import Task
-from microturn.evals.chained.world import Call, World, plain
 from microturn.evals.exchange import Verdict
 from microturn.evals.metric import Metrics
 from microturn.evals.suites.suite import added, by_kind, pooled
 from microturn.evals.wer import normal_words
+from microturn.live_evals.chained_tools.tasks import Task
+from microturn.live_evals.chained_tools.world import Call, World, plain
 
 HEADLINE = ("tool_f1", "argument_accuracy", "pass_at_1", "told")
 

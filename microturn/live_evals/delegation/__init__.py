@@ -4,7 +4,7 @@ What the episode's user says is fixed, and so is what should be asked; what is a
 suite ``delegation`` has the same figures for results that are part of the episode.
 """
 
-from microturn.evals.delegated.exchange import Arrival, LiveExchange, Wanted
-from microturn.evals.delegated.scoring import controls, judge, summarise
+from microturn.live_evals.delegation.exchange import Arrival, LiveExchange, Wanted
+from microturn.live_evals.delegation.scoring import controls, judge, summarise
 
 __all__ = ["Arrival", "LiveExchange", "Wanted", "controls", "judge", "summarise"]

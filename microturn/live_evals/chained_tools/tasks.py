@@ -10,7 +10,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from microturn.evals.chained.world import ACCOUNTS, CITIES, DAYS, DOORS, PAYEES, PEOPLE, ROOMS, TITLES, Call, World
+from microturn.live_evals.chained_tools.world import (
+    ACCOUNTS,
+    CITIES,
+    DAYS,
+    DOORS,
+    PAYEES,
+    PEOPLE,
+    ROOMS,
+    TITLES,
+    Call,
+    World,
+)
 
 Use = Callable[[str, Mapping[str, Any]], Awaitable[str]]
 """Uses a tool; gives its JSON."""

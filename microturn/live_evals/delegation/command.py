@@ -8,32 +8,32 @@ import asyncio
 import functools
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from pathlib import Path
 
 from rich.console import Console
 
 from microturn.background.backend import Backend
-from microturn.background.setup import BackgroundConfig, build_backend
+from microturn.background.setup import BackgroundConfig
 from microturn.data.scenarios.delegate import FAILURES
 from microturn.errors import MissingDependencyError
 from microturn.evals.command import published
-from microturn.evals.delegated import LiveExchange, controls, judge, summarise
 from microturn.evals.exchange import Case, Verdict
 from microturn.evals.playbook import Playbook, heldout_play
 from microturn.evals.report import Report, SuiteReport
 from microturn.evals.suites.delegation import DelegationSuite
-from microturn.live_delegation import Front, run_row
-from microturn.testing.delegating_model import DelegatingModel, written_results
+from microturn.live_evals.backends import background_of
+from microturn.live_evals.delegation import LiveExchange, controls, judge, summarise
+from microturn.live_evals.delegation.session import run_row
+from microturn.live_evals.examples import kept_examples
+from microturn.live_evals.front import check_front, opened_front
+from microturn.testing.delegating_model import written_results
 from microturn.testing.endpoint import scripted_endpoint
 from microturn.testing.faults import FAULTS, FaultyScript
-from microturn.testing.scripted_engine import ScriptedEngine
 
 SUITE = "delegation"
-PERFECT = "perfect"
-"""As a model: hears and hands over as the reference does, and tells results in the pauses."""
-FAULTY, LOCAL = "faults", "local"
-"""As a background: a scripted endpoint with every fault in turn; the small language model that is installed."""
+FAULTY = "faults"
+"""As a background: a scripted endpoint with every fault in turn."""
 AT_ONCE = 2
 """Sessions at once where the background is no script; one at a time with a live model in front."""
 PLAIN_ANSWER = "here it is"
@@ -69,24 +69,18 @@ def delegation_command(
     """
     if limit < 1:
         raise ValueError(f"--limit {limit} leaves nothing to measure: give 1 or more")
-    if model not in (None, PERFECT) and not Path(model).is_dir():
-        raise ValueError(f"{model!r} cannot stand in front of a background: give a checkpoint folder, or {PERFECT}")
+    check_front(model)
     progress = Console(stderr=True)
-    lines: list[str] = []
-
-    def note(row: str, exchange: LiveExchange) -> None:
-        verdict = judge(exchange)
-        lines.append(_kept(row, verdict, exchange))
-        opinion = "right" if verdict.is_right else "; ".join(verdict.problems)
-        progress.print(f"{row} {verdict.key}: {opinion}", highlight=False, markup=False)
-
     cases = DelegationSuite().draw(Playbook(heldout_play(data), seed=seed, data_dir=data), limit)
-    try:
+    with kept_examples(out, SUITE) as keep:
+
+        def note(row: str, exchange: LiveExchange) -> None:
+            verdict = judge(exchange)
+            keep(_kept(row, verdict, exchange))
+            opinion = "right" if verdict.is_right else "; ".join(verdict.problems)
+            progress.print(f"{row} {verdict.key}: {opinion}", highlight=False, markup=False)
+
         report = asyncio.run(_run(background, model, cases, note))
-    finally:  # what was measured before something went wrong is kept
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / f"{SUITE}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     report = Report(
         model=report.model, suites=report.suites, settings={"limit": limit, "seed": seed, **report.settings}
     )
@@ -94,23 +88,23 @@ def delegation_command(
 
 
 async def _run(background: BackgroundConfig, model: str | None, cases: Sequence[Case], note: OnDone) -> Report:
-    is_scripted = model == PERFECT and background.mode == FAULTY
-    at_once = len(cases) if is_scripted else AT_ONCE if model == PERFECT else 1
     suites: dict[str, SuiteReport] = {}
     names: list[str] = []
-    async with AsyncExitStack() as stack:
-        front, name = await _front(model, stack)
+    async with opened_front(model) as front:
+        is_all_scripted = front.is_scripted and background.mode == FAULTY
+        at_once = len(cases) if is_all_scripted else AT_ONCE if front.is_scripted else 1
         rows = faulty_backends(cases) if background.mode == FAULTY else _one_backend(background)
         async with aclosing(rows):
             async for row, backend in rows:
-                exchanges = await run_row(cases, front, backend, at_once=at_once, on_done=functools.partial(note, row))
+                on_done = functools.partial(note, row)
+                exchanges = await run_row(cases, front.engine_for, backend, at_once=at_once, on_done=on_done)
                 suites[row] = row_report(exchanges)
                 names.append(backend.name)
     settings: dict[str, str | int | None] = {
         "background": f"{background.mode} ({', '.join(dict.fromkeys(names))})",
         "sessions at once": at_once,
     }
-    return Report(model=name, suites=suites, settings=settings)
+    return Report(model=front.name, suites=suites, settings=settings)
 
 
 def row_report(exchanges: Sequence[LiveExchange]) -> SuiteReport:
@@ -139,34 +133,11 @@ async def faulty_backends(
 
 
 async def _one_backend(background: BackgroundConfig) -> AsyncGenerator[tuple[str, Backend], None]:
-    if background.mode == LOCAL:
-        try:
-            from microturn.background.backends.local import LocalBackend
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"{error.name} is not installed: run scripts/install background-local"
-            ) from None
-        backend = LocalBackend()
-    else:
-        backend = build_backend(background)
+    backend = background_of(background)
     try:
         yield SUITE, backend
     finally:
         await backend.close()
-
-
-async def _front(model: str | None, stack: AsyncExitStack) -> tuple[Front, str]:
-    """Who stands in front, and its name."""
-    if model == PERFECT:
-        return lambda episode: ScriptedEngine(DelegatingModel(episode)), PERFECT
-    from microturn.engine.engine import Engine as LiveEngine
-    from microturn.engine.loading import load_checkpoint, nano_folder
-    from microturn.engine.runner import ModelRunner
-
-    folder = nano_folder() if model is None else Path(model)
-    runner = ModelRunner(load_checkpoint(folder))
-    engine = await stack.enter_async_context(LiveEngine(runner))
-    return lambda episode: engine, f"{folder.name} {runner.model_hash}"
 
 
 def _kept(row: str, verdict: Verdict, exchange: LiveExchange) -> str:

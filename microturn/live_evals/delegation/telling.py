@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from microturn.data.episode import Episode
 from microturn.data.scenarios.delegate import FILLERS, UNDERSTOOD
-from microturn.evals.delegated.exchange import Arrival, LiveExchange, Wanted
 from microturn.evals.spoken import TimedWord, sounds, spoken_words
 from microturn.evals.wer import normal_words
+from microturn.live_evals.delegation.exchange import Arrival, LiveExchange, Wanted
 from microturn.turns.background import ReportKind
 from microturn.turns.timing import TURN_MS, turn_of_ms, turn_start_ms
 

@@ -16,12 +16,12 @@ from microturn.background.jobs import Answer, BackendError
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.permissions import Permission, PermissionPolicy
 from microturn.background.workbench import Workbench
-from microturn.evals.chained.scoring import HEADLINE, Attempt, judge, summarise
-from microturn.evals.chained.tasks import Task, draw_tasks, solved
-from microturn.evals.chained.world import SPECS, World, world_tools
 from microturn.evals.exchange import Verdict
 from microturn.evals.report import Report, SuiteReport
 from microturn.evals.suites.suite import headline_values
+from microturn.live_evals.chained_tools.scoring import HEADLINE, Attempt, judge, summarise
+from microturn.live_evals.chained_tools.tasks import Task, draw_tasks, solved
+from microturn.live_evals.chained_tools.world import SPECS, World, world_tools
 from microturn.turns.background import Act, ActKind, BackgroundRequest, ReportKind, Speaker, Utterance
 from microturn.turns.background import Report as BackgroundReport
 

@@ -1,15 +1,9 @@
-"""An interaction model in front of a background model, as an evaluation talks to it.
-
-``live_outputs`` plays sound to a session turn by turn. ``FrontEntry`` does so with chained tools: the request is
-spoken, and the reply is what comes out of it. Delegation has its own evaluation (``microturn.delegating``).
-"""
+"""An interaction model in front: the request is spoken to it, and the reply is what comes out of it."""
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 
@@ -17,16 +11,15 @@ from microturn.background.coordinator import Coordinator
 from microturn.data.episode import Episode
 from microturn.data.make import Material, cast_for
 from microturn.data.stage import Cast, Stage
-from microturn.evals.chained.run import Bind
-from microturn.evals.chained.tasks import Task
 from microturn.evals.spoken import speaks
+from microturn.live_evals.chained_tools.run import Bind
+from microturn.live_evals.chained_tools.tasks import Task
+from microturn.live_evals.playing import live_outputs
 from microturn.server.background_engine import BackgroundEngine
-from microturn.server.engine_port import Engine, EngineSession
+from microturn.server.engine_port import Engine
 from microturn.turns.background import Act, ActKind
-from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
-from microturn.turns.pcm import PcmChunk
-from microturn.turns.timing import IN_SAMPLES_PER_TURN, TURN_MS, turn_start_ms
-from microturn.turns.trace import TurnTrace
+from microturn.turns.micro_turn import MicroTurnOutput
+from microturn.turns.timing import TURN_MS, turn_start_ms
 
 MAX_ANSWER_TURNS = 300
 """A request that has no result after so many turns is given up."""
@@ -34,7 +27,6 @@ QUIET_TURNS = 10
 """The reply is over after so many turns without speech, once the result has come."""
 NO_ACT_TURNS = 50
 """Nothing was handed over so long after the request: nothing will be."""
-_SILENCE = np.zeros(IN_SAMPLES_PER_TURN, np.float32)
 
 
 def episode_of(task: Task, cast: Cast) -> Episode:
@@ -50,33 +42,6 @@ def episode_of(task: Task, cast: Cast) -> Episode:
 def spoken_by(material: Material) -> Callable[[Task], Episode]:
     """Tasks in voices that training never saw."""
     return lambda task: episode_of(task, cast_for(np.random.default_rng(task.seed), material))
-
-
-async def live_outputs(
-    session: EngineSession,
-    inputs: Sequence[MicroTurnInput],
-    *,
-    pace_ms: float = TURN_MS,
-    before: Callable[[int], Awaitable[None]] | None = None,
-) -> AsyncGenerator[tuple[MicroTurnOutput, TurnTrace], None]:
-    """What a session answers to the sound of an episode, and then to silence, for as long as it is read.
-
-    A turn's sound is handed over once it is over, as by a microphone, so that what the background finds out meanwhile
-    comes in the middle of it.
-
-    Args:
-        pace_ms: Wall time of a micro-turn: 200 for a live engine, which answers in its time; less for a scripted one.
-        before: Awaited with the number of each turn before its sound is handed over.
-    """
-    outputs = session.outputs()
-    begin_s = time.perf_counter()
-    for index in count():
-        await asyncio.sleep(max(0.0, begin_s + (index + 1) * pace_ms / 1000 - time.perf_counter()))
-        if before is not None:
-            await before(index)
-        audio = inputs[index].audio if index < len(inputs) else _SILENCE
-        session.push_audio(PcmChunk(start_sample=index * IN_SAMPLES_PER_TURN, samples=audio))
-        yield await anext(outputs)
 
 
 class FrontEntry:
@@ -102,7 +67,7 @@ class FrontEntry:
         self._pace_ms = pace_ms
 
     async def ask(self, task: Task, coordinator: Coordinator, bind: Bind) -> tuple[str, float | None, float | None]:
-        """See ``microturn.evals.chained.run.Entry``. Times are media time: the playback of what was said."""
+        """See ``microturn.live_evals.chained_tools.run.Entry``. Times are media time: the playback of what was said."""
         episode = await asyncio.to_thread(self._play, task)
         session = await BackgroundEngine(self._engine_for(episode), coordinator).open()
         bind(session.session_id)

@@ -16,10 +16,10 @@ from microturn.background.tools import builtin_tools
 from microturn.background.workbench import Workbench
 from microturn.data.episode import Episode
 from microturn.errors import CapacityError
-from microturn.evals.delegated import Arrival, LiveExchange
 from microturn.evals.exchange import Case
 from microturn.evals.spoken import speaks
-from microturn.fronted import live_outputs
+from microturn.live_evals.delegation import Arrival, LiveExchange
+from microturn.live_evals.playing import live_outputs
 from microturn.server.background_engine import BackgroundEngine, BackgroundEngineSession
 from microturn.server.engine_port import Engine, EngineSession
 from microturn.server.passing import PassingSession
@@ -35,13 +35,10 @@ MAX_TURNS = 2_500
 MAX_TRIES, TRY_AGAIN_AFTER_MS = 30, 1_000
 """For a session with an engine that has no room."""
 
-Front = Callable[[Episode], Engine]
-"""The engine that answers an episode; a live one is the same for all."""
-
 
 async def run_row(
     cases: Sequence[Case],
-    front: Front,
+    engine_for: Callable[[Episode], Engine],
     backend: Backend,
     *,
     limits: JobLimits | None = None,
@@ -49,13 +46,17 @@ async def run_row(
     at_once: int = 1,
     on_done: Callable[[LiveExchange], None] = lambda exchange: None,
 ) -> list[LiveExchange]:
-    """Every case in a session of its own, so many at once, with the same backend behind them."""
+    """Every case in a session of its own, so many at once, with the same backend behind them.
+
+    Args:
+        engine_for: The engine that answers an episode; a live one is the same for all.
+    """
     places = asyncio.Semaphore(at_once)
 
     async def one(case: Case) -> LiveExchange:
         recorded = RecordedBackend(backend)
         async with places, Coordinator(recorded, builtin_tools(), limits=limits) as coordinator:
-            exchange = await play_live(case, front(case.episode), coordinator, recorded.asked, pace_ms=pace_ms)
+            exchange = await play_live(case, engine_for(case.episode), coordinator, recorded.asked, pace_ms=pace_ms)
         on_done(exchange)
         return exchange
 
