@@ -1,11 +1,16 @@
 """``speech``: an independent recogniser understands what the model says, from its own sound.
 
 ``wer`` compares the recogniser's transcript of the reply's samples with the words that the reply announced and gave
-sound to. A model that says nothing has no value here, rather than a good one. The control ``reference`` is the
-scenarios' own speech through the model's vocoder: what perfect mel would score. ``shuffled`` compares each transcript
-with another reply's words.
+sound to, in answers to spoken requests. A model that says nothing has no value here, rather than a good one. There is a
+row for each kind of request, and one that is not averaged in: ``wer/read-aloud``, texts that are typed. What a model
+mishears it may well say again as words that are none, which recognisers do not know; a text that is typed is sense,
+so that row is about the voice alone.
+
+The control ``reference`` is the scenarios' own speech through the model's vocoder: what perfect mel would score.
+``shuffled`` compares each transcript with another reply's words.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,11 +22,14 @@ from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook, split
 from microturn.evals.spoken import ring_ms, sounds, spoken_words
 from microturn.evals.subject import Subject, Voiced
-from microturn.evals.suites.suite import ControlValues, Suite, headline_values
+from microturn.evals.suites.suite import ControlValues, Suite, by_kind, headline_values
 from microturn.evals.suites.time import is_undisturbed
 from microturn.evals.wer import WordErrors, count_edits, normal_words
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import OUT_HZ, TURN_MS, out_samples, turn_start_ms
+
+READ = "read-aloud"
+"""The kind of example whose words are typed."""
 
 Transcribe = Callable[[NDArray[np.float32], int], str]
 """Mono samples and their rate to text."""
@@ -36,7 +44,7 @@ class SpeechSuite(Suite):
 
     name = "speech"
     summary = "an independent recogniser understands the model's speech"
-    headline = ("wer",)
+    headline = ("wer", f"wer/{READ}")
 
     def __init__(self, transcribe: Transcribe | None = None) -> None:
         """``transcribe`` is whisper-base by default, loaded when it is first needed."""
@@ -45,11 +53,13 @@ class SpeechSuite(Suite):
 
     def draw(self, playbook: Playbook, limit: int) -> list[Case]:
         counting, every, once, repeating = split(limit, 4)
+        reading = math.ceil(limit / 4)  # beside the others, so that they stay what they were
         return [
             *playbook.cases("count-aloud", counting, accept=is_undisturbed),
             *playbook.cases("every-seconds", every),
             *playbook.cases("in-seconds", once),
             *playbook.cases("repeat-after-me", repeating),
+            *playbook.cases(READ, reading),
         ]
 
     def judge(self, exchange: Exchange) -> Verdict:
@@ -58,9 +68,8 @@ class SpeechSuite(Suite):
         return _verdict(exchange, words, heard)
 
     def summarise(self, verdicts: Sequence[Verdict]) -> Metrics:
-        edits = [v.figures["edits"] for v in verdicts]
-        words = [v.figures["words"] for v in verdicts]
-        return {"wer": metric.ratio(edits, words)}
+        rows = {f"wer/{kind}": _wer(row) for kind, row in by_kind(verdicts).items()}
+        return {"wer": _wer([v for v in verdicts if v.kind != READ]), **rows}
 
     def controls(self, exchanges: Sequence[Exchange], subject: Subject) -> ControlValues:
         judged: dict[str, list[Verdict]] = {}
@@ -80,6 +89,10 @@ class SpeechSuite(Suite):
             text = self._transcribe(speech_samples(exchange.outputs), OUT_HZ)
             self._transcripts[exchange.case.key] = normal_words(text)
         return self._transcripts[exchange.case.key]
+
+
+def _wer(verdicts: Sequence[Verdict]) -> metric.Metric:
+    return metric.ratio([v.figures["edits"] for v in verdicts], [v.figures["words"] for v in verdicts])
 
 
 def speech_samples(outputs: Sequence[MicroTurnOutput]) -> NDArray[np.float32]:

@@ -240,6 +240,16 @@ def test_speech_is_set_beside_perfect_mel_and_beside_the_wrong_words() -> None:
     assert "reference" not in suite.controls(exchanges, Silent()), "a subject without a vocoder has no such bound"
 
 
+def test_texts_that_are_read_have_a_row_of_their_own_in_the_error_rate_of_speech() -> None:
+    asked = episode(heard=(), said=())
+    exchanges = [
+        Exchange(case=Case(key=kind, kind=kind, episode=asked), outputs=reply({5: f" {word}"}, [range(5, 8)]))
+        for kind, word in (("every-seconds", "one"), ("in-seconds", "two"), ("read-aloud", "two"))
+    ]
+    found = scores(SpeechSuite(lambda *_: "one"), exchanges)
+    assert found == {"wer": 0.5, "wer/every-seconds": 0.0, "wer/in-seconds": 1.0, "wer/read-aloud": 1.0}
+
+
 def test_who_says_nothing_has_no_word_error_rate() -> None:
     mute = exchange(episode(heard=(), said=()), reply({}, []))
     metric = SpeechSuite(lambda *_: "one").summarise([SpeechSuite().judge(mute)])["wer"]
