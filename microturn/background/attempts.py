@@ -43,6 +43,7 @@ class Attempts:
         clock: Clock,
         now: Callable[[], datetime.datetime],
         pause: Callable[[float], Awaitable[None]],
+        learn_tools: Callable[[Mapping[str, str]], None],
     ) -> None:
         self._backend = backend
         self._tools = tools
@@ -53,6 +54,7 @@ class Attempts:
         self._clock = clock
         self._now = now
         self._pause = pause
+        self._learn_tools = learn_tools
 
     async def run(self, session: BackgroundSession, job: Job, place: Place) -> str:
         """Try until there is an answer.
@@ -113,20 +115,22 @@ class Attempts:
     def _bench(self, session: BackgroundSession, job: Job, surroundings: Surroundings, waits: Waits) -> Workbench:
         asking = asyncio.Lock()  # one question at a time, also where a model calls several tools at once
 
-        async def ask_user(tool: str, given: str) -> bool:
+        async def ask_user(tool: str, given: str, is_acting: bool) -> bool:
             async with asking:
-                if session.grants.standing(tool, is_acting=True) is Permission.ALLOW:
-                    return True  # said of the same tool while this call waited
-                return await ask_now(tool, given)
+                standing = session.grants.standing(tool, is_acting=is_acting)
+                if standing is not Permission.ASK:
+                    return standing is Permission.ALLOW  # said of the same tool while this call waited
+                return await ask_now(tool, given, is_acting)
 
-        async def ask_now(tool: str, given: str) -> bool:
+        async def ask_now(tool: str, given: str, is_acting: bool) -> bool:
             """The time in which the user thinks does not count."""
             job.state, job.asks_for, job.asks_with = JobState.ASKING, tool, given
             session.show(job)
             session.tell(weaving.permission(job.number, tool))
             try:
                 async with waits.waiting():
-                    return await session.grants.wait(job.number, tool, self._limits.permission_within_ms)
+                    within_ms = self._limits.permission_within_ms
+                    return await session.grants.wait(job.number, tool, within_ms, is_acting=is_acting)
             finally:
                 job.asks_for = job.asks_with = ""
                 if not job.state.is_over:
@@ -183,6 +187,7 @@ class Attempts:
             ask_user=ask_user,
             functions=session.application.functions,
             ask_client=ask_client,
+            learn_tools=self._learn_tools,
         )
 
     async def _tell_progress(self, session: BackgroundSession, job: Job) -> None:

@@ -10,23 +10,25 @@ import dataclasses
 import datetime
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 from microturn.background import weaving
 from microturn.background.attempts import Attempts, told_reason
 from microturn.background.backend import Backend
+from microturn.background.catalog import ToolCatalog, ToolLister
 from microturn.background.functions import Application
+from microturn.background.grants import Grants, ToolStanding
 from microturn.background.jobs import DropReason, Job, JobState
 from microturn.background.ledger import Ledger
 from microturn.background.limits import Budget, BudgetLimits, JobLimits
-from microturn.background.permissions import Grants, PermissionPolicy, is_taken_back, spoken_decision
+from microturn.background.permissions import Permission, PermissionPolicy, is_taken_back, spoken_decision
 from microturn.background.places import Places, Priority
 from microturn.background.questions import Questions
 from microturn.background.repeats import asks_again
 from microturn.background.secrets import Redactor
-from microturn.background.sessions import BackgroundSession, Deliver, Observe
+from microturn.background.sessions import BackgroundSession, Deliver, KeptSession, Observe, ObserveTools
 from microturn.background.summaries import OldText, Summariser, excerpt, prompt_of
 from microturn.background.timers import Timers
 from microturn.background.tools.tool import AnyTool
@@ -38,8 +40,8 @@ from microturn.turns.background import ActKind, BackgroundRequest, Report
 HELD_FOR_MS = 15 * 60_000
 """How long the jobs of a session whose client is away go on, and their reports are held."""
 
-MAX_BUDGETS = 4_096
-"""Of sessions that were let go and may come back; the oldest is forgotten."""
+MAX_KEPT_SESSIONS = 4_096
+"""Budgets and permissions of sessions that were let go and may come back; the oldest is forgotten."""
 
 INTERRUPTED = "I was interrupted before I had the answer."
 SHALL_I = f"{INTERRUPTED} Shall I try again?"
@@ -90,13 +92,16 @@ class Coordinator:
         self._clock = clock or SystemClock()
         self._places = Places(self._limits.max_running, self._limits.max_running_per_session)
         self._sessions: dict[str, BackgroundSession] = {}
-        self._budgets: OrderedDict[str, Budget] = OrderedDict()
-        """What sessions that were let go have spent."""
+        self._kept: OrderedDict[str, KeptSession] = OrderedDict()
+        """What sessions that were let go have spent, and what stands about their tools."""
         self._departures: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="microturn-ledger")
         self._redactor = redactor or Redactor()
         self._tracing = tracing or Tracing()
+        self._catalog = ToolCatalog(tools, self._redactor)
+        self._exploring: asyncio.Task[None] | None = None
+        """Asks the backend for its tools; once it has told them, for good."""
         self._attempts = Attempts(
             backend,
             self.tools,
@@ -107,6 +112,7 @@ class Coordinator:
             clock=self._clock,
             now=now,
             pause=pause,
+            learn_tools=self._learn_tools,
         )
         self.dropped: Counter[DropReason] = Counter()
         """Acts and answers that were not wanted any more, by reason."""
@@ -129,6 +135,7 @@ class Coordinator:
         deliver: Deliver,
         *,
         observe: Observe | None = None,
+        observe_tools: ObserveTools | None = None,
         locale: str | None = None,
         zone: datetime.tzinfo | None = None,
         has_page: bool = True,
@@ -144,6 +151,7 @@ class Coordinator:
             deliver: Takes reports for the interaction model, on the event loop. One for which it raises CapacityError
                 or SessionClosedError waits for ``hand_over``, or for the next to attach.
             observe: Takes a job whenever something about it has changed.
+            observe_tools: Called whenever ``tool_standings`` may give something else.
             locale: The user's language and region; kept from before unless given.
             zone: The user's time zone; kept from before unless given, and the server's to begin with.
             has_page: Whether the user sees the whole of an answer somewhere.
@@ -153,10 +161,11 @@ class Coordinator:
             departure.cancel()
         session = self._sessions.get(session_id)
         if session is None:
+            kept = self._kept.pop(session_id, None)
             session = self._sessions[session_id] = BackgroundSession(
                 session_id=session_id,
-                grants=Grants(self._permissions),
-                budget=self._budgets.pop(session_id, None) or Budget(self._budget_limits),
+                grants=kept.grants if kept else Grants(self._permissions),
+                budget=kept.budget if kept else Budget(self._budget_limits),
             )
             session.timers = self._timers(session)
             self._spawn(self._take_up(session, questions or Questions()))
@@ -164,7 +173,7 @@ class Coordinator:
             self._spawn(session.timers.start())
         session.has_page = has_page
         self.locate(session_id, locale, zone)
-        session.listen(deliver, observe)
+        session.listen(deliver, observe, observe_tools)
 
     def hand_over(self, session_id: str) -> None:
         """The interaction model may have room again: hand over the reports that wait for it."""
@@ -200,9 +209,9 @@ class Coordinator:
             self._write(self._ledger.forget, session_id)
             return
         self._write(self._ledger.give_up, session_id)
-        self._budgets[session_id] = session.budget
-        if len(self._budgets) > MAX_BUDGETS:
-            self._budgets.popitem(last=False)
+        self._kept[session_id] = KeptSession(budget=session.budget, grants=session.grants)
+        if len(self._kept) > MAX_KEPT_SESSIONS:
+            self._kept.popitem(last=False)
 
     def jobs(self, session_id: str) -> list[Job]:
         """The jobs of a session that are still known, oldest first."""
@@ -213,6 +222,43 @@ class Coordinator:
         """The user's word on the tool that a job asks for; False when it asks for none."""
         session = self._sessions.get(session_id)
         return session is not None and session.grants.decide(job, is_allowed=is_allowed)
+
+    def rule_tools(self, session_id: str, rules: Sequence[tuple[str, Permission]]) -> None:
+        """The client of a session says what stands about tools there, by name or pattern; see ``Grants``.
+
+        Raises:
+            ValueError: the session is not attached.
+            CapacityError: they would be too many.
+        """
+        self._attached(session_id).grants.rule(rules)
+
+    def inherit_rules(self, session_id: str, origin_id: str) -> None:
+        """A session begins with what another one's client has said about tools, as far as that is known."""
+        origin = self._sessions.get(origin_id) or self._kept.get(origin_id)
+        if origin is not None:
+            self._attached(session_id).grants.inherit(origin.grants)
+
+    def tool_standings(self, session_id: str) -> list[ToolStanding]:
+        """Every tool that is known, and what stands about it in a session. Raises ValueError as ``locate`` does."""
+        session = self._attached(session_id)
+        return session.grants.standings(self._catalog.tools(session.application.functions))
+
+    def explore_tools(self) -> None:
+        """Somebody wants to know the tools: have the backend tell its own, in its time. Sessions hear of news."""
+        if isinstance(self.backend, ToolLister) and self._exploring is None:
+            self._exploring = self._spawn(self._explore(self.backend))
+
+    async def _explore(self, backend: ToolLister) -> None:
+        try:
+            self._learn_tools(await backend.list_tools())
+        except Exception as error:  # Programs and addresses of others: the next who asks tries again.
+            self._exploring = None
+            _log.warning("tools not listed", extra={"fields": {"error": type(error).__name__}})
+
+    def _learn_tools(self, found: Mapping[str, str]) -> None:
+        if self._catalog.learn(found):
+            for session in self._sessions.values():
+                session.show_tools()
 
     def locate(self, session_id: str, locale: str | None, zone: datetime.tzinfo | None) -> None:
         """Where the user of a session is, as far as it is said.
@@ -239,7 +285,9 @@ class Coordinator:
         Raises:
             ValueError: the session is not attached.
         """
-        self._attached(session_id).application = application
+        session = self._attached(session_id)
+        session.application = application
+        session.show_tools()
 
     def give_output(self, session_id: str, call_id: str, output: str) -> bool:
         """What a function of the client's has given; False for a call that does not wait, or not any more."""

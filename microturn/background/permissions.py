@@ -1,6 +1,5 @@
 """Which tools a session may use: allow, deny, or ask the user, by voice or on the page."""
 
-import asyncio
 import fnmatch
 import re
 from collections.abc import Mapping
@@ -46,47 +45,6 @@ def parse_rules(lines: list[str]) -> dict[str, Permission]:
             raise ValueError(f"{line!r} is no rule for tools: write NAME=allow, NAME=ask or NAME=deny; * fits anything")
         rules[pattern.strip()] = Permission(word)
     return rules
-
-
-class Grants:
-    """What the user of one session has decided, and what still waits for a decision."""
-
-    def __init__(self, policy: PermissionPolicy) -> None:
-        self._policy = policy
-        self._allowed: set[str] = set()
-        self._pending: dict[int, tuple[str, asyncio.Future[bool]]] = {}
-
-    def standing(self, tool: str, *, is_acting: bool) -> Permission:
-        """What stands about a tool, with what the user has allowed meanwhile."""
-        permission = self._policy.permission_of(tool, is_acting=is_acting)
-        return Permission.ALLOW if permission is Permission.ASK and tool in self._allowed else permission
-
-    def is_pending(self, job: int) -> bool:
-        """Whether a job waits for the user."""
-        return job in self._pending
-
-    async def wait(self, job: int, tool: str, within_ms: int) -> bool:
-        """The user's decision; silence is a no. An allowed tool stays allowed for the session."""
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._pending[job] = (tool, future)
-        try:
-            async with asyncio.timeout(within_ms / 1000):
-                is_allowed = await future
-        except TimeoutError:
-            return False
-        finally:
-            self._pending.pop(job, None)
-        if is_allowed:
-            self._allowed.add(tool)
-        return is_allowed
-
-    def decide(self, job: int, *, is_allowed: bool) -> bool:
-        """Carry the user's decision to the job that waits; False when none does."""
-        _, future = self._pending.get(job, ("", None))
-        if future is None or future.done():
-            return False
-        future.set_result(is_allowed)
-        return True
 
 
 MAX_DECISION_CHARS = 60

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from microturn.background.functions import Application
+from microturn.background.grants import Grants
 from microturn.background.jobs import DropReason, Job, JobState
 from microturn.background.ledger import StoredTimer
 from microturn.background.limits import Budget
 from microturn.background.package import EarlierResult
-from microturn.background.permissions import Grants
 from microturn.background.timers import Timers
 from microturn.errors import CapacityError, SessionClosedError
 from microturn.turns.background import Report
@@ -22,7 +22,16 @@ MAX_HELD_REPORTS = 64
 Deliver = Callable[[Report], None]
 """Raises CapacityError or SessionClosedError for a report that has to wait."""
 Observe = Callable[[Job], None]
+ObserveTools = Callable[[], None]
 OnTold = Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptSession:
+    """What outlasts a session's being let go, should it come back."""
+
+    budget: Budget
+    grants: Grants
 
 
 @dataclass(eq=False, kw_only=True)
@@ -47,6 +56,7 @@ class BackgroundSession:
     timers: Timers = field(init=False)
     _deliver: Deliver | None = None
     _observe: Observe | None = None
+    _observe_tools: ObserveTools | None = None
     _held: deque[tuple[Report, OnTold]] = field(
         default_factory=lambda: deque[tuple[Report, OnTold]](maxlen=MAX_HELD_REPORTS)
     )
@@ -56,14 +66,17 @@ class BackgroundSession:
         """Whether somebody listens."""
         return self._deliver is not None
 
-    def listen(self, deliver: Deliver, observe: Observe | None) -> None:
+    def __post_init__(self) -> None:
+        self.grants.on_change = self.show_tools
+
+    def listen(self, deliver: Deliver, observe: Observe | None, observe_tools: ObserveTools | None = None) -> None:
         """Somebody is there: hand over what was held, and everything from now on."""
-        self._deliver, self._observe = deliver, observe
+        self._deliver, self._observe, self._observe_tools = deliver, observe, observe_tools
         self.hand_over()
 
     def hold(self) -> None:
         """Nobody is there for a while: hold reports back."""
-        self._deliver = self._observe = None
+        self._deliver = self._observe = self._observe_tools = None
 
     def tell(self, report: Report, on_told: OnTold = lambda: None) -> None:
         """Hand a report to the interaction model, now or when it can take it; ``on_told`` is called once it has."""
@@ -85,6 +98,11 @@ class BackgroundSession:
         """Let the page know of a change."""
         if self._observe is not None:
             self._observe(job)
+
+    def show_tools(self) -> None:
+        """Let the page know that something else may stand about a tool."""
+        if self._observe_tools is not None:
+            self._observe_tools()
 
     def withdraw_timer(self, timer: StoredTimer) -> None:
         """A timer was cancelled: the page no longer counts it down."""

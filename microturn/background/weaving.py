@@ -76,6 +76,11 @@ def permission(job: int, tool: str) -> Report:
     return say(job, f"May I use {tool.replace('_', ' ')}?")
 
 
+def first_sentence(text: str, max_chars: int) -> str:
+    """What stands before the first stop, cut at a word where that is long."""
+    return _cut(_SENTENCE_END.split(text, 1)[0], max_chars)
+
+
 def _cut(text: str, max_chars: int) -> str:
     """As many whole sentences as fit; at least a piece of the first."""
     if len(text) <= max_chars:

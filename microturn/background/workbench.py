@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from microturn.background.functions import Function, fault_in
+from microturn.background.grants import Grants
 from microturn.background.jobs import Answer, Job, Step
 from microturn.background.limits import Budget
 from microturn.background.package import MAX_DEED_CHARS
-from microturn.background.permissions import Grants, Permission
+from microturn.background.permissions import Permission
 from microturn.background.pictures import MAX_PICTURE_BYTES, MAX_PICTURES, Picture, is_showable
 from microturn.background.secrets import Redactor
 from microturn.background.tools.tool import AnyTool, ToolError, ToolScope
@@ -39,10 +40,11 @@ class Workbench:
         job: Steps are written into it.
         tools: The built-in ones.
         announce: Tells of a step that begins.
-        ask_user: Asks for permission by voice or page, given the tool and what it would be given; the job waits
-            within it.
+        ask_user: Asks for permission by voice or page, given the tool, what it would be given, and whether it changes
+            something; the job waits within it.
         functions: Of the client's application; one with the name of a tool stands in its place.
         ask_client: Has the client call a function of its own with arguments as JSON; the job waits within it.
+        learn_tools: Takes what the tools of the backend's own do, by name.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class Workbench:
         redactor: Redactor,
         tracing: Tracing,
         announce: Callable[[str], None],
-        ask_user: Callable[[str, str], Awaitable[bool]],
+        ask_user: Callable[[str, str, bool], Awaitable[bool]],
         functions: Sequence[Function],
         ask_client: Callable[[str, str], Awaitable[str]],
+        learn_tools: Callable[[Mapping[str, str]], None],
     ) -> None:
         self.functions = {function.name: function for function in functions}
         self.tools = {name: tool for name, tool in tools.items() if name not in self.functions}
@@ -71,6 +74,8 @@ class Workbench:
         self._tell_begin = announce
         self._ask_user = ask_user
         self._ask_client = ask_client
+        self.learn_tools = learn_tools
+        """Told of the tools that the backend brings, so that the user can say what stands about each."""
         self._is_charged = False
 
     @property
@@ -208,7 +213,9 @@ class Workbench:
             case Permission.DENY:
                 return False
             case Permission.ASK:
-                return await self._ask_user(name, self._shown(arguments, MAX_ASKED_CHARS))
+                is_allowed = await self._ask_user(name, self._shown(arguments, MAX_ASKED_CHARS), is_acting)
+                # It may have been denied since, while the job waited for its place.
+                return is_allowed and self._grants.standing(name, is_acting=is_acting) is not Permission.DENY
 
     def _shown(self, arguments: Mapping[str, Any], max_chars: int) -> str:
         """What a tool is given, in short."""

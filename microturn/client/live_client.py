@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
@@ -33,12 +33,16 @@ from microturn.client.address import DEFAULT_URL, parse_address
 from microturn.errors import MicroturnError, SessionClosedError
 from microturn.protocol.codec import AudioCodec, from_base64, to_base64
 from microturn.protocol.extensions import (
+    MAX_TOOL_RULES,
     CameraFrameEvent,
     ExtensionsEnabledEvent,
     ExtensionsEnableEvent,
     ResumeEvent,
     SayEvent,
     TextEvent,
+    ToolPermission,
+    ToolRule,
+    ToolsUpdateEvent,
 )
 from microturn.protocol.live import SERVER_EVENT, ClientEvent, ServerEvent
 from microturn.turns.timing import OUT_HZ
@@ -55,6 +59,7 @@ def connect(
     key: str | None = None,
     model: str = "nano",
     instructions: str | None = None,
+    tools: Mapping[str, ToolPermission] | None = None,
     tls: ssl.SSLContext | None = None,
     retry_after_ms: Sequence[int] = RETRY_AFTER_MS,
 ) -> "LiveClient":
@@ -64,16 +69,17 @@ def connect(
         url: of the server, or the page's address with its ``#key=``.
         key: where the server needs one and the address does not carry it.
         instructions: what the model should keep to.
+        tools: what stands about the tools of the background model from the start, as in ``LiveClient.permit``.
         tls: for a server whose certificate the system does not know.
         retry_after_ms: pauses before each try to come back after a lost connection; empty gives up at once.
 
     Raises:
-        ValueError: not an address, or ``tls`` for one that is not of https.
+        ValueError: not an address, ``tls`` for one that is not of https, or no permission of tools.
     """
     session: dict[str, Any] = {"model": model, "audio": {"format": {"type": "audio/pcm", "rate": WIRE_HZ}}}
     if instructions:
         session["instructions"] = instructions
-    return LiveClient(url, key, SessionConfig.model_validate(session), tls, retry_after_ms)
+    return LiveClient(url, key, SessionConfig.model_validate(session), tls, retry_after_ms, tools)
 
 
 def samples_of(event: OutputAudioDeltaEvent) -> NDArray[np.float32]:
@@ -95,6 +101,7 @@ class LiveClient:
         config: SessionConfig,
         tls: ssl.SSLContext | None,
         retry_after_ms: Sequence[int],
+        tools: Mapping[str, ToolPermission] | None = None,
     ) -> None:
         address = parse_address(url)
         self._url, self._key = address.url, key or address.key
@@ -107,6 +114,9 @@ class LiveClient:
         self._resume_token: str | None = None
         self._is_muted = False
         self._is_closed = False
+        self._tool_rules: dict[str, ToolRule] = {}
+        """All that was said about tools, by pattern, the latest last: said again to whoever resumes the session."""
+        self._note_rules(tools or {})
         self.resource: SessionResource | None = None
         """The settings in force, once the session has started; ``store`` tells whether the server records."""
         self.num_dropped_events = 0
@@ -155,6 +165,20 @@ class LiveClient:
         else:
             await self._send(InputAudioUnmuteEvent(type="session.input_audio.unmute"))
 
+    async def permit(self, tools: Mapping[str, ToolPermission]) -> None:
+        """Say what stands about tools of the background model in this session: ``{"home_*": "deny"}``.
+
+        What the operator of the server denies stays denied. Of the names and patterns that fit a tool the latest
+        counts. The answer is a ``microturn.tools`` event. Said again when the session is resumed, so that it also holds
+        where another process goes on with it: a yes of the user's does not outlast that where "ask" was said.
+
+        Raises:
+            ValueError: too many patterns, one that is empty or too long, or no permission.
+        """
+        rules = self._note_rules(tools)
+        if rules:
+            await self._send(ToolsUpdateEvent(type="microturn.tools.update", rules=rules))
+
     async def close(self) -> None:
         """End the session; ``session.closed`` is the last event."""
         self._is_closed = True
@@ -180,6 +204,19 @@ class LiveClient:
             if isinstance(event, SessionClosedEvent):
                 self._is_closed = True
                 return
+
+    def _note_rules(self, tools: Mapping[str, ToolPermission]) -> list[ToolRule]:
+        rules = [ToolRule(tool=pattern, permission=permission) for pattern, permission in tools.items()]
+        noted = dict(self._tool_rules)
+        for rule in rules:
+            if rule.tool == "*":
+                noted.clear()  # none before it counts any more
+            noted.pop(rule.tool, None)
+            noted[rule.tool] = rule
+        if len(noted) > MAX_TOOL_RULES:
+            raise ValueError(f"{len(noted)} rules for tools exceed {MAX_TOOL_RULES}: use patterns such as 'home_*'")
+        self._tool_rules = noted
+        return rules
 
     async def _send(self, event: ClientEvent) -> None:
         if self._socket is None:
@@ -208,7 +245,8 @@ class LiveClient:
             await socket.close()
             raise
         self._socket = socket  # only now may sound go out: before the start it would be refused
-        await self._send(ExtensionsEnableEvent(type="microturn.extensions.enable", turns=True))
+        tools = [*self._tool_rules.values()] or None
+        await self._send(ExtensionsEnableEvent(type="microturn.extensions.enable", turns=True, tools=tools))
         if self._is_muted:
             await self.mute()
 

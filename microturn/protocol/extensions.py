@@ -15,12 +15,28 @@ MAX_SAY_CHARS = 500
 MAX_IMAGE_BASE64_CHARS = 700_000
 Locale = Annotated[str | None, Field(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 TimeZone = Annotated[str | None, Field(min_length=1, max_length=64)]
+MAX_TOOL_RULES = 64
+ToolPermission = Literal["allow", "ask", "deny"]
+ToolPattern = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\p{C}]+$")]
 
 
 class ExtensionEvent(BaseModel):
     """What all our events share: unknown fields are refused, so that a typing error does not pass in silence."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ToolRule(ExtensionEvent):
+    """What is to stand about tools in this session."""
+
+    tool: ToolPattern
+    """A tool's name, or a pattern: ``*`` stands for anything, ``?`` for one character, ``[ab]`` for one of these."""
+    permission: ToolPermission
+    """``ask``: the user is asked, each time until a yes, which then holds for the rest of the session."""
+
+
+ToolRules = Annotated[list[ToolRule], Field(max_length=MAX_TOOL_RULES)]
+FirstToolRules = Annotated[list[ToolRule] | None, Field(max_length=MAX_TOOL_RULES)]
 
 
 class ExtensionsEnableEvent(ExtensionEvent):
@@ -41,6 +57,28 @@ class ExtensionsEnableEvent(ExtensionEvent):
     time_zone: TimeZone = None
     """The user's time zone by its IANA name, such as ``Europe/Vienna``: for times of day and alarms. The server's own
     counts where there is none, or one that it does not know."""
+    tools: FirstToolRules = None
+    """Rules as in ``microturn.tools.update`` that hold from the start. With it, or with ``jobs``, a
+    ``microturn.tools`` comes now and after every change."""
+
+
+class ToolsUpdateEvent(ExtensionEvent):
+    """Says which permission stands about which tools of the background model, from now on and for this session.
+
+    What the operator of the server denies stays denied; what the operator asks about may be allowed or denied, and what
+    the operator allows, asked about or denied. A job that waits for permission goes on, or goes without, where this
+    decides it. The rules are kept while the client is away, as long as the server runs. Answered with
+    ``microturn.tools``.
+    """
+
+    type: Literal["microturn.tools.update"]
+    event_id: str | None = None
+    """Optional client identifier, returned in the answer."""
+    rules: ToolRules
+    """Each ``{"tool": "home_*", "permission": "deny"}``, with a tool's name or a pattern (``*`` for anything, ``?`` for
+    one character), and ``allow``, ``ask`` or ``deny``. They are added to those before, 64 patterns in all. Of those
+    that fit a tool the latest counts; one of the same pattern is replaced, and ``*`` replaces all. A yes of the user's
+    to a tool counts like a rule."""
 
 
 class TextEvent(ExtensionEvent):
@@ -127,6 +165,35 @@ class ExtensionsEnabledEvent(ExtensionEvent):
     """Length of a micro-turn in milliseconds."""
     resume_token: str
     """With it, ``microturn.session.resume`` goes on with this session after a lost connection. Secret."""
+
+
+class ToolState(ExtensionEvent):
+    """A tool of the background model."""
+
+    name: str
+    """Tools of MCP servers are named ``server_tool``; functions of the client's as it named them."""
+    description: str
+    """What it does, on one line. Foreign text."""
+    permission: ToolPermission
+    """What stands about it in this session."""
+    fixed: bool
+    """The operator denies it, which no rule of the session changes."""
+
+
+class ToolsEvent(ExtensionEvent):
+    """The tools of the background model, and what stands about each: on enabling, and whenever either has changed.
+
+    Those of MCP servers come as soon as their servers have told of them.
+    """
+
+    type: Literal["microturn.tools"] = "microturn.tools"
+    event_id: str
+    """The unique ID of the server event."""
+    client_event_id: str | None = None
+    """The ``event_id`` of the ``microturn.tools.update`` that this answers."""
+    tools: list[ToolState]
+    """Each with ``name``, ``description`` (a line, foreign text), ``permission`` (what stands about it in this session)
+    and ``fixed`` (the operator denies it, which no rule changes). Empty where the client does the background's work."""
 
 
 class TurnPiece(ExtensionEvent):

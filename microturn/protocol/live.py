@@ -49,6 +49,8 @@ from microturn.protocol.extensions import (
     ResumeEvent,
     SayEvent,
     TextEvent,
+    ToolsEvent,
+    ToolsUpdateEvent,
     TurnEvent,
 )
 
@@ -71,6 +73,7 @@ OngoingEvent = (
     | CameraFrameEvent
     | SayEvent
     | JobDecideEvent
+    | ToolsUpdateEvent
 )
 """What a client may send whichever way its session began."""
 
@@ -102,6 +105,7 @@ ServerEvent = (
     | TurnEvent
     | DelegationEvent
     | JobEvent
+    | ToolsEvent
 )
 """What the server may send."""
 

@@ -19,8 +19,10 @@ from typing import Protocol
 from microturn.background.conversation import Conversation
 from microturn.background.coordinator import Coordinator
 from microturn.background.functions import Application
+from microturn.background.grants import ToolStanding
 from microturn.background.jobs import Job
 from microturn.background.ledger import session_name
+from microturn.background.permissions import Permission
 from microturn.background.questions import Questions
 from microturn.background.summaries import AGAIN_AFTER_TURNS, SUMMARISE_AT_SHARE, OldText, summary_event
 from microturn.errors import CapacityError, JournalError, SessionClosedError
@@ -81,12 +83,18 @@ class BackgroundEngine:
         return self._joined(session)
 
     async def fork(self, resume_token: str) -> "BackgroundEngineSession":
-        """Begin a conversation where another one stands, without that one's jobs. Raises what the engine raises."""
+        """Begin a conversation where another one stands, without that one's jobs. Raises what the engine raises.
+
+        What the client has said about tools goes along; what the user has allowed there does not.
+        """
         session = await self._engine.fork(resume_token)
-        origin = self._records.get(_id_of(resume_token))
+        origin_id = _id_of(resume_token)
+        origin = self._records.get(origin_id)
         record = copy.deepcopy(origin) if origin is not None else await _remembered(session)
         self._records[_id_of(session.resume_token)] = record
-        return self._joined(session)
+        joined = self._joined(session)
+        self._coordinator.inherit_rules(joined.session_id, origin_id)
+        return joined
 
     def _joined(self, session: EngineSession) -> "BackgroundEngineSession":
         session_id = _id_of(session.resume_token)
@@ -157,10 +165,18 @@ class BackgroundEngineSession:
         """Written, but the engine has had no room for it yet."""
         self._no_summary_before_turn = 0
         self._observers: list[Callable[[Job], None]] = []
+        self._tool_observers: list[Callable[[], None]] = []
         self._is_for_others: Callable[[Act], bool] = lambda act: False
         self.left_for_good: bool | None = None
         """How its connection has left; None while it is there."""
-        coordinator.attach(session_id, self._deliver, observe=self._show, has_page=False, questions=record.questions)
+        coordinator.attach(
+            session_id,
+            self._deliver,
+            observe=self._show,
+            observe_tools=self._show_tools,
+            has_page=False,
+            questions=record.questions,
+        )
 
     @property
     def resume_token(self) -> str:
@@ -271,6 +287,24 @@ class BackgroundEngineSession:
     def decide(self, job: int, *, is_allowed: bool) -> bool:
         """The user's word on the tool that a job asks for; False when it asks for none."""
         return self._coordinator.decide(self.session_id, job, is_allowed=is_allowed)
+
+    def rule_tools(self, rules: Sequence[tuple[str, Permission]]) -> None:
+        """The client says what stands about tools, by name or pattern. Raises CapacityError for too many rules."""
+        self._coordinator.rule_tools(self.session_id, rules)
+
+    def tool_standings(self) -> list[ToolStanding]:
+        """Every tool that is known, and what stands about it here."""
+        return self._coordinator.tool_standings(self.session_id)
+
+    def observe_tools(self, show: Callable[[], None]) -> None:
+        """Call this whenever ``tool_standings`` may give something else, and now."""
+        self._tool_observers.append(show)
+        show()
+        self._coordinator.explore_tools()
+
+    def _show_tools(self) -> None:
+        for show in self._tool_observers:
+            show()
 
     def _show(self, job: Job) -> None:
         for show in self._observers:

@@ -36,6 +36,7 @@ from microturn.protocol.extensions import (
     JobDecideEvent,
     ResumeEvent,
     SayEvent,
+    ToolsUpdateEvent,
 )
 from microturn.protocol.extensions import TextEvent as TypedTextEvent
 from microturn.protocol.live import ClientEvent, ContextAppendEvent, ForkClientEvent
@@ -49,6 +50,7 @@ from microturn.server.ingest import AudioIngest, FrameIngest
 from microturn.server.job_events import decide, locate, show_jobs
 from microturn.server.limits import Limits
 from microturn.server.session_setup import SessionSetup, unsupported
+from microturn.server.tool_rules import SessionTools
 from microturn.turns.background import ReportKind
 from microturn.turns.micro_turn import Role, TextEvent, scripted
 from microturn.turns.timing import TURN_MS
@@ -85,6 +87,9 @@ class Inbound:
         self._undecoded: asyncio.Queue[CameraFrameEvent] = asyncio.Queue(1)
         self.delegation = self._new_delegation()
         """Who does what the model asks for."""
+        is_served = isinstance(setup.resource.delegation, DelegationResponses)
+        self._tools = SessionTools(self._wire, engine_session, limits, clock, is_served=is_served)
+        self._shows_jobs = False
         self.has_media_track = False
         """Whether sound comes on a track of its own rather than in messages."""
         self.extensions: ExtensionsEnableEvent | None = None
@@ -179,6 +184,8 @@ class Inbound:
                 self._enable(event)
             case JobDecideEvent():
                 decide(self._engine_session, event)
+            case ToolsUpdateEvent():
+                self._tools.update(event)
             case SessionCloseEvent():
                 self._on_close(event.event_id)
             case SessionUpdateEvent():
@@ -211,6 +218,7 @@ class Inbound:
         self._audience.send(answer)
 
     def _enable(self, event: ExtensionsEnableEvent) -> None:
+        self._tools.begin(event.tools or ())
         self.extensions = event
         locale, time_zone = locate(self._engine_session, event)
         self._wire.send(
@@ -226,7 +234,10 @@ class Inbound:
                 resume_token=self._engine_session.resume_token,
             )
         )
-        if event.jobs:
+        if event.jobs or event.tools is not None:
+            self._tools.show()
+        if event.jobs and not self._shows_jobs:
+            self._shows_jobs = True
             show_jobs(self._wire, self._engine_session, self._clock)
 
     def _update(self, event: SessionUpdateEvent) -> None:

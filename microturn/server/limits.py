@@ -61,6 +61,10 @@ class Limits:
     """Sustained rate of what the messages hold: sound takes 64,000 a second, ten pictures a few hundred thousand."""
     max_char_burst: int = 16_000_000
     """Characters that may come at once."""
+    max_tool_updates_per_s: float = 5.0
+    """Sustained rate of changes to the permissions of tools: each is answered with the whole list of them."""
+    max_tool_update_burst: int = 20
+    """Of those, what may come at once."""
     max_bad_messages: int = 32
     """Messages refused in a row before the connection is closed."""
     max_audio_lead_ms: int = 10_000

@@ -160,6 +160,11 @@ export interface ExtensionsEnableEvent {
    * counts where there is none, or one that it does not know.
    */
   time_zone?: string;
+  /**
+   * Rules as in `microturn.tools.update` that hold from the start. With it, or with `jobs`, a
+   * `microturn.tools` comes now and after every change.
+   */
+  tools?: ToolRule[];
 }
 
 /** Acknowledges `microturn.extensions.enable` with the settings in force. */
@@ -690,6 +695,65 @@ export interface TimerCard {
   seconds: number;
 }
 
+/** What is to stand about tools in this session. */
+export interface ToolRule {
+  /** A tool's name, or a pattern: `*` stands for anything, `?` for one character, `[ab]` for one of these. */
+  tool: string;
+  /** `ask`: the user is asked, each time until a yes, which then holds for the rest of the session. */
+  permission: "allow" | "ask" | "deny";
+}
+
+/** A tool of the background model. */
+export interface ToolState {
+  /** Tools of MCP servers are named `server_tool`; functions of the client's as it named them. */
+  name: string;
+  /** What it does, on one line. Foreign text. */
+  description: string;
+  /** What stands about it in this session. */
+  permission: "allow" | "ask" | "deny";
+  /** The operator denies it, which no rule of the session changes. */
+  fixed: boolean;
+}
+
+/**
+ * The tools of the background model, and what stands about each: on enabling, and whenever either has changed.
+ *
+ * Those of MCP servers come as soon as their servers have told of them.
+ */
+export interface ToolsEvent {
+  type: "microturn.tools";
+  /** The unique ID of the server event. */
+  event_id: string;
+  /** The `event_id` of the `microturn.tools.update` that this answers. */
+  client_event_id?: string;
+  /**
+   * Each with `name`, `description` (a line, foreign text), `permission` (what stands about it in this session)
+   * and `fixed` (the operator denies it, which no rule changes). Empty where the client does the background's work.
+   */
+  tools: ToolState[];
+}
+
+/**
+ * Says which permission stands about which tools of the background model, from now on and for this session.
+ *
+ * What the operator of the server denies stays denied; what the operator asks about may be allowed or denied, and what
+ * the operator allows, asked about or denied. A job that waits for permission goes on, or goes without, where this
+ * decides it. The rules are kept while the client is away, as long as the server runs. Answered with
+ * `microturn.tools`.
+ */
+export interface ToolsUpdateEvent {
+  type: "microturn.tools.update";
+  /** Optional client identifier, returned in the answer. */
+  event_id?: string;
+  /**
+   * Each `{"tool": "home_*", "permission": "deny"}`, with a tool's name or a pattern (`*` for anything, `?` for
+   * one character), and `allow`, `ask` or `deny`. They are added to those before, 64 patterns in all. Of those that
+   * fit a tool the latest counts; one of the same pattern is replaced, and `*` replaces all. A yes of the user's to a
+   * tool counts like a rule.
+   */
+  rules: ToolRule[];
+}
+
 /** Everything about one micro-turn, sent as soon as it is computed: ahead of its sound, which is paced. */
 export interface TurnEvent {
   type: "microturn.turn";
@@ -754,7 +818,8 @@ export type ClientEvent =
   | TextEvent
   | CameraFrameEvent
   | SayEvent
-  | JobDecideEvent;
+  | JobDecideEvent
+  | ToolsUpdateEvent;
 
 export type ServerEvent =
   | SessionStartedEvent
@@ -777,4 +842,5 @@ export type ServerEvent =
   | ExtensionsEnabledEvent
   | TurnEvent
   | DelegationEvent
-  | JobEvent;
+  | JobEvent
+  | ToolsEvent;

@@ -1,7 +1,7 @@
 """A language model behind an OpenAI-compatible endpoint, with tools, through ``pydantic-ai``."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -36,7 +36,7 @@ from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, 
 from pydantic_ai.usage import RunUsage, UsageLimits
 
 from microturn.background.backends.gathering import gather_stream
-from microturn.background.backends.mcp import close_toolsets
+from microturn.background.backends.mcp import close_toolsets, list_server_tools
 from microturn.background.cards import INSTRUCTIONS as CARD_INSTRUCTIONS
 from microturn.background.functions import Function
 from microturn.background.jobs import Answer, BackendError
@@ -166,6 +166,10 @@ class AgentBackend:
             charge(usage.total_tokens, self._cost_usd(usage))
         return answer.text
 
+    async def list_tools(self) -> Mapping[str, str]:
+        """What the tools of the MCP servers do, by name; the servers are started where need be."""
+        return await list_server_tools(self._toolsets) if self._config.can_call_tools else {}
+
     async def _asked(
         self,
         agent: Agent[Any, str],
@@ -284,6 +288,7 @@ class GuardedToolset(WrapperToolset[Any]):
     async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
         """The server's tools, but for those in whose place the client has put a function."""
         tools = {} if self._is_absent else await self.wrapped.get_tools(ctx)
+        self._bench.learn_tools({name: tool.tool_def.description or "" for name, tool in tools.items()})
         return {name: tool for name, tool in tools.items() if name not in self._bench.functions}
 
     async def call_tool(

@@ -1,7 +1,9 @@
 """MCP servers from the standard configuration file: programs (stdio) and addresses (streamable HTTP)."""
 
+import asyncio
 import contextlib
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +14,7 @@ from pydantic_ai.mcp import MCPToolset, load_mcp_toolsets
 from pydantic_ai.toolsets import AbstractToolset, PrefixedToolset
 
 START_WITHIN_S = 30.0
+_log = logging.getLogger(__name__)
 _VARIABLE = re.compile(r"\$\{(?P<name>[^}:]+)(?P<or>:-(?P<default>[^}]*))?\}")
 """As ``load_mcp_toolsets`` reads it."""
 _AFTER_SCHEME = re.compile(r"(?:basic|bearer|token|api-?key)\s+(?P<secret>\S.*)", re.IGNORECASE | re.DOTALL)
@@ -34,6 +37,25 @@ def mcp_toolsets(config: Path) -> list[AbstractToolset[Any]]:
         raise ValueError(f"{config} cannot be read ({error.strerror or error}): name a file of MCP servers") from error
     except ValueError as error:
         raise ValueError(f"{config} is no configuration of MCP servers: {_first_line(error)}") from error
+
+
+async def list_server_tools(toolsets: Sequence[AbstractToolset[Any]]) -> dict[str, str]:
+    """What each server's tools do, by name. Servers that are not running are started; those that do not, left out."""
+    prefixed = [each for each in toolsets if isinstance(each, PrefixedToolset)]
+    found = await asyncio.gather(*map(_server_tools, prefixed))
+    return {name: description for tools in found for name, description in tools.items()}
+
+
+async def _server_tools(toolset: PrefixedToolset[Any]) -> dict[str, str]:
+    server = toolset.wrapped
+    if not isinstance(server, MCPToolset):
+        return {}
+    try:
+        tools = await server.list_tools()
+    except Exception as error:  # Another's program or address: anything can be wrong with it.
+        _log.warning("tool server absent", extra={"fields": {"server": server.label, "error": type(error).__name__}})
+        return {}
+    return {f"{toolset.prefix}_{tool.name}": tool.description or "" for tool in tools}
 
 
 async def close_toolsets(toolsets: Sequence[AbstractToolset[Any]]) -> None:

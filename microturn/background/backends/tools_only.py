@@ -1,7 +1,10 @@
 """The backend that needs nothing: built-in tools and the client's functions answer plain questions; it says what it
 cannot do."""
 
+from collections.abc import Mapping
+
 from microturn.background.backend import Backend
+from microturn.background.catalog import ToolLister
 from microturn.background.jobs import Answer, BackendError
 from microturn.background.package import ContextPackage, PackagePolicy
 from microturn.background.plain_calls import PlainCall, plain_call
@@ -55,6 +58,10 @@ class ToolsBackend:
         if isinstance(self._otherwise, Summariser):
             return await self._otherwise.summarise(text, charge)
         raise BackendError("Tools write no summaries.")
+
+    async def list_tools(self) -> Mapping[str, str]:
+        """The tools of what lies behind, where it has some of its own."""
+        return await self._otherwise.list_tools() if isinstance(self._otherwise, ToolLister) else {}
 
     async def close(self) -> None:
         """Let go of what lies behind."""
