@@ -577,12 +577,17 @@ def train(
     max_minutes: Annotated[float | None, typer.Option(help="Length of the whole run.")] = None,
     init_from: Annotated[Path | None, typer.Option(help="Checkpoint folder to take weights from.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
-    rate_scale: Annotated[float, typer.Option(help="Of the peak learning rates; 0.5 to go on from weights.")] = 1.0,
+    rate_scale: Annotated[float, typer.Option(help="Of the peak learning rates; 0.2 to go on from weights.")] = 1.0,
+    voice_rate_scale: Annotated[
+        float | None, typer.Option(help="Of the flow head's and the auxiliaries'; the same unless given.")
+    ] = None,
 ) -> None:
     """Train a recipe. Resumable; at the end the run's folder holds weights, log and learning curves."""
     from microturn.recipes.training import run_training
 
-    run_training(recipe, shards, prepared, run, validation, max_minutes, init_from, resume, rate_scale)
+    run_training(
+        recipe, shards, prepared, run, validation, max_minutes, init_from, resume, rate_scale, voice_rate_scale
+    )
 
 
 def main() -> None:

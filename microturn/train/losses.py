@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from microturn.data.packed import NUM_LETTER_CLASSES, UNKNOWN_LETTER
+from microturn.features.sequence import PATCH_VALUES
 from microturn.model.interaction_model import InteractionModel
 from microturn.model.segment import Segment
 from microturn.train.batches import Batch
@@ -29,6 +30,8 @@ class LossConfig:
     """Of the auxiliary letters, the user's and the model's own."""
     next_word_weight: float = 0.15
     """Of the auxiliary next word."""
+    patch_weight: float = 0.5
+    """Of the auxiliary patch."""
     patch_noise: float = 0.8
     """Greatest deviation of the noise on an utterance's patches that are fed back, in normalised units."""
     misheard_share: float = 0.1
@@ -50,7 +53,9 @@ class AuxiliaryHeads(nn.Module):
 
     The letter just heard and the letter about to be said tell where in a word a hidden state stands. The word that will
     be said next, if any will be soon, is asked at every decision and patch after a word: in a count, whether the number
-    under way is the last is one decision in dozens of positions, and all of them can learn to know it.
+    under way is the last is one decision in dozens of positions, and all of them can learn to know it. The mean of the
+    next patch is told without the noise and the times that the flow's loss draws, so that its gradient says more about
+    which sounds the words have (the prior loss of Grad-TTS, Popov et al. 2021).
     """
 
     def __init__(self, width: int) -> None:
@@ -58,8 +63,10 @@ class AuxiliaryHeads(nn.Module):
         self.heard = nn.Linear(width, NUM_LETTER_CLASSES)
         self.said = nn.Linear(width, NUM_LETTER_CLASSES)
         self.ahead = nn.Linear(width, width)
-        nn.init.zeros_(self.ahead.weight)
-        nn.init.zeros_(self.ahead.bias)
+        self.patch = nn.Linear(width, PATCH_VALUES)
+        for head in (self.ahead, self.patch):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
 
     def next_word(self, hidden_ND: Tensor) -> Tensor:
         """The hidden states that the model would have just before it says its next word, (N, D) to (N, D)."""
@@ -84,7 +91,7 @@ def compute_losses(
     token_N = F.cross_entropy(logits_NV, batch.token_target_N, reduction="none")
     letters_NC = auxiliaries.heard(hidden_ND[batch.audio_at_N]).float()
     letter = F.cross_entropy(letters_NC, batch.letter_target_N)
-    speech = said_letter = next_word = token_N.new_zeros(())
+    speech = said_letter = next_word = patch = token_N.new_zeros(())
     if len(batch.next_word_at_N):
         next_words_NV = model.logits(auxiliaries.next_word(hidden_ND[batch.next_word_at_N])).float()
         next_word = F.cross_entropy(next_words_NV, batch.next_word_target_N)
@@ -95,11 +102,13 @@ def compute_losses(
             drawn_ND = without_condition(drawn_ND, config.unguided_share, generator)
         speech = model.flow_head.loss(drawn_NP, drawn_ND, generator).mean()
         said_letter = _mean_known(auxiliaries.said(speaking_ND).float(), batch.said_letter_target_N)
+        patch = F.mse_loss(auxiliaries.patch(speaking_ND).float(), batch.speech_target_NP)
     total = (
         config.token_weight * token_N.mean()
         + config.speech_weight * speech
         + config.letter_weight * (letter + said_letter)
         + config.next_word_weight * next_word
+        + config.patch_weight * patch
     )
     with torch.no_grad():
         is_right_N = logits_NV.argmax(-1) == batch.token_target_N
@@ -110,6 +119,7 @@ def compute_losses(
             "letter_loss": letter.detach(),
             "said_letter_loss": said_letter.detach(),
             "next_word_loss": next_word.detach(),
+            "patch_loss": patch.detach(),
             "token_accuracy": is_right_N.float().mean(),
             "letter_accuracy": (letters_NC.argmax(-1) == batch.letter_target_N).float().mean(),
         }

@@ -1,12 +1,16 @@
 """Muon for the hidden matrices, AdamW for everything else (Jordan et al. 2024, as torch ships it)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
 
 NOT_HIDDEN = ("embed", "table", "unembed", "relative", "enter.weight", "auxiliary")
 """Matrices that are not maps between hidden states, by part of their name: Muon is not for them."""
+
+
+VOICE = ("flow_head", "auxiliary")
+"""Parameters behind the hidden states that no token is read from, by part of their name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +21,9 @@ class OptimizerConfig:
     """Of Muon, its update scaled to AdamW's root mean square."""
     other_rate: float = 2e-3
     """Of AdamW."""
+    voice_scale: float = 1.0
+    """Factor on both rates for the flow head and the auxiliaries' heads: what nothing but speech is read from can learn
+    faster than weights that hear as well."""
     weight_decay: float = 0.01
     max_gradient_norm: float = 1.0
     warmup: float = 0.02
@@ -24,9 +31,34 @@ class OptimizerConfig:
     decay_from: float = 0.3
     """Share of the run after which they fall, in a line: the curves fall fastest while the rates do."""
 
-    def at(self, scale: float) -> "OptimizerConfig":
-        """The same with both rates scaled."""
-        return replace(self, matrix_rate=self.matrix_rate * scale, other_rate=self.other_rate * scale)
+    def at(self, scale: float, voice_scale: float | None = None) -> "OptimizerConfig":
+        """The same with both rates scaled, those of the flow head and of the auxiliaries' heads by another factor."""
+        ratio = 1.0 if voice_scale is None else voice_scale / scale
+        return replace(
+            self, matrix_rate=self.matrix_rate * scale, other_rate=self.other_rate * scale, voice_scale=ratio
+        )
+
+
+@dataclass
+class Groups:
+    """Parameters of one optimiser, by the factor on its rate."""
+
+    common: list[nn.Parameter] = field(default_factory=list[nn.Parameter])
+    voice: list[nn.Parameter] = field(default_factory=list[nn.Parameter])
+
+    def add(self, parameter: nn.Parameter, *, is_voice: bool) -> None:
+        """Put a parameter where it belongs."""
+        (self.voice if is_voice else self.common).append(parameter)
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """All of them."""
+        return self.common + self.voice
+
+    def at(self, voice_scale: float) -> list[dict]:
+        """As PyTorch's optimisers take them."""
+        groups = [{"params": self.common, "scale": 1.0}, {"params": self.voice, "scale": voice_scale}]
+        return [group for group in groups if group["params"]]
 
 
 class Optimizer:
@@ -34,22 +66,27 @@ class Optimizer:
 
     def __init__(self, modules: nn.Module, config: OptimizerConfig) -> None:
         self.config = config
-        matrices, others = [], []
+        matrices, others = Groups(), Groups()
         for name, parameter in modules.named_parameters():
             is_hidden = parameter.ndim == 2 and min(parameter.shape) > 16 and not any(p in name for p in NOT_HIDDEN)
-            (matrices if is_hidden else others).append(parameter)
-        self.parameters = matrices + others
+            (matrices if is_hidden else others).add(parameter, is_voice=any(p in name for p in VOICE))
+        self.parameters = matrices.parameters + others.parameters
         self.muon = torch.optim.Muon(
-            matrices, lr=config.matrix_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+            matrices.at(config.voice_scale),
+            lr=config.matrix_rate,
+            weight_decay=config.weight_decay,
+            adjust_lr_fn="match_rms_adamw",
         )
-        self.adamw = torch.optim.AdamW(others, lr=config.other_rate, betas=(0.9, 0.95), weight_decay=0.0)
+        self.adamw = torch.optim.AdamW(
+            others.at(config.voice_scale), lr=config.other_rate, betas=(0.9, 0.95), weight_decay=0.0
+        )
 
     def step(self, rate_factor: float) -> float:
         """Clip, update and clear the gradients. Returns the norm of the gradient before clipping."""
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_gradient_norm)
         for optimizer, rate in ((self.muon, self.config.matrix_rate), (self.adamw, self.config.other_rate)):
             for group in optimizer.param_groups:
-                group["lr"] = rate * rate_factor
+                group["lr"] = rate * rate_factor * group["scale"]
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return float(norm)

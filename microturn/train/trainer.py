@@ -95,7 +95,7 @@ class Trainer:
             self._start_from(init_from)
         self.auxiliaries = AuxiliaryHeads(config.model.backbone.width).to(config.device)
         if auxiliaries_from is not None:
-            self.auxiliaries.load_state_dict(auxiliaries_from)
+            self._take_heads(auxiliaries_from)
         trained = nn.ModuleDict({"model": self.model, "auxiliary": self.auxiliaries})
         self.team.share_weights(trained)
         self.optimizer = Optimizer(trained, config.optimizer)
@@ -123,6 +123,12 @@ class Trainer:
         absent, unknown = self.model.load_state_dict(weights, strict=False)
         if wrong := [*unknown, *(name for name in absent if not name.startswith("image_in."))]:
             raise CheckpointError(f"--init-from is of another geometry ({wrong[0]}): give the recipe that it fits")
+
+    def _take_heads(self, heads: dict[str, torch.Tensor]) -> None:
+        """Take the auxiliaries' heads; those that are newer than the checkpoint start untrained."""
+        _, unknown = self.auxiliaries.load_state_dict(heads, strict=False)
+        if unknown:
+            raise CheckpointError(f"the auxiliaries' heads beside the weights are of another kind ({unknown[0]})")
 
     # --- the loop --------------------------------------------------------------------------------------------
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import torch
-from tiny_runs import STATISTICS, TOKENIZER
+from tiny_runs import STATISTICS, TOKENIZER, tiny
 
 from microturn.data.packed import PackedEpisode, letters
 from microturn.features.sequence import EventQueue, Run, input_run, output_run
+from microturn.model.interaction_model import InteractionModel
 from microturn.model.segment import Segment
 from microturn.train.batches import SOON_TURNS, Batch, collate
-from microturn.train.losses import LossConfig, misheard_tokens, noisy_patches
+from microturn.train.losses import AuxiliaryHeads, LossConfig, compute_losses, misheard_tokens, noisy_patches
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
 from microturn.turns.vocabulary import Kind
 
@@ -119,3 +120,20 @@ def test_soon_after_a_word_every_decision_and_patch_is_asked_for_the_next() -> N
     assert [asked[turn] for turn in range(35 - SOON_TURNS, 25)] == [two] * (SOON_TURNS - 10)
     assert turns.count(3) >= 4  # its patches
     assert not set(turns) & {0, 1, 2}
+
+
+def test_the_mean_of_a_patch_is_learnt_by_its_head_and_by_the_hidden_states() -> None:
+    torch.manual_seed(0)
+    model, auxiliaries = InteractionModel(tiny().model), AuxiliaryHeads(32)
+    torch.nn.init.normal_(auxiliaries.patch.weight)
+    batch = a_conversation()
+    batch.speech_target_NP += 3.0
+    found = []
+    for patch_weight in (0.0, 1.0):
+        model.zero_grad()
+        config = LossConfig(patch_weight=patch_weight, token_weight=0.0, speech_weight=0.0, letter_weight=0.0)
+        losses = compute_losses(model, auxiliaries, batch, config, torch.Generator().manual_seed(1))
+        losses.total.backward()
+        found.append(sum(float(p.grad.abs().sum()) for p in model.parameters() if p.grad is not None))
+    assert found[1] > 2 * found[0]
+    assert losses.metrics["patch_loss"] > 1

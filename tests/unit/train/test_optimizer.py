@@ -1,0 +1,28 @@
+"""Rates of the weights that hear, and of those behind them that only speak."""
+
+import torch
+from tiny_runs import tiny
+from torch import nn
+
+from microturn.model.interaction_model import InteractionModel
+from microturn.train.losses import AuxiliaryHeads
+from microturn.train.optimizer import Optimizer, OptimizerConfig
+
+
+def moved(config: OptimizerConfig) -> dict[str, float]:
+    """How far each parameter goes in a step whose gradient is one everywhere."""
+    torch.manual_seed(0)
+    modules = nn.ModuleDict({"model": InteractionModel(tiny().model), "auxiliary": AuxiliaryHeads(32)})
+    before = {name: value.detach().clone() for name, value in modules.named_parameters()}
+    optimizer = Optimizer(modules, config)
+    for parameter in modules.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step(1.0)
+    return {name: float((value.detach() - before[name]).abs().mean()) for name, value in modules.named_parameters()}
+
+
+def test_the_voice_alone_goes_faster_where_it_is_told_to() -> None:
+    slow, fast = (moved(OptimizerConfig(weight_decay=0.0).at(0.1, voice)) for voice in (None, 0.3))
+    for name, distance in slow.items():
+        ratio = 3.0 if "flow_head" in name or "auxiliary" in name else 1.0
+        assert abs(fast[name] - ratio * distance) < 1e-2 * ratio * distance, name
