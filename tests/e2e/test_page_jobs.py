@@ -12,6 +12,7 @@ import pytest_asyncio
 from microturn.background.coordinator import Coordinator
 from microturn.background.jobs import Answer
 from microturn.background.package import ContextPackage, PackagePolicy
+from microturn.background.permissions import Permission, PermissionPolicy
 from microturn.background.tools import builtin_tools
 from microturn.background.workbench import Workbench
 from microturn.server.serve import Listening, serve
@@ -91,7 +92,8 @@ ACTS = [
 async def url() -> AsyncIterator[str]:
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
-    async with Coordinator(Oracle(), builtin_tools()) as coordinator:
+    permissions = PermissionPolicy(rules={"calculate": Permission.DENY})
+    async with Coordinator(Oracle(), builtin_tools(), permissions=permissions) as coordinator:
         engine = ScriptedEngine(script(ACTS))
         serving = asyncio.create_task(
             serve(engine, Listening(port=0), background=coordinator, on_ready=ready.put_nowait, stop=stop)
@@ -168,3 +170,27 @@ async def test_jobs_answers_cards_and_a_decision(page: Any) -> None:
     box = await page.locator("section.jobs").bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= await page.evaluate("innerWidth")
+
+
+async def test_a_tool_that_is_never_to_be_used_is_chosen_in_the_settings(page: Any) -> None:
+    expect = playwright.expect
+    notes = page.locator(".job").filter(has_text="my notes")
+    await expect(notes.get_by_role("group", name="May I use forget notes?")).to_be_visible(timeout=WITHIN_MS)
+    await page.get_by_role("button", name="Settings").click()
+    settings = page.get_by_role("dialog")
+    await settings.locator("summary").press("Enter")
+    choice = settings.get_by_role("combobox", name="forget notes")
+    await expect(choice).to_have_value("ask")
+    await expect(settings.get_by_role("combobox", name="calculate")).to_have_count(0)
+    await expect(settings.locator(".tool").filter(has_text="calculate")).to_contain_text("whoever runs the server")
+    if folder := os.environ.get("MICROTURN_SHOTS"):
+        await choice.scroll_into_view_if_needed()
+        await page.screenshot(path=f"{folder}/tools.png")
+        await page.emulate_media(color_scheme="dark")
+        await page.set_viewport_size({"width": 390, "height": 844})
+        await page.screenshot(path=f"{folder}/tools-phone-dark.png")
+    await choice.select_option("Never")
+    await expect(notes.locator(".job-steps")).to_contain_text("forget notes denied", timeout=WITHIN_MS)
+    await expect(choice).to_have_value("deny")
+    await page.keyboard.press("Escape")
+    await expect(settings).to_be_hidden()

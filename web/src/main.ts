@@ -16,6 +16,7 @@ import { type Settings, SettingsDialog } from "./view/settings";
 import { SightSwitches } from "./view/sight_switches";
 import { showLevel, showMuted, showNotice, showPhase, showProblem, showQuality, showRecording } from "./view/status";
 import { Timeline } from "./view/timeline";
+import { Tools } from "./view/tools";
 import { showTries, type Try } from "./view/tries";
 
 const SEES_NOTHING = "This model has not learnt to see: the pictures reach it and tell it nothing.";
@@ -30,6 +31,7 @@ class Page {
   private readonly captions = new Captions();
   private readonly timeline = new Timeline();
   private readonly jobs = new Jobs((job, allow) => this.sendLive({ type: "microturn.job.decide", job, allow }));
+  private readonly tools = new Tools((rules) => this.sendLive({ type: "microturn.tools.update", rules }));
   private readonly settings = new SettingsDialog((changed) => void this.applySetting(changed));
   private readonly sight = new SightSwitches({
     cameraId: () => this.settings.values.cameraId,
@@ -111,6 +113,7 @@ class Page {
       kinds,
       connect: (kind, reactions) => connect(kind, sound, reactions),
       explain: reasonForLoss,
+      tools: () => this.tools.rules(),
       view: {
         onPhase: (phase, problem) => this.show(phase, problem),
         onEvent: (event) => this.receive(event),
@@ -160,6 +163,7 @@ class Page {
     void this.opening?.close();
     this.call = this.opening = null;
     this.jobs.stop();
+    this.tools.reset();
     this.sight.close();
     this.isMuted = this.isBusy = false;
     showLevel("you", 0);
@@ -207,7 +211,11 @@ class Page {
       case "microturn.job":
         this.jobs.show(event);
         break;
+      case "microturn.tools":
+        this.tools.show(event);
+        break;
       case "error":
+        this.tools.restore();
         showNotice(event.error.message);
         break;
     }

@@ -747,9 +747,9 @@ export interface ToolsUpdateEvent {
   event_id?: string;
   /**
    * Each `{"tool": "home_*", "permission": "deny"}`, with a tool's name or a pattern (`*` for anything, `?` for
-   * one character), and `allow`, `ask` or `deny`. They are added to those before, 64 patterns in all. Of those that
-   * fit a tool the latest counts; one of the same pattern is replaced, and `*` replaces all. A yes of the user's to a
-   * tool counts like a rule.
+   * one character), and `allow`, `ask` or `deny`. They are added to those before, 64 patterns in all. Of those
+   * that fit a tool the latest counts; one of the same pattern is replaced, and `*` replaces all. A yes of the user's
+   * to a tool counts like a rule.
    */
   rules: ToolRule[];
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ClientEvent, ServerEvent } from "../src/protocol";
+import type { ClientEvent, ServerEvent, ToolRule } from "../src/protocol";
 import { type Phase, RETRY_AFTER_MS, Session, whereabouts } from "../src/session/session";
 import type { Opening, Reactions, Transport, TransportKind } from "../src/session/transport";
 
@@ -34,6 +34,7 @@ class FakeTransport implements Transport {
 function opened(kinds: TransportKind[]) {
   const transports: FakeTransport[] = [];
   const phases: [Phase, string][] = [];
+  const rules: ToolRule[] = [];
   const session = new Session({
     kinds,
     connect: (kind, reactions) => {
@@ -41,10 +42,15 @@ function opened(kinds: TransportKind[]) {
       return transports.at(-1) as FakeTransport;
     },
     explain: async () => "explained",
+    tools: () => rules,
     view: { onPhase: (...phase) => phases.push(phase), onEvent: () => undefined, onQuality: () => undefined },
   });
   session.start();
-  return { session, transports, phases, latest: () => transports.at(-1) as FakeTransport };
+  return { session, transports, phases, rules, latest: () => transports.at(-1) as FakeTransport };
+}
+
+function enabledWith(transport: FakeTransport) {
+  return transport.sent.find((event) => event.type === "microturn.extensions.enable");
 }
 
 const lost = { isRegular: false, reason: "" };
@@ -58,6 +64,17 @@ test("falls back when the first transport never starts", () => {
   expect(transports.map(({ kind }) => kind)).toEqual(["webrtc", "websocket"]);
   latest().begin();
   expect(phases.at(-1)).toEqual(["live", ""]);
+});
+
+test("what was chosen about tools is said again to whoever goes on with the session", () => {
+  const { latest, rules } = opened(["websocket"]);
+  latest().begin();
+  expect(enabledWith(latest())).not.toHaveProperty("tools");
+  rules.push({ tool: "forget_notes", permission: "deny" });
+  latest().reactions.onClosed(lost);
+  vi.advanceTimersByTime(0);
+  latest().begin();
+  expect(enabledWith(latest())).toHaveProperty("tools", rules);
 });
 
 test("a lost connection comes back with the token, muted as before", () => {

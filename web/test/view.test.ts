@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { ArrivalWatch, grade } from "../src/session/quality";
 import { barShare, layOut, percentiles, placeWords } from "../src/view/lanes";
+import { exactly } from "../src/view/tools";
 
 test("a word longer than its time pushes the next one, and only as far as needed", () => {
   const words = [
@@ -39,4 +40,10 @@ test("a silence of the server counts while it lasts", () => {
   watch.note(210);
   expect(watch.unevennessMs(300)).toBe(10);
   expect(watch.unevennessMs(1210)).toBe(800);
+});
+
+test("a tool's name means that tool and no other, whatever its server calls it", () => {
+  expect(exactly("home_lamp")).toBe("home_lamp");
+  expect(exactly("home_*")).toBe("home_[*]");
+  expect(exactly("a[b]?")).toBe("a[[]b][?]");
 });

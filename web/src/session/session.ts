@@ -1,7 +1,7 @@
 // One conversation, over as many connections as it takes: tries the better transport first and the other when it
 // fails, comes back with the resume token when a connection is lost, and says in words what could not be helped.
 
-import type { ClientEvent, ServerEvent, SessionClosedEvent } from "../protocol";
+import type { ClientEvent, ServerEvent, SessionClosedEvent, ToolRule } from "../protocol";
 import { ArrivalWatch, grade, type Quality } from "./quality";
 import type { Closing, Opening, Reactions, Transport, TransportKind } from "./transport";
 
@@ -19,6 +19,8 @@ export interface SessionOptions {
   connect(kind: TransportKind, reactions: Reactions): Transport;
   /** Why no connection came about; browsers do not say, the server's health does. */
   explain(wasStarted: boolean): Promise<string>;
+  /** What the user has chosen about tools so far: a server that goes on with the session may not know of it. */
+  tools(): ToolRule[];
   view: SessionView;
 }
 
@@ -114,7 +116,7 @@ export class Session {
     if (event.type === "session.started") {
       this.wasStarted = true;
       this.numRetries = 0;
-      this.send({ type: "microturn.extensions.enable", turns: true, silence: "omit", jobs: true, ...whereabouts() });
+      this.enableExtensions();
       if (this.isMuted) this.setMuted(true);
       this.transport?.start();
       this.enter("live");
@@ -131,6 +133,18 @@ export class Session {
       return;
     }
     this.options.view.onEvent(event);
+  }
+
+  private enableExtensions(): void {
+    const tools = this.options.tools();
+    this.send({
+      type: "microturn.extensions.enable",
+      turns: true,
+      silence: "omit",
+      jobs: true,
+      ...whereabouts(),
+      ...(tools.length && { tools }),
+    });
   }
 
   private async lost({ isRegular, reason }: Closing): Promise<void> {
