@@ -13,6 +13,7 @@ from microturn.background.jobs import BackendError, Job, JobState, ShownTimer
 from microturn.background.ledger import Ledger, StoredTimer
 from microturn.background.limits import JobLimits
 from microturn.background.package import Surroundings, build_package
+from microturn.background.partials import PartialAnswer
 from microturn.background.permissions import Permission
 from microturn.background.places import Place
 from microturn.background.repeats import asks_again
@@ -106,13 +107,22 @@ class Attempts:
             instructions=session.application.instructions,
             redactor=self._redactor,
         )
-        async with asyncio.timeout(self._limits.attempt_within_ms / 1000) as deadline:
-            bench = self._bench(session, job, surroundings, Waits(deadline, place))
-            answer = await self._backend.answer(package, bench)
+        partial = PartialAnswer(job, self._redactor, lambda: session.show(job), lambda: session.has_page)
+        with partial:
+            async with asyncio.timeout(self._limits.attempt_within_ms / 1000) as deadline:
+                bench = self._bench(session, job, surroundings, Waits(deadline, place), partial)
+                answer = await self._backend.answer(package, bench)
         bench.settle(answer)
         return self._redactor.clean(answer.text)
 
-    def _bench(self, session: BackgroundSession, job: Job, surroundings: Surroundings, waits: Waits) -> Workbench:
+    def _bench(
+        self,
+        session: BackgroundSession,
+        job: Job,
+        surroundings: Surroundings,
+        waits: Waits,
+        partial: PartialAnswer,
+    ) -> Workbench:
         asking = asyncio.Lock()  # one question at a time, also where a model calls several tools at once
 
         async def ask_user(tool: str, given: str, is_acting: bool) -> bool:
@@ -188,6 +198,7 @@ class Attempts:
             functions=session.application.functions,
             ask_client=ask_client,
             learn_tools=self._learn_tools,
+            write=partial.write,
         )
 
     async def _tell_progress(self, session: BackgroundSession, job: Job) -> None:

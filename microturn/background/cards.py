@@ -17,6 +17,8 @@ from microturn.turns.cards import Card
 MAX_CARDS = 4
 """Of one answer; what comes after stays code."""
 _FENCE = re.compile(r"(?m)^[ \t]*```[ \t]*card[ \t]*\n(?P<json>.*?)\n[ \t]*```[ \t]*$\n?", re.DOTALL)
+_FENCE_BEGIN = re.compile(r"(?m)^[ \t]*```[ \t]*card[ \t]*$")
+_FENCE_END = re.compile(r"(?m)^[ \t]*```[ \t]*$")
 _CARD: TypeAdapter[Card] = TypeAdapter(Annotated[Card, Field(discriminator="type")])
 
 INSTRUCTIONS = """\
@@ -42,3 +44,12 @@ def take_cards(text: str) -> tuple[str, list[Card]]:
 
     rest = _FENCE.sub(take, text)
     return (rest.strip() if cards else text), cards
+
+
+def without_cards(text: str) -> str:
+    """The beginning of an answer that is still being written, without cards: they are shown once it is whole."""
+    rest, _ = take_cards(text)
+    begun = list(_FENCE_BEGIN.finditer(rest))
+    if begun and not _FENCE_END.search(rest, begun[-1].end()):
+        rest = rest[: begun[-1].start()].rstrip()
+    return rest

@@ -494,7 +494,7 @@ class Coordinator:
         self._write(self._ledger.end, job.session_id, job.request.time_ms, job.act_key, state)
 
     def _end(self, session: BackgroundSession, job: Job, state: JobState, text: str) -> None:
-        job.state, job.text = state, text
+        job.state, job.text, job.partial = state, text, ""
         job.ended_ns = self._clock.now_ns()
         session.tasks.pop(job.number, None)
         self.ended[state] += 1

@@ -9,6 +9,9 @@ from microturn.background.places import Priority
 from microturn.turns.background import BackgroundRequest
 from microturn.turns.cards import TimerCard
 
+MAX_ANSWER_CHARS = 40_000
+"""A language model's answer is cut off there, and an unfinished one is shown up to there."""
+
 
 class JobState(StrEnum):
     """How far a job has come."""
@@ -87,6 +90,8 @@ class Job:
     ended_ns: int | None = None
     text: str = ""
     """The answer, or why there is none."""
+    partial: str = ""
+    """The answer as far as it is written, while it is: for the user's eyes alone, and it may be taken back."""
     asks_for: str = ""
     """The tool that it asks permission for."""
     asks_with: str = ""

@@ -45,6 +45,7 @@ class Workbench:
         functions: Of the client's application; one with the name of a tool stands in its place.
         ask_client: Has the client call a function of its own with arguments as JSON; the job waits within it.
         learn_tools: Takes what the tools of the backend's own do, by name.
+        write: Takes the answer as far as it is written.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Workbench:
         functions: Sequence[Function],
         ask_client: Callable[[str, str], Awaitable[str]],
         learn_tools: Callable[[Mapping[str, str]], None],
+        write: Callable[[str], None],
     ) -> None:
         self.functions = {function.name: function for function in functions}
         self.tools = {name: tool for name, tool in tools.items() if name not in self.functions}
@@ -76,6 +78,9 @@ class Workbench:
         self._ask_client = ask_client
         self.learn_tools = learn_tools
         """Told of the tools that the backend brings, so that the user can say what stands about each."""
+        self.write = write
+        """Told of the answer so far, from its beginning, as often as it grows: the user may watch. An empty one takes
+        it back. Nothing of it is ever spoken."""
         self._is_charged = False
 
     @property

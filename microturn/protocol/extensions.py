@@ -302,6 +302,9 @@ class JobEvent(ExtensionEvent):
     text: str
     """The whole answer, in Markdown and without its cards, with small pictures of tools at its end (``data:``), or why
     there is none. Foreign text: render it safely."""
+    partial: str
+    """The answer as far as it is written, while the job runs; at most four times a second, less often the longer it
+    is. Each replaces the one before, and an empty one takes it back. Nothing of it has been said. Foreign text."""
     cards: list[JobCard]
     """Timers, checklists and charts, see docs/background.md. Checked: every text is plain, every size bounded."""
     num_attempts: int

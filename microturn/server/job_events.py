@@ -3,7 +3,7 @@
 import contextlib
 import zoneinfo
 
-from microturn.background.cards import take_cards
+from microturn.background.cards import take_cards, without_cards
 from microturn.background.jobs import Job, JobState
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
@@ -73,6 +73,7 @@ def _event_of(job: Job, event_id: str, now_ns: int) -> JobEvent:
         asks_with=job.asks_with,
         steps=[JobStep(tool=step.tool, outcome=step.outcome, duration_ms=step.duration_ms) for step in job.steps],
         text=text,
+        partial=without_cards(job.partial),
         cards=[
             *(JobCard(age_ms=round(ms_of_ns(now_ns - each.began_ns)), body=each.card) for each in job.timers),
             *(JobCard(age_ms=answered_ms, body=card) for card in cards),

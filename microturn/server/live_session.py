@@ -96,6 +96,7 @@ class LiveSession:
             "overflowed_turns": playout.num_overflowed_turns,
             "dropped_frames": self._inbound.frames.num_dropped,
             "dropped_turn_events": self._wire.num_dropped_turn_events,
+            "dropped_partial_answers": self._wire.num_dropped_partial_answers,
             "refused_messages": self._wire.num_refused_messages,
         }
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
-from microturn.protocol.extensions import TurnEvent
+from microturn.protocol.extensions import JobEvent, TurnEvent
 from microturn.protocol.live import ClientEvent, ForkClientEvent, to_json
 from microturn.protocol.parse import error_event, parse_client_event, parse_fork_event
 from microturn.protocol.realtime import RealtimeClientEvent, parse_realtime_event, realtime_error_event
@@ -99,9 +99,11 @@ class Wire(Generic[Event]):
         self._char_rate = MessageRate(limits.max_chars_per_s, limits.max_char_burst)
         self._num_bad_in_a_row = 0
         self._is_last_bad = False
-        # Full: telemetry is dropped at half, and at the brim the client is taken as gone. None ends the sender.
+        # Full: telemetry and unfinished answers are dropped at half, and at the brim the client is taken as gone. None
+        # ends the sender.
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue(limits.max_outbox_events)
         self.num_dropped_turn_events = 0
+        self.num_dropped_partial_answers = 0
         self.num_refused_messages = 0
 
     async def receive(self) -> Event:
@@ -142,8 +144,12 @@ class Wire(Generic[Event]):
         """
         if self.permissions is not None and not self.permissions.shows(event):
             return
-        if isinstance(event, TurnEvent) and self._outbox.qsize() > self._limits.max_outbox_events // 2:
+        is_half_full = self._outbox.qsize() > self._limits.max_outbox_events // 2
+        if is_half_full and isinstance(event, TurnEvent):
             self.num_dropped_turn_events += 1
+            return
+        if is_half_full and isinstance(event, JobEvent) and event.state == "running" and event.partial:
+            self.num_dropped_partial_answers += 1  # another event of the job follows, and holds all that this one does
             return
         try:
             self._outbox.put_nowait(to_json(event))

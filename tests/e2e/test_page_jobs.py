@@ -61,16 +61,23 @@ print("-3 °C" < "0 °C")
 
 
 class Oracle:
-    """Answers at once, or uses the tool that is asked for."""
+    """Answers at once, or uses the tool that is asked for, or writes a story until it may end it."""
 
     name = "oracle"
     package_policy = PackagePolicy()
+
+    def __init__(self) -> None:
+        self.may_end = asyncio.Event()
 
     async def answer(self, package: ContextPackage, bench: Workbench) -> Answer:
         if "timer" in package.question:
             return Answer(text=await bench.call("set_timer", {"seconds": 300, "label": "tea"}), num_tokens=12)
         if "notes" in package.question:
             return Answer(text=await bench.call("forget_notes", {}), num_tokens=7)
+        if "story" in package.question:
+            bench.write("Once upon *a time*\n\n- there was a ")
+            await self.may_end.wait()
+            return Answer(text="Once upon *a time*\n\n- there was a hen")
         return Answer(text=ANSWER, num_tokens=1_234, cost_usd=0.0123)
 
     async def close(self) -> None:
@@ -85,15 +92,21 @@ ACTS = [
     act(2, "ask 1: how cold will it be in oslo"),
     act(6, "ask 2: set a timer for the tea"),
     act(10, "ask 3: forget my notes"),
+    act(14, "ask 4: tell me a story"),
 ]
 
 
 @pytest_asyncio.fixture
-async def url() -> AsyncIterator[str]:
+async def oracle() -> Oracle:
+    return Oracle()
+
+
+@pytest_asyncio.fixture
+async def url(oracle: Oracle) -> AsyncIterator[str]:
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
     permissions = PermissionPolicy(rules={"calculate": Permission.DENY})
-    async with Coordinator(Oracle(), builtin_tools(), permissions=permissions) as coordinator:
+    async with Coordinator(oracle, builtin_tools(), permissions=permissions) as coordinator:
         engine = ScriptedEngine(script(ACTS))
         serving = asyncio.create_task(
             serve(engine, Listening(port=0), background=coordinator, on_ready=ready.put_nowait, stop=stop)
@@ -194,3 +207,20 @@ async def test_a_tool_that_is_never_to_be_used_is_chosen_in_the_settings(page: A
     await expect(choice).to_have_value("deny")
     await page.keyboard.press("Escape")
     await expect(settings).to_be_hidden()
+
+
+async def test_an_answer_grows_until_it_is_whole(page: Any, oracle: Oracle) -> None:
+    expect = playwright.expect
+    answer = page.locator(".job").filter(has_text="a story").locator(".job-answer")
+    await expect(answer).to_have_attribute("aria-busy", "true", timeout=WITHIN_MS)
+    await expect(answer.locator("em")).to_have_text("a time")
+    await expect(answer.locator("li")).to_have_text("there was a")
+    if folder := os.environ.get("MICROTURN_SHOTS"):
+        await page.locator(".jobs").screenshot(path=f"{folder}/partial.png")
+        await page.emulate_media(color_scheme="dark")
+        await page.locator(".jobs").screenshot(path=f"{folder}/partial-dark.png")
+    await answer.locator("em").evaluate("element => { element.dataset.isSame = 'yes' }")
+    oracle.may_end.set()
+    await expect(answer.locator("li")).to_have_text("there was a hen", timeout=WITHIN_MS)
+    await expect(answer).not_to_have_attribute("aria-busy", "true")
+    await expect(answer.locator("em")).to_have_attribute("data-is-same", "yes")  # what was there has stayed

@@ -400,3 +400,34 @@ async def test_the_page_sees_the_job_and_decides_about_its_tool():
         assert [step["tool"] for step in event["steps"]] == ["forget_notes"]
         await socket.send(message("microturn.job.decide", job=1, allow=True))
         assert (await receive_until(socket, "error"))["error"]["code"] == "not_asking"
+
+
+async def test_the_page_sees_the_answer_grow_and_the_model_is_told_of_the_whole_alone():
+    pytest.importorskip("pydantic_ai")
+    text = (
+        "Oslo is old.\n\n```card\n"
+        + '{"type": "timer", "title": "tea", "seconds": 240}'
+        + "\n```\n\nThat is all of it."
+    )
+    reply = EndpointReply(text=text, pause_ms=80)
+    async with scripted_endpoint([reply]) as endpoint:
+        agent = AgentBackend(EndpointConfig(base_url=endpoint.base_url, model="m"))
+        async with Server(script([act(0, "ask 1: x")]), Coordinator(agent)) as server, server.connect() as socket:
+            await socket.send(message("session.start", session={"model": "nano"}))
+            await socket.send(message("microturn.extensions.enable", jobs=True))
+            await send_turns(socket, 1)
+            partials: list[str] = []
+            while (event := await receive_until(socket, "microturn.job"))["state"] != "done":
+                assert event["text"] == ""
+                partials.append(event["partial"])
+            assert (event["partial"], len(event["cards"])) == ("", 1)
+            shown = [each for each in partials if each]
+            assert shown
+            assert [
+                each for each in shown if not "Oslo is old. That is all of it.".startswith(" ".join(each.split()))
+            ] == []
+            assert (
+                await talk_until_told(server, socket)
+                == "1 done: Oslo is old. That is all of it. The rest is on the page."
+            )
+            assert len([each for each in server.told() if "Oslo" in each]) == 1

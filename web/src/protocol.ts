@@ -371,6 +371,11 @@ export interface JobEvent {
    * there is none. Foreign text: render it safely.
    */
   text: string;
+  /**
+   * The answer as far as it is written, while the job runs; at most four times a second, less often the longer it
+   * is. Each replaces the one before, and an empty one takes it back. Nothing of it has been said. Foreign text.
+   */
+  partial: string;
   /** Timers, checklists and charts, see docs/background.md. Checked: every text is plain, every size bounded. */
   cards: JobCard[];
   /** How often it was tried. */

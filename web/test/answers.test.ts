@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { countdownText } from "../src/view/cards";
 import { planChart } from "../src/view/chart";
 import { costText, spanText } from "../src/view/jobs";
-import { type Leaf, readMarkdown } from "../src/view/markdown";
+import { alike, type Leaf, readMarkdown } from "../src/view/markdown";
 
 const PICTURE = "data:image/png;base64,iVBORw0KGgo=";
 
@@ -57,6 +57,14 @@ test("pictures that come along are shown, others are named and not fetched", () 
 test("nesting without end is shown as it is", () => {
   expect(() => readMarkdown(">".repeat(20_000))).not.toThrow();
   expect(() => readMarkdown("[".repeat(5_000))).not.toThrow();
+});
+
+test("of an answer that grows, only the last block changes", () => {
+  const before = readMarkdown("# Oslo\n\nCold, in win");
+  expect(alike(before, readMarkdown("# Oslo\n\nCold, in winter.\n\n- snow"))).toBe(1);
+  expect(alike(before, before)).toBe(2);
+  expect(alike(before, [])).toBe(0);
+  expect(alike([], before)).toBe(0);
 });
 
 test("a chart has zero in it, and room for its labels", () => {

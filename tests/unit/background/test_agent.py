@@ -1,5 +1,6 @@
 """A language model behind a real endpoint on this machine, with every fault that the way there has."""
 
+import asyncio
 import json
 
 import numpy as np
@@ -7,11 +8,12 @@ import pytest
 
 pytest.importorskip("pydantic_ai")
 
-from background_doubles import desk
+from background_doubles import Desk, desk
 
 from microturn.background.backends.agent import AgentBackend, EndpointConfig
+from microturn.background.jobs import Job
 from microturn.background.limits import BudgetLimits, JobLimits
-from microturn.background.secrets import Redactor
+from microturn.background.secrets import REMOVED, Redactor
 from microturn.background.summaries import OldLine, OldText
 from microturn.background.tools import builtin_tools
 from microturn.testing.endpoint import EndpointReply, ScriptedEndpoint, scripted_endpoint
@@ -288,3 +290,74 @@ async def test_no_secret_is_sent():
         await it.result()
     sent = json.dumps(endpoint.requests)
     assert not any(secret in sent for secret in ("hunter22", "the-server-key", "sk-abcdef", "sk-test-key"))
+
+
+async def shown(it: Desk) -> asyncio.Queue[tuple[str, str]]:
+    """The text so far and the whole answer, whenever either of the session's jobs has become another one."""
+    changes: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    latest = ("", "")
+
+    def show(job: Job) -> None:
+        nonlocal latest
+        if (job.partial, job.text) != latest:
+            latest = (job.partial, job.text)
+            changes.put_nowait(latest)
+
+    it.coordinator.attach("s", it.reports.put_nowait, observe=show)
+    return changes
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_the_text_so_far_is_shown_and_taken_back_where_the_stream_breaks_off(api: str):
+    long = "Oslo is the capital of Norway, and its name is old."
+    replies = [EndpointReply(text=long, pause_ms=40, stalls_after=12), EndpointReply(text="Oslo it is.")]
+    async with scripted_endpoint(replies) as endpoint, desk(backend(endpoint, api=api, silence_ms=600)) as it:
+        changes = await shown(it)
+        it.act("ask 1: x")
+        partials = [(await changes.get())[0]]
+        while partials[-1]:
+            partials.append((await changes.get())[0])
+        assert [each for each in partials if not long.startswith(each)] == []
+        assert partials[0].startswith("Oslo")
+        assert str(await it.result()) == "1 done: Oslo it is."
+        while (change := await changes.get())[1] == "":
+            assert "Oslo it is.".startswith(change[0])
+        assert change == ("", "Oslo it is.")
+
+
+async def test_what_is_said_before_a_tool_is_called_is_taken_back():
+    replies = [
+        EndpointReply(
+            text="Let me see. I will work it out.", tool="calculate", arguments={"expression": "12 * 12"}, pause_ms=40
+        ),
+        EndpointReply(text="It is 144. So there. And more.", pause_ms=40, stalls_after=6),
+    ]
+    async with scripted_endpoint(replies) as endpoint, desk(backend(endpoint), *builtin_tools()) as it:
+        changes = await shown(it)
+        it.act("ask 1: a dozen dozens")
+        assert "Let me see. I will work it out.".startswith((await changes.get())[0])
+        while partial := (await changes.get())[0]:
+            assert "Let me see. I will work it out.".startswith(partial)
+        assert "It is 144. So there. And more.".startswith((await changes.get())[0])
+        it.act("cancel 1")
+        while (await changes.get())[0]:
+            pass
+
+
+async def test_a_secret_that_comes_in_pieces_is_not_shown_in_part():
+    text = (
+        "They say that the key is open sesame forty two, if you ask them, and that no other key would open it at all."
+    )
+    reply = EndpointReply(text=text, pause_ms=60)
+    async with (
+        scripted_endpoint([reply]) as endpoint,
+        desk(backend(endpoint), redactor=Redactor(["open sesame forty two"])) as it,
+    ):
+        changes = await shown(it)
+        it.act("ask 1: x")
+        partials: list[str] = []
+        while (change := await changes.get())[1] == "":
+            partials.append(change[0])
+        assert len(partials) > 1
+        assert change[1] == text.replace("open sesame forty two", REMOVED)
+        assert [each for each in partials if not change[1].startswith(each)] == []

@@ -3,7 +3,7 @@
 import type { JobEvent, JobStep } from "../protocol";
 import { drawCard, type Tick } from "./cards";
 import { find, make } from "./elements";
-import { grow, readMarkdown } from "./markdown";
+import { type Leaf, readMarkdown, regrow } from "./markdown";
 
 /** Says whether the word went out. */
 export type Decide = (job: number, isAllowed: boolean) => boolean;
@@ -77,6 +77,7 @@ class Entry {
   private readonly steps = make("ul", "job-steps");
   private event: JobEvent | null = null;
   private beganMs = 0;
+  private shownAnswer: Leaf[] = [];
   private shownCards = "";
   private isWatched = false;
 
@@ -105,11 +106,11 @@ class Entry {
     this.element.dataset.state = event.state;
     set(this.question, event.question.replaceAll("; correction: ", " → "));
     set(this.state, STATES[event.state]);
-    if (event.text !== (before?.text ?? "")) this.answer.replaceChildren(...grow(readMarkdown(event.text)));
+    this.showAnswer(event, before);
     this.showCards(event);
     this.steps.replaceChildren(...event.steps.map(stepLine));
     if (event.asks_for !== (before?.asks_for ?? "")) this.showAsk(event);
-    const hasNews = (event.text && !before?.text) || event.cards.length > (before?.cards.length ?? 0);
+    const hasNews = (wordsOf(event) && !wordsOf(before)) || event.cards.length > (before?.cards.length ?? 0);
     if (hasNews) this.details.open = true;
     this.showMeta(performance.now());
     if (OVER.has(event.state) || this.isWatched) return;
@@ -120,7 +121,19 @@ class Entry {
   stop(): void {
     if (!this.event || OVER.has(this.event.state)) return;
     const elapsed_ms = Math.round(performance.now() - this.beganMs);
-    this.update({ ...this.event, state: "cancelled", asks_for: "", elapsed_ms });
+    this.update({ ...this.event, state: "cancelled", partial: "", asks_for: "", elapsed_ms });
+  }
+
+  /** The answer as it is written, and then whole. It is not read out as it grows: that it is done is said, once. */
+  private showAnswer(event: JobEvent, before: JobEvent | null): void {
+    const isBusy = !OVER.has(event.state) && event.partial !== "";
+    if (isBusy) this.answer.setAttribute("aria-busy", "true");
+    else this.answer.removeAttribute("aria-busy");
+    const words = wordsOf(event);
+    if (words === wordsOf(before)) return;
+    const leaves = readMarkdown(words);
+    regrow(this.answer, this.shownAnswer, leaves);
+    this.shownAnswer = leaves;
   }
 
   /** Cards stay as they are while they are the same: a ticked line stays ticked, a timer goes on. */
@@ -167,6 +180,11 @@ class Entry {
     this.isWatched = !isOver;
     return this.isWatched;
   }
+}
+
+/** What there is of its answer. */
+function wordsOf(event: JobEvent | null): string {
+  return event ? event.text || event.partial : "";
 }
 
 function stepLine({ tool, outcome, duration_ms }: JobStep): HTMLElement {

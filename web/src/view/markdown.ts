@@ -117,3 +117,16 @@ export function grow(leaves: Leaf[]): Node[] {
     return element;
   });
 }
+
+/** Shows a tree in place of another. What they begin with alike stays as it is, with what is selected or scrolled there. */
+export function regrow(element: Element, before: Leaf[], after: Leaf[]): void {
+  const numAlike = alike(before, after);
+  for (const node of [...element.childNodes].slice(numAlike)) node.remove();
+  element.append(...grow(after.slice(numAlike)));
+}
+
+/** How many leaves two trees begin with alike. */
+export function alike(before: Leaf[], after: Leaf[]): number {
+  const place = after.findIndex((leaf, i) => JSON.stringify(leaf) !== JSON.stringify(before[i]));
+  return place < 0 ? after.length : place;
+}
