@@ -35,7 +35,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
 from pydantic_ai.usage import RunUsage, UsageLimits
 
-from microturn.background.backends.gathering import gather_stream
+from microturn.background.backends.gathering import gather_streams
 from microturn.background.backends.mcp import close_toolsets, list_server_tools
 from microturn.background.cards import INSTRUCTIONS as CARD_INSTRUCTIONS
 from microturn.background.functions import Function
@@ -78,8 +78,10 @@ class EndpointConfig:
     """Price of a million tokens, into the model and out of it."""
     temperature: float | None = None
     """Left to the endpoint unless given; some models take none."""
+    first_word_ms: int = 120_000
+    """For the beginning of an answer: a model on a small machine first reads the question and every tool for a while."""
     silence_ms: int = 30_000
-    """A stream that says nothing for so long is given up."""
+    """A stream that has begun and says nothing more for so long is given up."""
     max_requests: int = 12
     """Rounds of one answer: each round of tool calls takes one."""
     instructions: str = INSTRUCTIONS
@@ -104,8 +106,8 @@ class AgentBackend:
     ) -> None:
         self._config = config
         self._toolsets = toolsets
-        timeout = httpx2.Timeout(config.silence_ms / 1000, connect=_CONNECT_WITHIN_S)
-        hooks = {"request": [], "response": [gather_stream]}
+        timeout = httpx2.Timeout(config.first_word_ms / 1000, connect=_CONNECT_WITHIN_S)
+        hooks = {"request": [], "response": [gather_streams(config.silence_ms / 1000)]}
         self._client = AsyncOpenAI(
             base_url=config.base_url,
             api_key=config.api_key or "none",

@@ -2,8 +2,8 @@
 
 A hosted model sends some fifty events a second, each a packet, and each costs the event loop a wake-up, the client a
 validated object and the agent library an event. Nothing that we do with an answer needs that: it is told when it is
-whole. So the network is read every tenth of a second, and neighbouring pieces of text are made one before anybody
-looks at them. The interaction model, whose thread shares this process, notices the difference.
+whole, and shown four times a second at most while it is written. So the network is read that often, and neighbouring
+pieces of text are made one before anybody looks at them. The interaction model, whose thread shares this process, notices the difference.
 
 Only what is known to be a plain piece of text is joined; everything else passes as it came, malformed or not.
 """
@@ -11,12 +11,12 @@ Only what is known to be a plain piece of text is joined; everything else passes
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, cast
 
 import httpx2
 
-GATHER_S = 0.1
+GATHER_S = 0.25
 """How long the network is left alone after a read."""
 _WAITED_S = 0.002
 """A piece that took longer than this was waited for: what had come before it has all been read."""
@@ -26,19 +26,29 @@ _END = b"\n\n"
 _Event = dict[str, Any]
 
 
-async def gather_stream(response: httpx2.Response) -> None:
-    """A response hook for ``httpx2.AsyncClient``: a stream of events is read in gulps from now on."""
-    if response.headers.get("content-type", "").startswith("text/event-stream"):
-        assert isinstance(response.stream, httpx2.AsyncByteStream), "an asynchronous client has asynchronous streams"
-        response.stream = GatheredStream(response.stream)
+def gather_streams(silence_s: float) -> Callable[[httpx2.Response], Awaitable[None]]:
+    """A response hook for ``httpx2.AsyncClient``: streams of events are read in gulps, and given up where they fall
+    silent for so long once they have begun. How long the beginning may take is the client's own time-out."""
+
+    async def gather(response: httpx2.Response) -> None:
+        if response.headers.get("content-type", "").startswith("text/event-stream"):
+            assert isinstance(response.stream, httpx2.AsyncByteStream), (
+                "an asynchronous client has asynchronous streams"
+            )
+            response.stream = GatheredStream(response.stream, silence_s=silence_s)
+
+    return gather
 
 
 class GatheredStream(httpx2.AsyncByteStream):
     """The same server-sent events with fewer, longer pieces of text."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream, gather_s: float = GATHER_S) -> None:
+    def __init__(
+        self, stream: httpx2.AsyncByteStream, gather_s: float = GATHER_S, *, silence_s: float | None = None
+    ) -> None:
         self._stream = stream
         self._gather_s = gather_s
+        self._silence_s = silence_s
         self._gulps = self._gathered()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -46,14 +56,15 @@ class GatheredStream(httpx2.AsyncByteStream):
         return self._gulps
 
     async def _gathered(self) -> AsyncIterator[bytes]:
-        waiting = b""
+        waiting, has_begun = b"", False
         pieces = aiter(self._stream)
         pass_on_s = time.monotonic() + self._gather_s
         while True:
             began_s = time.monotonic()
-            piece = await anext(pieces, None)
+            piece = await self._next(pieces, self._silence_s if has_begun else None)
             if piece is None:
                 break
+            has_begun = True
             waiting += piece
             now_s = time.monotonic()
             was_waited_for = now_s - began_s > _WAITED_S
@@ -70,6 +81,13 @@ class GatheredStream(httpx2.AsyncByteStream):
             pass_on_s = time.monotonic() + self._gather_s
         if last := b"".join(_gulp(waiting)):
             yield last
+
+    async def _next(self, pieces: AsyncIterator[bytes], within_s: float | None) -> bytes | None:
+        try:
+            async with asyncio.timeout(within_s):
+                return await anext(pieces, None)
+        except TimeoutError:
+            raise httpx2.ReadTimeout(f"nothing came for {within_s:g} s") from None
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microturn.background.backends.gathering import GatheredStream, gather_stream, joined
+from microturn.background.backends.gathering import GatheredStream, gather_streams, joined
 
 
 def chat(text: str, **more: object) -> bytes:
@@ -115,13 +115,33 @@ async def test_what_the_network_broke_off_is_passed_on_as_far_as_it_came() -> No
 async def test_only_streams_of_events_are_gathered() -> None:
     body = Pieces(b"{}", [], is_slow=False)
     plain = httpx2.Response(200, headers={"content-type": "application/json"}, stream=body)
-    await gather_stream(plain)
+    await gather_streams(1.0)(plain)
     assert plain.stream is body
     events = httpx2.Response(200, headers={"content-type": "text/event-stream; charset=utf-8"}, stream=body)
-    await gather_stream(events)
+    await gather_streams(1.0)(events)
     assert isinstance(events.stream, GatheredStream)
     await events.aclose()
     assert body.is_closed
+
+
+class Pauses(httpx2.AsyncByteStream):
+    """Waits, says a word, and so on; the last wait never ends."""
+
+    def __init__(self, *waits_s: float) -> None:
+        self._waits_s = waits_s
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for wait_s in self._waits_s:
+            await asyncio.sleep(wait_s)
+            yield chat("word") + b"\n\n"
+        await asyncio.Event().wait()
+
+
+async def test_a_stream_may_be_long_in_beginning_but_not_fall_silent_later() -> None:
+    stream = aiter(GatheredStream(Pauses(0.2, 0.0), gather_s=0.0, silence_s=0.05))
+    assert texts([await anext(stream), await anext(stream)]) == ["word", "word"]
+    with pytest.raises(httpx2.ReadTimeout, match="nothing came for"):
+        await anext(stream)
 
 
 async def test_another_reader_takes_what_the_first_one_left() -> None:
