@@ -79,7 +79,7 @@ class EndpointConfig:
     temperature: float | None = None
     """Left to the endpoint unless given; some models take none."""
     first_word_ms: int = 120_000
-    """For the beginning of an answer: a model on a small machine first reads the question and every tool for a while."""
+    """For the beginning of an answer: on a small machine a model takes a while to read the question and all tools."""
     silence_ms: int = 30_000
     """A stream that has begun and says nothing more for so long is given up."""
     max_requests: int = 12

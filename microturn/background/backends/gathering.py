@@ -3,7 +3,8 @@
 A hosted model sends some fifty events a second, each a packet, and each costs the event loop a wake-up, the client a
 validated object and the agent library an event. Nothing that we do with an answer needs that: it is told when it is
 whole, and shown four times a second at most while it is written. So the network is read that often, and neighbouring
-pieces of text are made one before anybody looks at them. The interaction model, whose thread shares this process, notices the difference.
+pieces of text are made one before anybody looks at them. The interaction model, whose thread shares this process,
+notices the difference.
 
 Only what is known to be a plain piece of text is joined; everything else passes as it came, malformed or not.
 """
@@ -32,9 +33,7 @@ def gather_streams(silence_s: float) -> Callable[[httpx2.Response], Awaitable[No
 
     async def gather(response: httpx2.Response) -> None:
         if response.headers.get("content-type", "").startswith("text/event-stream"):
-            assert isinstance(response.stream, httpx2.AsyncByteStream), (
-                "an asynchronous client has asynchronous streams"
-            )
+            assert isinstance(response.stream, httpx2.AsyncByteStream), "asynchronous clients have such streams"
             response.stream = GatheredStream(response.stream, silence_s=silence_s)
 
     return gather
