@@ -209,6 +209,7 @@ class Coordinator:
             self._write(self._ledger.forget, session_id)
             return
         self._write(self._ledger.give_up, session_id)
+        session.grants.set_aside()
         self._kept[session_id] = KeptSession(budget=session.budget, grants=session.grants)
         if len(self._kept) > MAX_KEPT_SESSIONS:
             self._kept.popitem(last=False)
@@ -239,9 +240,9 @@ class Coordinator:
             self._attached(session_id).grants.inherit(origin.grants)
 
     def tool_standings(self, session_id: str) -> list[ToolStanding]:
-        """Every tool that is known, and what stands about it in a session. Raises ValueError as ``locate`` does."""
-        session = self._attached(session_id)
-        return session.grants.standings(self._catalog.tools(session.application.functions))
+        """Every tool that is known, and what stands about it in a session; none where it is not attached."""
+        session = self._sessions.get(session_id)
+        return session.grants.standings(self._catalog.tools(session.application.functions)) if session else []
 
     def explore_tools(self) -> None:
         """Somebody wants to know the tools: have the backend tell its own, in its time. Sessions hear of news."""

@@ -27,12 +27,6 @@ class ToolStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    permission: Permission
-    fits: Callable[[str], object]
-
-
-@dataclass(frozen=True, slots=True)
 class _Pending:
     tool: str
     is_acting: bool
@@ -48,8 +42,10 @@ class Grants:
 
     def __init__(self, policy: PermissionPolicy) -> None:
         self._policy = policy
-        self._rules: dict[str, _Rule] = {}
+        self._rules: dict[str, Permission] = {}
         """The client's, by pattern, the latest last."""
+        self._matchers: dict[str, Callable[[str], object]] = {}
+        """The patterns, compiled when they are first used: the standard library's own cache holds few."""
         self._allowed: set[str] = set()
         """By the user, since the last rule that fits them."""
         self._pending: dict[int, _Pending] = {}
@@ -63,7 +59,8 @@ class Grants:
             return operators
         if tool in self._allowed:
             return Permission.ALLOW
-        return next((rule.permission for rule in reversed(self._rules.values()) if rule.fits(tool)), operators)
+        latest_first = reversed(self._rules.items())
+        return next((permission for pattern, permission in latest_first if self._fits(pattern, tool)), operators)
 
     def standings(self, tools: Iterable[ListedTool]) -> list[ToolStanding]:
         """What stands about each of these tools."""
@@ -91,21 +88,26 @@ class Grants:
             if pattern == ANY_TOOL:
                 merged.clear()  # none before it counts any more
             merged.pop(pattern, None)
-            merged[pattern] = _Rule(permission, re.compile(fnmatch.translate(pattern)).match)
+            merged[pattern] = permission
         if len(merged) > MAX_RULES:
             raise CapacityError(
                 f"{len(merged)} rules for the tools of a session exceed {MAX_RULES}: use patterns such as 'home_*', or "
                 f"begin anew with {ANY_TOOL!r}"
             )
         self._rules = merged
-        said = [merged[pattern] for pattern, _ in rules if pattern in merged]
-        self._allowed = {tool for tool in self._allowed if not any(rule.fits(tool) for rule in said)}
+        self._matchers.clear()
+        self._allowed = {tool for tool in self._allowed if not any(self._fits(pattern, tool) for pattern, _ in rules)}
         self._changed()
 
     def inherit(self, origin: "Grants") -> None:
         """Begin with the rules of another session's client; what its user allowed was for that conversation."""
         self._rules = dict(origin._rules)
         self._changed()
+
+    def set_aside(self) -> None:
+        """Nobody uses them for a while: let go of all but what was decided."""
+        self._matchers.clear()
+        self.on_change = lambda: None
 
     def is_pending(self, job: int) -> bool:
         """Whether a job waits for the user."""
@@ -136,6 +138,12 @@ class Grants:
             self._allowed.add(pending.tool)
             self._changed()
         return True
+
+    def _fits(self, pattern: str, tool: str) -> bool:
+        matcher = self._matchers.get(pattern)
+        if matcher is None:
+            matcher = self._matchers[pattern] = re.compile(fnmatch.translate(pattern)).match
+        return matcher(tool) is not None
 
     def _changed(self) -> None:
         for pending in self._pending.values():

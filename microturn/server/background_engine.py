@@ -297,9 +297,8 @@ class BackgroundEngineSession:
         return self._coordinator.tool_standings(self.session_id)
 
     def observe_tools(self, show: Callable[[], None]) -> None:
-        """Call this whenever ``tool_standings`` may give something else, and now."""
+        """Call this whenever ``tool_standings`` may give something else."""
         self._tool_observers.append(show)
-        show()
         self._coordinator.explore_tools()
 
     def _show_tools(self) -> None:

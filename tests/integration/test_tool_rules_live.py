@@ -94,8 +94,8 @@ async def test_a_yes_is_told_as_a_change_and_rules_outlast_the_connection() -> N
             await send_turns(socket, 1)
             await job_in(socket, "asking")
             await socket.send(message("microturn.job.decide", job=1, allow=True))
-            assert (await standings(socket))["forget_notes"] == ("allow", False)
             await job_in(socket, "done")
+            assert (await standings(socket))["forget_notes"] == ("allow", False)
         async with server.connect() as socket:
             await socket.send(message("microturn.session.resume", resume_token=token, session={"model": "nano"}))
             await socket.send(message("microturn.extensions.enable", tools=[]))
@@ -163,9 +163,9 @@ async def test_where_the_client_does_the_work_there_are_no_tools() -> None:
     async with Server(DELETION, background()) as server, server.connect() as socket:
         await socket.send(message("session.start", session={"model": "nano", "delegation": {"type": "client"}}))
         await socket.send(message("microturn.extensions.enable", tools=[rule("*", "allow")]))
-        assert (await receive_until(socket, "error"))["error"]["code"] == "no_background"
-        await socket.send(message("microturn.extensions.enable", jobs=True))
         assert await standings(socket) == {}
+        await socket.send(message("microturn.tools.update", rules=[rule("*", "allow")]))
+        assert (await receive_until(socket, "error"))["error"]["code"] == "no_background"
 
 
 async def test_a_client_that_asks_for_nothing_is_sent_no_list() -> None:
