@@ -1,7 +1,7 @@
 """Hand a question to the background model, go on listening and talking, and tell the result when nobody speaks.
 
 The request is the user's question in the user's words. The result is read aloud in the turn after it came, or once the
-user has finished. What is cancelled is not told; what is corrected is passed on as an amendment.
+user, or the model itself, has finished. What is cancelled is not told; what is corrected is passed on as an amendment.
 """
 
 from dataclasses import dataclass
@@ -84,6 +84,7 @@ NO_I_MEANT = Phrases(
 LEAST_ADDEND = 21
 """Sums of smaller numbers the model knows by itself (``short_requests``)."""
 UNDERSTOOD = "okay"
+PROGRESS = ("i am still working on it", "this takes a little longer", "i am still looking")
 FAILURES = ("that took too long", "i could not find it", "i cannot reach it", "something went wrong on my side")
 
 
@@ -114,9 +115,11 @@ def play(stage: Stage, at_ms: float) -> float:
         now_ms += stage.between(400, 1_500)
     if stage.chance(0.25):
         return two_at_once(stage, job, now_ms)
+    if stage.chance(0.15):
+        now_ms, free_turn = progress(stage, job, now_ms, free_turn)
     if stage.chance(0.3):
         now_ms, free_turn = meanwhile(stage, now_ms)
-    return told(stage, job, now_ms, free_turn)
+    return told(stage, outcome(stage, job), now_ms, free_turn)
 
 
 def choose_question(stage: Stage) -> Question:
@@ -162,35 +165,50 @@ def two_at_once(stage: Stage, job: int, at_ms: float) -> float:
     numbers = [job, other] if stage.chance(0.5) else [other, job]
     now_ms = max(end_ms, turn_start_ms(free_turn)) + stage.between(300, 1_500)
     for number in numbers:
-        now_ms = told(stage, number, now_ms, free_turn)
+        now_ms = told(stage, outcome(stage, number), now_ms, free_turn)
         free_turn = turn_of_ms(now_ms)
     return now_ms
 
 
 def meanwhile(stage: Stage, at_ms: float) -> tuple[float, int]:
-    """The conversation goes on: the model does something else for the user. Returns when, and its first free turn."""
+    """The conversation goes on: the model does something else for the user. Returns when the result comes, which may be
+    in the middle of that, and the model's first free turn."""
     words = choose_words(stage)
     end_ms = stage.user(stage.pick(REQUEST).format(x=words), at_ms)
     said = stage.model(words, stage.answer_turn(end_ms))
+    if stage.chance(0.4):
+        return stage.between(turn_start_ms(said.first_turn), turn_start_ms(said.end_turn)), said.end_turn
     return turn_start_ms(said.end_turn + 1) + stage.between(0, 800), said.end_turn
 
 
-def told(stage: Stage, job: int, at_ms: float, free_turn: int) -> float:
-    """The result comes and is read aloud, though not while the user speaks. Returns when that is over."""
-    words, kind = answer(stage), ReportKind.DONE
+def progress(stage: Stage, job: int, at_ms: float, free_turn: int) -> tuple[float, int]:
+    """It takes long, and the user is told so. Returns when that is over, and the model's first free turn."""
+    words = stage.pick(PROGRESS)
+    came_turn = stage.event(Report(kind=ReportKind.SAY, job=job, text=words).to_event(), at_ms)
+    said = stage.model(words, max(came_turn + 1, free_turn))
+    return turn_start_ms(said.end_turn + 1) + stage.between(300, 1_500), said.end_turn
+
+
+def outcome(stage: Stage, job: int) -> Report:
+    """A result, a failure, or something worth saying."""
     if stage.chance(0.15):
-        words, kind = stage.pick(FAILURES), ReportKind.ERROR
-    elif stage.chance(0.1):
-        kind = ReportKind.SAY
-    came_turn = stage.event(Report(kind=kind, job=job, text=words).to_event(), at_ms)
+        return Report(kind=ReportKind.ERROR, job=job, text=stage.pick(FAILURES))
+    kind = ReportKind.SAY if stage.chance(0.1) else ReportKind.DONE
+    return Report(kind=kind, job=job, text=answer(stage))
+
+
+def told(stage: Stage, report: Report, at_ms: float, free_turn: int) -> float:
+    """The result comes and is read aloud, though not while the user speaks. Returns when that is over."""
+    came_turn = stage.event(report.to_event(), at_ms)
     turn = max(came_turn + 1, free_turn)
-    if stage.chance(0.3):  # somebody is speaking when it comes
+    # Somebody may be speaking when it comes, but does not begin when the model does, which could not know.
+    if stage.chance(0.3) and at_ms >= turn_start_ms(free_turn):
         speaker = stage.cast.user if stage.chance(0.7) else stage.cast.bystanders(stage.rng)
         begin_ms = max(at_ms - stage.between(200, 900), turn_start_ms(free_turn))
         end_ms = stage.user(chatter(stage), begin_ms, voice=speaker)
         turn = max(turn, stage.answer_turn(end_ms) + 1)
         stage.quiet(turn_start_ms(came_turn), turn_start_ms(turn))
-    said = stage.model(words, turn)
+    said = stage.model(report.text, turn)
     return turn_start_ms(said.end_turn + 1) + stage.between(300, 1_200)
 
 

@@ -19,7 +19,7 @@ from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook
 from microturn.evals.spoken import TimedWord, spoken_words
-from microturn.evals.suites.suite import Suite, added, pooled
+from microturn.evals.suites.suite import Suite, added, by_kind, pooled
 from microturn.evals.wer import normal_words
 from microturn.turns.background import Act, ActReader, ReportKind, parse_report
 from microturn.turns.micro_turn import MicroTurnOutput
@@ -48,7 +48,8 @@ class DelegationSuite(Suite):
     headline = ("request_accuracy", "result_spoken", "over_user")
 
     def draw(self, playbook: Playbook, limit: int) -> list[Case]:
-        return playbook.cases("delegate", limit)
+        asking = limit // 4
+        return [*playbook.cases("delegate", limit - asking), *playbook.cases("permission", asking)]
 
     def judge(self, exchange: Exchange) -> Verdict:
         episode = exchange.case.episode
@@ -82,6 +83,7 @@ class DelegationSuite(Suite):
             "over_user": metric.share(added(verdicts, "results_over_user"), added(verdicts, "results_spoken")),
             "told_ms": metric.median(pooled(verdicts, "told_ms")),
             "success": metric.rate([verdict.is_right for verdict in verdicts]),
+            **{f"success/{kind}": metric.rate([v.is_right for v in row]) for kind, row in by_kind(verdicts).items()},
         }
 
 

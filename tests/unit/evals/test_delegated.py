@@ -12,9 +12,8 @@ from microturn.data.episode import Episode
 from microturn.data.voices import SpokenWord
 from microturn.evals.exchange import Case, Verdict
 from microturn.evals.playbook import Playbook
-from microturn.evals.suites.delegation import DelegationSuite
 from microturn.live_evals.delegation import Arrival, LiveExchange, controls, judge, summarise
-from microturn.live_evals.delegation.command import SUITE, faulty_backends
+from microturn.live_evals.delegation.command import SCENARIO, SUITE, faulty_backends
 from microturn.live_evals.delegation.session import run_row
 from microturn.server.engine_port import Engine
 from microturn.testing.delegating_model import DelegatingModel
@@ -150,7 +149,7 @@ def test_what_was_taken_back_before_it_was_told_is_not_wanted(act: str):
 
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
-    return DelegationSuite().draw(Playbook(play_mute), 5)
+    return Playbook(play_mute).cases(SCENARIO, 5)
 
 
 async def row(cases: list[Case], fault: str, front: Callable[[Episode], Engine]) -> list[LiveExchange]:
