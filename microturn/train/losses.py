@@ -13,6 +13,9 @@ from microturn.model.segment import Segment
 from microturn.train.batches import Batch
 from microturn.turns.vocabulary import Kind
 
+OWN_FLOW_STEPS = 4
+"""As many as when it is served."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
@@ -38,6 +41,10 @@ class LossConfig:
     """Greatest share of a session's heard tokens that are fed back as any other token, in training."""
     hidden_share: float = 0.3
     """Share of utterances whose patches are fed back as nothing but noise."""
+    own_batches: float = 0.0
+    """Share of batches in which the model first speaks itself, which costs a forward pass more."""
+    own_share: float = 0.7
+    """In those, share of utterances that are fed back as the model spoke them."""
 
 
 @dataclass(slots=True)
@@ -81,6 +88,8 @@ def compute_losses(
     clean_NP = segment.speech_NP
     if len(clean_NP):
         segment.speech_NP = noisy_patches(segment, config, generator)
+        if model.training and float(torch.rand((), generator=generator, device=clean_NP.device)) < config.own_batches:
+            segment.speech_NP = own_patches(model, batch, config, generator)
     clean_BT = segment.token_BT
     if model.training:
         segment.token_BT = misheard_tokens(batch, config, generator)
@@ -162,10 +171,7 @@ def noisy_patches(segment: Segment, config: LossConfig, generator: torch.Generat
     (exposure bias; noise as the cure: Rouard et al. 2025). Where patches are hidden, the text is all that there is.
     """
     clean_NP = segment.speech_NP
-    row_N, place_N = (segment.kind_BT == Kind.SPEECH).nonzero(as_tuple=True)
-    turn_N = segment.turn_BT[row_N, place_N]
-    begins_N = torch.cat([row_N.new_ones(1), ((row_N.diff() != 0) | (turn_N.diff() > 1)).long()])
-    utterance_N = begins_N.cumsum(0) - 1
+    utterance_N = _utterances(segment)
     num_utterances = int(utterance_N[-1]) + 1
     device = clean_NP.device
     scale_U = torch.rand(num_utterances, generator=generator, device=device) * config.patch_noise
@@ -173,3 +179,31 @@ def noisy_patches(segment: Segment, config: LossConfig, generator: torch.Generat
     noise_NP = torch.randn(clean_NP.shape, generator=generator, device=device)
     noisy_NP = clean_NP + noise_NP * scale_U[utterance_N, None]
     return torch.where(is_hidden_U[utterance_N, None], noise_NP, noisy_NP)
+
+
+def own_patches(model: InteractionModel, batch: Batch, config: LossConfig, generator: torch.Generator) -> Tensor:
+    """What is fed back of the model's own speech, (N, P): for a share of the utterances what the model says there.
+
+    Noise is not what its errors are like: a sound that is a little another sound, for several patches on end. So it
+    speaks first, each patch after what is fed back already, all of them at once, and then learns to go on from that
+    (scheduled sampling in parallel: Duckworth et al. 2019, Mihaylova & Martins 2019). The target stays clean.
+    """
+    fed_back_NP = batch.segment.speech_NP
+    utterance_N = _utterances(batch.segment)
+    device = fed_back_NP.device
+    noise_NP = torch.randn(fed_back_NP.shape, generator=generator, device=device)
+    is_own_U = torch.rand(int(utterance_N[-1]) + 1, generator=generator, device=device) < config.own_share
+    guidance = model.config.speech.guidance if model.config.speech else 1.0
+    with torch.no_grad():
+        hidden_ND = model(batch.segment).flatten(0, 1)[batch.speech_at_N]
+        schedule = model.flow_head.schedule(OWN_FLOW_STEPS, guidance)  # anew: the weights have changed
+        own_NP = model.flow_head.sample(hidden_ND, noise_NP, schedule=schedule)
+    return torch.where(is_own_U[utterance_N, None], own_NP.to(fed_back_NP.dtype), fed_back_NP)
+
+
+def _utterances(segment: Segment) -> Tensor:
+    """The number of the utterance that each speech patch belongs to, (N,): patches of turns that follow each other."""
+    row_N, place_N = (segment.kind_BT == Kind.SPEECH).nonzero(as_tuple=True)
+    turn_N = segment.turn_BT[row_N, place_N]
+    begins_N = torch.cat([row_N.new_ones(1), ((row_N.diff() != 0) | (turn_N.diff() > 1)).long()])
+    return begins_N.cumsum(0) - 1

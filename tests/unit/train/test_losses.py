@@ -9,7 +9,14 @@ from microturn.features.sequence import EventQueue, Run, input_run, output_run
 from microturn.model.interaction_model import InteractionModel
 from microturn.model.segment import Segment
 from microturn.train.batches import SOON_TURNS, Batch, collate
-from microturn.train.losses import AuxiliaryHeads, LossConfig, compute_losses, misheard_tokens, noisy_patches
+from microturn.train.losses import (
+    AuxiliaryHeads,
+    LossConfig,
+    compute_losses,
+    misheard_tokens,
+    noisy_patches,
+    own_patches,
+)
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
 from microturn.turns.vocabulary import Kind
 
@@ -137,3 +144,38 @@ def test_the_mean_of_a_patch_is_learnt_by_its_head_and_by_the_hidden_states() ->
         found.append(sum(float(p.grad.abs().sum()) for p in model.parameters() if p.grad is not None))
     assert found[1] > 2 * found[0]
     assert losses.metrics["patch_loss"] > 1
+
+
+def test_its_own_patches_come_back_where_it_speaks_first_and_depend_on_its_weights() -> None:
+    torch.manual_seed(0)
+    model, batch = InteractionModel(tiny().model), a_conversation()
+    torch.nn.init.normal_(model.flow_head.leave.weight)
+    true_NP = batch.segment.speech_NP.clone()
+
+    def spoken(share: float) -> torch.Tensor:
+        return own_patches(model, batch, LossConfig(own_share=share), torch.Generator().manual_seed(3))
+
+    assert torch.equal(spoken(0.0), true_NP)
+    before = spoken(1.0)
+    assert not torch.isclose(before, true_NP).any(dim=1).all()
+    assert torch.equal(batch.segment.speech_NP, true_NP), "nothing is changed but what is fed back"
+    torch.nn.init.normal_(model.flow_head.leave.bias)
+    assert not torch.allclose(spoken(1.0), before)
+
+
+def test_what_it_said_itself_is_fed_back_in_a_share_of_the_batches_of_training_alone() -> None:
+    torch.manual_seed(0)
+    model, auxiliaries, batch = InteractionModel(tiny().model), AuxiliaryHeads(32), a_conversation()
+    torch.nn.init.normal_(model.flow_head.leave.weight)
+    fed: list[torch.Tensor] = []
+    model.register_forward_pre_hook(lambda _, given: fed.append(given[0].speech_NP.clone()))
+    for own_batches, num_passes in ((0.0, 1), (1.0, 2)):
+        fed.clear()
+        config = LossConfig(own_batches=own_batches, own_share=1.0, hidden_share=0.0, patch_noise=0.0)
+        compute_losses(model, auxiliaries, batch, config, torch.Generator().manual_seed(1)).total.backward()
+        assert len(fed) == num_passes
+    assert not torch.allclose(fed[0], fed[1])
+    fed.clear()
+    model.eval()
+    compute_losses(model, auxiliaries, batch, config, torch.Generator().manual_seed(1))
+    assert len(fed) == 1
