@@ -1,8 +1,8 @@
 """An answer while it is written: for the user's eyes only, and taken back where nothing comes of it.
 
-What a language model streams is read four times a second (``backends/gathering.py``). Showing it costs more than reading
-it: it is cleaned of secrets, drawn up as an event and drawn on a page, each time whole. So that is done a few times a
-second at most, and less often as the answer grows.
+What a language model streams is read four times a second (``backends/gathering.py``). Showing it costs more than
+reading it: it is cleaned of secrets, drawn up as an event and drawn on a page, each time whole. So that is done no more
+often than it is read, and less often as the answer grows.
 """
 
 import asyncio
