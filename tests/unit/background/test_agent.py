@@ -326,11 +326,12 @@ async def test_the_text_so_far_is_shown_and_taken_back_where_the_stream_breaks_o
 
 
 async def test_what_is_said_before_a_tool_is_called_is_taken_back():
+    answer = "It is 144. So there. And more of it, and still more, until nobody can hear it any longer. The end."
     replies = [
         EndpointReply(
             text="Let me see. I will work it out.", tool="calculate", arguments={"expression": "12 * 12"}, pause_ms=40
         ),
-        EndpointReply(text="It is 144. So there. And more.", pause_ms=40, stalls_after=6),
+        EndpointReply(text=answer, pause_ms=40, stalls_after=16),
     ]
     async with scripted_endpoint(replies) as endpoint, desk(backend(endpoint), *builtin_tools()) as it:
         changes = await shown(it)
@@ -338,7 +339,7 @@ async def test_what_is_said_before_a_tool_is_called_is_taken_back():
         assert "Let me see. I will work it out.".startswith((await changes.get())[0])
         while partial := (await changes.get())[0]:
             assert "Let me see. I will work it out.".startswith(partial)
-        assert "It is 144. So there. And more.".startswith((await changes.get())[0])
+        assert answer.startswith((await changes.get())[0])
         it.act("cancel 1")
         while (await changes.get())[0]:
             pass
