@@ -8,6 +8,7 @@ import math
 import re
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -17,6 +18,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 from page_engine import PageEngine  # noqa: E402
 
+from microturn.background.backends.tools_only import ToolsBackend  # noqa: E402
+from microturn.background.coordinator import Coordinator  # noqa: E402
+from microturn.background.tools import builtin_tools  # noqa: E402
 from microturn.server.serve import Listening, serve  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
@@ -31,6 +35,7 @@ SHOTS = {
     "phone-dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "device_scale_factor": 2},
 }
 WITHIN_MS = 120_000
+Shots = Callable[[Browser, str, Path], Awaitable[None]]
 
 
 def draw_scene(path: Path) -> None:
@@ -74,23 +79,42 @@ async def shoot(browser: Browser, url: str, folder: Path) -> None:
         print(name, flush=True)
 
 
-async def film_page(url: str, arguments: list[str], folder: Path) -> None:
+async def shoot_tools(browser: Browser, url: str, folder: Path) -> None:
+    """The settings where a background has tools."""
+    context = await browser.new_context(permissions=["microphone", "camera"], **SHOTS["page-dark"])
+    page = await context.new_page()
+    await hold(page, url)
+    await page.get_by_role("button", name="Settings").click()
+    await page.get_by_text("what the background may use").click()
+    await page.screenshot(path=folder / "tools-dark.png")
+    await context.close()
+    print("tools-dark", flush=True)
+
+
+async def film_page(url: str, arguments: list[str], folder: Path, shots: Shots) -> None:
     async with async_playwright() as tools:
         browser = await tools.chromium.launch(executable_path=CHROMIUM, args=arguments, timeout=WITHIN_MS)
-        await shoot(browser, url, folder)
+        await shots(browser, url, folder)
         await browser.close()
 
 
-async def main(folder: Path) -> None:
+async def film_served(folder: Path, shots: Shots, background: Coordinator | None = None) -> None:
     ready: asyncio.Queue[str] = asyncio.Queue()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(PageEngine(), Listening(port=0), on_ready=ready.put_nowait, stop=stop))
+    serving = asyncio.create_task(
+        serve(PageEngine(), Listening(port=0), background=background, on_ready=ready.put_nowait, stop=stop)
+    )
     with tempfile.TemporaryDirectory() as scratch:
         draw_scene(Path(scratch) / "table.mjpeg")
         film = f"--use-file-for-fake-video-capture={scratch}/table.mjpeg"
-        await film_page(await ready.get(), [*ARGUMENTS, film], folder)
+        await film_page(await ready.get(), [*ARGUMENTS, film], folder, shots)
     stop.set()
     await serving
+
+
+async def main(folder: Path) -> None:
+    await film_served(folder, shoot)
+    await film_served(folder, shoot_tools, Coordinator(ToolsBackend(), builtin_tools()))
 
 
 if __name__ == "__main__":
