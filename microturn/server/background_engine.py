@@ -28,9 +28,9 @@ from microturn.background.summaries import AGAIN_AFTER_TURNS, SUMMARISE_AT_SHARE
 from microturn.errors import CapacityError, JournalError, SessionClosedError
 from microturn.server.engine_port import Engine, EngineSession
 from microturn.server.log import log_event
+from microturn.server.passing import PassingSession
 from microturn.turns.background import Act, ActKind, Report, TurnActs
 from microturn.turns.micro_turn import MicroTurnOutput, Role, TextEvent
-from microturn.turns.pcm import PcmChunk
 from microturn.turns.timing import IN_SAMPLES_PER_TURN, turn_start_ms
 from microturn.turns.trace import TurnTrace
 from microturn.turns.video import VideoFrame
@@ -138,7 +138,7 @@ def _id_of(resume_token: str) -> str:
     return session_name(hashlib.sha256(resume_token.encode()).digest())
 
 
-class BackgroundEngineSession:
+class BackgroundEngineSession(PassingSession):
     """One conversation with a background model behind it.
 
     Args:
@@ -153,7 +153,7 @@ class BackgroundEngineSession:
         record: Record,
         let_go: LetGo,
     ) -> None:
-        self._session = session
+        super().__init__(session)
         self._coordinator = coordinator
         self.session_id = session_id
         self._conversation = record.conversation
@@ -178,23 +178,9 @@ class BackgroundEngineSession:
             questions=record.questions,
         )
 
-    @property
-    def resume_token(self) -> str:
-        """Lets a client come back to the session. Secret."""
-        return self._session.resume_token
-
-    @property
-    def next_sample(self) -> int:
-        """Where the client's sound starts, or goes on, on the media time."""
-        return self._session.next_sample
-
-    def push_audio(self, chunk: PcmChunk) -> None:
-        """Take in sound of the user."""
-        self._session.push_audio(chunk)
-
     def push_text(self, event: TextEvent) -> None:
         """Take in text. Raises what the engine raises."""
-        self._session.push_text(event)
+        super().push_text(event)
         self.note(event)
 
     def note(self, event: TextEvent) -> None:
@@ -203,7 +189,7 @@ class BackgroundEngineSession:
 
     def push_frame(self, frame: VideoFrame) -> None:
         """Take in a picture."""
-        self._session.push_frame(frame)
+        super().push_frame(frame)
         self._conversation.add_frame(frame)
 
     async def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
@@ -223,23 +209,19 @@ class BackgroundEngineSession:
             self._coordinator.hand_over(self.session_id)
             yield output, trace
 
-    async def past(self) -> Sequence[tuple[tuple[TextEvent, ...], MicroTurnOutput]]:
-        """What was given and answered as text so far, as far as it was recorded. Raises what the engine raises."""
-        return await self._session.past()
-
     async def park(self) -> None:
         """End the outputs, but keep the state; jobs go on for a while."""
         self._end_summary()
         if self._let_go(self, is_over=False):
             self._coordinator.park(self.session_id)
-        await self._session.park()
+        await super().park()
 
     async def close(self) -> None:
         """End the session and its jobs, unless another connection has taken it over."""
         self._end_summary()
         if self._let_go(self, is_over=True):
             self._coordinator.detach(self.session_id, is_over=True)
-        await self._session.close()
+        await super().close()
 
     # For those who delegate, and for the page
 
