@@ -54,8 +54,7 @@ def eval_command(
         ValueError: an unknown suite, a limit below 1, or a scenario file that cannot be used.
         MicroturnError: the model, the recordings or an optional package cannot be used.
     """
-    if limit < 1:
-        raise ValueError(f"--limit {limit} leaves nothing to measure: give 1 or more")
+    check_limit(limit)
     chosen = named_suites(suites) if suites or scenarios is None else []
     if scenarios is not None:
         from microturn.evals.suites.own_scenarios import OwnScenarios, load_scenarios
@@ -179,6 +178,12 @@ def subject_of(model: str | None) -> Subject:
     from microturn.evals.engine_subject import EngineSubject
 
     return EngineSubject.load(None if model is None else Path(model))
+
+
+def check_limit(limit: int) -> None:
+    """Raises ValueError for a limit that leaves nothing to measure."""
+    if limit < 1:
+        raise ValueError(f"--limit {limit} leaves nothing to measure: give 1 or more")
 
 
 def published(report: Report, json_path: Path | None, console: Console | None) -> Report:

@@ -10,7 +10,7 @@ from rich.console import Console
 from microturn.background.backend import Backend
 from microturn.background.setup import BackgroundConfig
 from microturn.data.make import load_material
-from microturn.evals.command import published
+from microturn.evals.command import check_limit, published
 from microturn.evals.exchange import Verdict
 from microturn.evals.report import Report
 from microturn.live_evals.backends import background_of
@@ -49,15 +49,11 @@ def chained_command(
         ValueError: a limit below 1, or a background or model that cannot be used.
         MicroturnError: the model, the voices or an optional package cannot be used.
     """
-    if limit < 1:
-        raise ValueError(f"--limit {limit} leaves nothing to measure: give 1 or more")
-    progress = Console(stderr=True)
+    check_limit(limit)
     with kept_examples(out, NAME) as keep:
 
         def note(task: Task, verdict: Verdict, attempt: Attempt) -> None:
-            keep(attempt_json(task, verdict, attempt))
-            opinion = "right" if verdict.is_right else "; ".join(verdict.problems)
-            progress.print(f"{task.key}: {opinion}", highlight=False, markup=False)
+            keep(task.key, verdict, attempt_json(task, verdict, attempt))
 
         run = functools.partial(run_chained, _maker(background), limit=limit, seed=seed, on_done=note)
         report = asyncio.run(_fronted(run, model, data) if is_fronted else run())

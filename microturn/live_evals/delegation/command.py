@@ -17,7 +17,7 @@ from microturn.background.backend import Backend
 from microturn.background.setup import BackgroundConfig
 from microturn.data.scenarios.delegate import FAILURES
 from microturn.errors import MissingDependencyError
-from microturn.evals.command import published
+from microturn.evals.command import check_limit, published
 from microturn.evals.exchange import Case, Verdict
 from microturn.evals.playbook import Playbook, heldout_play
 from microturn.evals.report import Report, SuiteReport
@@ -68,18 +68,14 @@ def delegation_command(
         ValueError: a limit below 1, or a background or model that cannot be used.
         MicroturnError: the model, the voices or an optional package cannot be used.
     """
-    if limit < 1:
-        raise ValueError(f"--limit {limit} leaves nothing to measure: give 1 or more")
+    check_limit(limit)
     check_front(model)
-    progress = Console(stderr=True)
     cases = Playbook(heldout_play(data), seed=seed, data_dir=data).cases(SCENARIO, limit)
     with kept_examples(out, SUITE) as keep:
 
         def note(row: str, exchange: LiveExchange) -> None:
             verdict = judge(exchange)
-            keep(_kept(row, verdict, exchange))
-            opinion = "right" if verdict.is_right else "; ".join(verdict.problems)
-            progress.print(f"{row} {verdict.key}: {opinion}", highlight=False, markup=False)
+            keep(f"{row} {verdict.key}", verdict, _kept(row, verdict, exchange))
 
         report = asyncio.run(_run(background, model, cases, note))
     report = Report(
