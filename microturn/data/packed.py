@@ -18,7 +18,7 @@ from microturn.features.dmel import dmel
 from microturn.features.patches import letterbox, pair_patches
 from microturn.features.sequence import IMAGE_SHAPE, EventQueue, Run, input_run, output_run
 from microturn.features.tokenizer import Tokenizer
-from microturn.turns.timing import AUDIO_TOKEN_MS, AUDIO_TOKENS_PER_TURN, PATCHES_PER_TURN
+from microturn.turns.timing import AUDIO_TOKEN_MS, AUDIO_TOKENS_PER_TURN
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
 NUM_LETTER_CLASSES = len(LETTERS) + 1
@@ -26,8 +26,6 @@ NUM_LETTER_CLASSES = len(LETTERS) + 1
 LETTER_LAG_MS = 100
 """An audio token is asked for the letter that was spoken this long before its end."""
 NO_PATCHES: NDArray[np.float32] = np.zeros((0, *IMAGE_SHAPE), np.float32)
-UNKNOWN_LETTER = 255
-"""No target: a shard that was made before its kind of letters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,8 +35,6 @@ class PackedEpisode:
     run: Run
     letter_N: NDArray[np.uint8]
     """Class of the letter that the user is speaking, per audio token; 0 for none."""
-    said_letter_N: NDArray[np.uint8]
-    """Class of the letter that the model speaks, per speech patch; 0 for none."""
     frames_K2HWC: NDArray[np.uint8] = field(default_factory=lambda: NO_FRAMES)
     """The frames of the micro-turns with video. ``run`` has their patches' positions but not the patches, which are 70
     times as large: ``patches`` makes them."""
@@ -87,12 +83,9 @@ def pack(episode: Episode, tokenizer: Tokenizer) -> PackedEpisode:
         seen = input_run(k, bins, queue.take(), tokenizer.vocabulary, image_N)
         runs += [replace(seen, image_N=NO_PATCHES), output_run(output, tokenizer)]
     run = Run.concat(runs)
-    said_KP = letters(episode.said, len(run.dmel_NM), 0.0).reshape(-1, PATCHES_PER_TURN)
-    speaks_K = np.array([output.mel is not None for output in episode.outputs])
     return PackedEpisode(
         run=run,
         letter_N=letters(episode.heard, len(run.dmel_NM)),
-        said_letter_N=said_KP[speaks_K].ravel(),
         frames_K2HWC=np.stack(frames) if frames else NO_FRAMES,
     )
 
@@ -108,7 +101,6 @@ def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
         "dmel": run.dmel_NM[:, 0::2] | (run.dmel_NM[:, 1::2] << 4),
         "speech": run.speech_NP.astype(np.float16),
         "letter": packed.letter_N,
-        "said_letter": packed.said_letter_N,
     }
 
 
@@ -126,10 +118,8 @@ def from_arrays(arrays: dict[str, NDArray]) -> PackedEpisode:
         speech_NP=arrays["speech"].astype(np.float32),
         image_N=NO_PATCHES,
     )
-    unknown_N = np.full(len(run.speech_NP), UNKNOWN_LETTER, np.uint8)
     return PackedEpisode(
         run=run,
         letter_N=arrays["letter"],
-        said_letter_N=arrays.get("said_letter", unknown_N),
         frames_K2HWC=pictures.from_arrays(arrays),
     )

@@ -23,7 +23,9 @@ from microturn.data.phrases import Phrases
 from microturn.data.video_track import VideoTrack
 from microturn.data.visual import Films, View
 from microturn.data.voices import SpokenWord, Utterance, Voice
+from microturn.data.voices.utterance import shifted
 from microturn.features.mel import mel
+from microturn.features.phones import Phone, phones_by_patch
 from microturn.turns.background import Act
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, Role, TextEvent
 from microturn.turns.timing import (
@@ -33,6 +35,7 @@ from microturn.turns.timing import (
     MEL_FRAMES_PER_TURN,
     OUT_HZ,
     OUT_SAMPLES_PER_TURN,
+    PATCHES_PER_TURN,
     TEXT_LEAD_MS,
     TURN_MS,
     in_samples,
@@ -107,6 +110,7 @@ class _ModelTrack:
     samples: NDArray[np.float32]
     is_speaking: NDArray[np.bool_]
     words: list[tuple[SpokenWord, int]] = field(default_factory=list)
+    phones: list[Phone] = field(default_factory=list[Phone])
 
 
 class Stage:
@@ -292,6 +296,7 @@ class Stage:
             SpokenWord(text=w.text, start_ms=w.start_ms + at_ms, end_ms=w.end_ms + at_ms) for w in utterance.words
         )
         self._model.words += [(word, turn) for word in words]
+        self._model.phones += shifted(utterance.phones, at_ms)
         if is_expected:
             self.expect(utterance.text, at_ms)
         return Said(first_turn=turn, end_turn=end_turn, words=words)
@@ -327,6 +332,7 @@ class Stage:
         track.samples[turn * OUT_SAMPLES_PER_TURN :] = 0
         track.is_speaking[turn:] = False
         track.words = [(w, first) for w, first in track.words if w.start_ms < turn * TURN_MS]
+        track.phones = [phone for phone in track.phones if phone.start_ms < turn * TURN_MS]
         self._expectations = [e for e in self._expectations if e.from_ms + WINDOW_EARLY_MS < turn * TURN_MS]
 
     # --- what a listener may expect --------------------------------------------------------------------------
@@ -380,6 +386,7 @@ class Stage:
             [(w, max(first, turn_of_ms(w.start_ms - TEXT_LEAD_MS))) for w, first in self._model.words]
         )
         frames = mel(reply)
+        phones = phones_by_patch(self._model.phones, num_turns * PATCHES_PER_TURN).tolist()
         inputs, outputs = [], []
         for k in range(num_turns):
             heard_sound = user[k * IN_SAMPLES_PER_TURN : (k + 1) * IN_SAMPLES_PER_TURN]
@@ -398,6 +405,7 @@ class Stage:
                     is_clear=k in self._clears,
                     say=said.get(k, ""),
                     mel=speech if self._model.is_speaking[k] else None,
+                    phones=tuple(phones[k * PATCHES_PER_TURN : (k + 1) * PATCHES_PER_TURN] if self._model.is_speaking[k] else ()),
                     audio=sound if self._model.is_speaking[k] else None,
                 )
             )

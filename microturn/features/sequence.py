@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from microturn.features.phones import UNKNOWN_PHONE
 from microturn.features.tokenizer import Tokenizer
 from microturn.turns.micro_turn import MEL_BANDS, MicroTurnOutput, PieceKind, Role, TextEvent
 from microturn.turns.timing import (
@@ -41,7 +42,7 @@ class Run:
 
     kind_T: NDArray[np.uint8]
     token_T: NDArray[np.int32]
-    """Text id where the kind is TEXT, else 0."""
+    """Text id where the kind is TEXT, phone where it is SPEECH, else 0."""
     turn_T: NDArray[np.int32]
     is_output_T: NDArray[np.bool_]
     """Whether the model produces this position (and so learns to predict it)."""
@@ -194,10 +195,11 @@ def output_run(output: MicroTurnOutput, tokenizer: Tokenizer) -> Run:
         before.append(special.audio)
         speech_NP = output.mel.reshape(PATCHES_PER_TURN, PATCH_VALUES).astype(np.float32)
     num_speech = len(speech_NP)
+    phones = output.phones or (UNKNOWN_PHONE,) * num_speech
     kind_T = np.array([Kind.TEXT] * len(before) + [Kind.SPEECH] * num_speech + [Kind.TEXT], np.uint8)
     return Run(
         kind_T=kind_T,
-        token_T=np.array([*before, *[0] * num_speech, special.audio_end], np.int32),
+        token_T=np.array([*before, *phones[:num_speech], special.audio_end], np.int32),
         turn_T=np.full(len(kind_T), output.index, np.int32),
         is_output_T=np.ones(len(kind_T), np.bool_),
         dmel_NM=np.zeros((0, MEL_BANDS), np.uint8),

@@ -80,7 +80,7 @@ def load_inkling(model: InteractionModel, folder: Path) -> None:
     _refuse_quantised(_read_json(config_path) if config_path.exists() else {}, folder)
     tensors = dict(_read_tensors(_shards(folder)))
     ours = from_inkling(tensors, model.config)
-    required = {name for name in model.state_dict() if not name.startswith(("speech_in.", "flow_head."))}
+    required = {name for name in model.state_dict() if not name.startswith(("speech_in.", "flow_head.", "phone_head."))}
     _fill(model, ours, folder, required)
 
 

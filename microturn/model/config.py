@@ -131,6 +131,8 @@ class SpeechConfig:
     time_width: int = 64
     """Width of the code of the flow's time, a single number."""
     num_blocks: int = 4
+    num_phones: int = 0
+    """Sounds, one of which is chosen before each patch (``PhoneHead``); 0: patches follow from hidden states alone."""
     guidance: float = 1.0
     """How far sampling is led by the condition: see ``FlowHead.schedule``. Changes no weight."""
 

@@ -77,14 +77,16 @@ class ImageEmbedding(nn.Module):
 
 
 class SpeechEmbedding(nn.Module):
-    """A patch of the model's own speech, back in. Ours; Inkling has no speech."""
+    """A patch of the model's own speech, back in, with its phone. Ours; Inkling has no speech."""
 
     def __init__(self, config: SpeechConfig, width: int, eps: float) -> None:
         super().__init__()
         self.enter = nn.Linear(config.patch_width, config.in_width)
         self.leave = nn.Linear(config.in_width, width)
+        self.phones = nn.Parameter(torch.zeros(config.num_phones, width)) if config.num_phones else None
         self.norm = RmsNorm(width, eps)
 
-    def forward(self, speech_NW: Tensor) -> Tensor:
-        """(N, W) normalised log mel -> (N, D)."""
-        return self.norm(self.leave(F.gelu(self.enter(speech_NW.to(self.enter.weight.dtype)))))
+    def forward(self, speech_NW: Tensor, phone_N: Tensor) -> Tensor:
+        """(N, W) normalised log mel, (N,) the phones that they were made for -> (N, D)."""
+        x_ND = self.leave(F.gelu(self.enter(speech_NW.to(self.enter.weight.dtype))))
+        return self.norm(x_ND if self.phones is None else x_ND + F.embedding(phone_N, self.phones))

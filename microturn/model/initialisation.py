@@ -17,7 +17,7 @@ def initialise(model: nn.Module, num_layers: int) -> None:
     for name, parameter in model.named_parameters():
         if parameter.is_meta:
             continue
-        if name.startswith(("flow_head", "speech_in")):
+        if name.startswith(("flow_head", "speech_in", "phone_head")):
             continue  # torch's own default suits these plain networks
         if name.endswith("profile_RE"):
             parameter.normal_(std=PROFILE_STD)

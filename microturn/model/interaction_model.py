@@ -21,6 +21,7 @@ from microturn.model.initialisation import initialise
 from microturn.model.native_pass import NativeFlowHead, NativeLayers, is_native
 from microturn.model.normalisation import RmsNorm
 from microturn.model.passes import Pass, WholePass
+from microturn.model.phone_head import PhoneHead
 from microturn.model.segment import Kind, Segment
 from microturn.model.stream_pass import StreamPass
 from microturn.model.stream_state import StreamState
@@ -45,6 +46,8 @@ class InteractionModel(nn.Module):
         if config.speech is not None:
             self.speech_in = SpeechEmbedding(config.speech, backbone.width, backbone.norm_eps)
             self.flow_head = FlowHead(config.speech, backbone.width)
+            if config.speech.num_phones:
+                self.phone_head = PhoneHead(config.speech.num_phones, backbone.width)
         self._compiled: list[CompiledBlock] = []
         self._attention: Callable[..., Tensor] = attend_whole
         self._drop_copies()
@@ -77,7 +80,8 @@ class InteractionModel(nn.Module):
         state = StreamState.new(self.config, 1)
         hidden_11D = self(Segment.of_tokens(torch.zeros(1, 1, dtype=torch.int64)), state)
         if self.config.speech is not None:
-            self.make_patches(hidden_11D[0], torch.zeros(1, self.config.speech.patch_width), num_steps=1)
+            phone_1 = torch.zeros(1, dtype=torch.int64)
+            self.make_patches(hidden_11D[0], phone_1, torch.zeros(1, self.config.speech.patch_width), num_steps=1)
 
     def _drop_copies(self) -> None:
         self._fused: list[FusedBlock] = []
@@ -108,7 +112,8 @@ class InteractionModel(nn.Module):
                 where = (segment.kind_BT == kind).flatten().nonzero().squeeze(1)
                 if len(where) != len(values):
                     raise ValueError(f"{len(values)} {kind.name} values for {len(where)} positions: give one for each")
-                embedded = getattr(self, name)(values).to(x_BTD.dtype)
+                told = (segment.token_BT.flatten()[where],) if kind == Kind.SPEECH else ()
+                embedded = getattr(self, name)(values, *told).to(x_BTD.dtype)
                 x_BTD = x_BTD.flatten(0, 1).index_copy(0, where, embedded).view(x_BTD.shape)
         num_given = sum(values.shape[0] for _, values, _ in parts)
         num_due = int(((segment.kind_BT != Kind.TEXT) & (segment.kind_BT != Kind.PAD)).sum())
@@ -144,9 +149,22 @@ class InteractionModel(nn.Module):
         backbone = self.config.backbone
         return self.unembedding(hidden / backbone.logits_divisor)[..., : backbone.num_logits]
 
+    @property
+    def chooses_phones(self) -> bool:
+        """Whether a phone is chosen before each patch of speech."""
+        return self.config.speech is not None and self.config.speech.num_phones > 0
+
+    def flow_condition(self, hidden_ND: Tensor, phone_N: Tensor) -> Tensor:
+        """What the flow head is told of patches: (N, D), (N,) -> (N, D)."""
+        return self.phone_head.condition(hidden_ND, phone_N) if self.chooses_phones else hidden_ND
+
     @torch.no_grad()
-    def make_patches(self, hidden_ND: Tensor, noise_NP: Tensor, num_steps: int, *, is_guided: bool = True) -> Tensor:
-        """The patches of speech that hidden states ask for, from noise in so many steps: (N, D), (N, P) -> (N, P).
+    def make_patches(
+        self, hidden_ND: Tensor, phone_N: Tensor, noise_NP: Tensor, num_steps: int, *, is_guided: bool = True
+    ) -> Tensor:
+        """The patches of speech that hidden states and chosen phones ask for, from noise in so many steps.
+
+        (N, D), (N,), (N, P) -> (N, P). A model that chooses no phones ignores them.
 
         Unless ``is_guided``, without the guidance that the configuration may ask for: plainer, and cheaper.
         """
@@ -156,6 +174,7 @@ class InteractionModel(nn.Module):
             schedule = self.flow_head.schedule(num_steps, guidance)
             self._flows[kind] = schedule if self._native is None else NativeFlowHead(self.flow_head, schedule)
         flow = self._flows[kind]
+        cond_ND = self.flow_condition(hidden_ND, phone_N)
         if isinstance(flow, NativeFlowHead):
-            return flow.sample(hidden_ND, noise_NP)
-        return self.flow_head.sample(hidden_ND, noise_NP, schedule=flow)
+            return flow.sample(cond_ND, noise_NP)
+        return self.flow_head.sample(cond_ND, noise_NP, schedule=flow)

@@ -20,7 +20,7 @@ class Segment:
     kind_BT: Tensor
     """uint8, a ``Kind`` each."""
     token_BT: Tensor
-    """int64: the token where the kind is TEXT, 0 elsewhere."""
+    """int64: the token where the kind is TEXT, the phone where it is SPEECH, 0 elsewhere."""
     dmel_NM: Tensor
     """uint8: levels of the audio tokens."""
     image_NP: Tensor
@@ -64,12 +64,12 @@ class Segment:
         )
 
     @staticmethod
-    def of_patches(speech_NP: Tensor, *, turn_B: Tensor) -> "Segment":
+    def of_patches(speech_NP: Tensor, phone_B: Tensor, *, turn_B: Tensor) -> "Segment":
         """One speech patch a row: the step that feeds a patch back."""
         kind_B1 = torch.full((len(speech_NP), 1), Kind.SPEECH, dtype=torch.uint8, device=speech_NP.device)
         return Segment(
             kind_BT=kind_B1,
-            token_BT=kind_B1.new_zeros(kind_B1.shape, dtype=torch.int64),
+            token_BT=phone_B[:, None].to(torch.int64),
             dmel_NM=kind_B1.new_empty(0, 0),
             image_NP=speech_NP.new_empty(0),
             speech_NP=speech_NP,

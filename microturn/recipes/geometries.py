@@ -2,6 +2,7 @@
 
 import torch
 
+from microturn.features.phones import NUM_PHONES
 from microturn.model.config import (
     AttentionKind,
     BackboneConfig,
@@ -42,7 +43,7 @@ def nano(vocab_size: int, *, can_see: bool = False) -> ModelConfig:
             dense_width=704,
         ),
         video_in=nano_sight(width) if can_see else None,
-        speech=SpeechConfig(guidance=2.5),
+        speech=SpeechConfig(num_phones=NUM_PHONES, guidance=2.5),
     )
 
 
@@ -85,7 +86,7 @@ def small() -> ModelConfig:
                 FoldConfig(time=2, space=1, out_width=width),
             )
         ),
-        speech=SpeechConfig(in_width=1024, head_width=1024, num_blocks=6),
+        speech=SpeechConfig(in_width=1024, head_width=1024, num_blocks=6, num_phones=NUM_PHONES),
     )
 
 

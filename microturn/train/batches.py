@@ -43,8 +43,8 @@ class Batch:
     """Positions of audio tokens."""
     letter_target_N: Tensor
     """Letters that the user speaks, for ``audio_at_N``."""
-    said_letter_target_N: Tensor
-    """Letters that the model speaks in the next patch, for ``speech_at_N``; UNKNOWN_LETTER without a target."""
+    phone_target_N: Tensor
+    """The next patch's phone, for ``speech_at_N``; UNKNOWN_PHONE without a target."""
     heard_at_N: Tensor
     """Positions of the tokens of what the user said."""
     next_word_at_N: Tensor
@@ -107,7 +107,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         speech_target_NP=speech,
         audio_at_N=_long(audio_at),
         letter_target_N=_long([episode.letter_N for episode in episodes]),
-        said_letter_target_N=_long([episode.said_letter_N for episode in episodes]),
+        phone_target_N=segment.token_BT[segment.kind_BT == Kind.SPEECH],
         heard_at_N=_long(heard_at),
         next_word_at_N=_long(next_word_at),
         next_word_target_N=_long(next_word_target),

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from microturn.data.packed import NUM_LETTER_CLASSES, UNKNOWN_LETTER
+from microturn.data.packed import NUM_LETTER_CLASSES
+from microturn.features.phones import UNKNOWN_PHONE
 from microturn.features.sequence import PATCH_VALUES
 from microturn.model.interaction_model import InteractionModel
 from microturn.model.segment import Segment
@@ -30,13 +31,17 @@ class LossConfig:
     unguided_share: float = 0.1
     """Share of the flow's draws in training that are not told what to say, so that sampling can be guided."""
     letter_weight: float = 0.3
-    """Of the auxiliary letters, the user's and the model's own."""
+    """Of the auxiliary letters."""
+    phone_weight: float = 1.0
+    """Of the phones' cross-entropy."""
     next_word_weight: float = 0.15
     """Of the auxiliary next word."""
     patch_weight: float = 0.5
     """Of the auxiliary patch."""
     patch_noise: float = 0.8
     """Greatest deviation of the noise on an utterance's patches that are fed back, in normalised units."""
+    misspoken_share: float = 0.1
+    """Greatest share of an utterance's phones that are fed back as any other phone, in training."""
     misheard_share: float = 0.1
     """Greatest share of a session's heard tokens that are fed back as any other token, in training."""
     hidden_share: float = 0.3
@@ -58,7 +63,7 @@ class Losses:
 class AuxiliaryHeads(nn.Module):
     """Hidden states to what their own losses tell late and dimly. Not part of the model.
 
-    The letter just heard and the letter about to be said tell where in a word a hidden state stands. The word that will
+    The letter just heard tells where in a word a hidden state stands. The word that will
     be said next, if any will be soon, is asked at every decision and patch after a word: in a count, whether the number
     under way is the last is one decision in dozens of positions, and all of them can learn to know it. The mean of the
     next patch is told without the noise and the times that the flow's loss draws, so that its gradient says more about
@@ -68,7 +73,6 @@ class AuxiliaryHeads(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.heard = nn.Linear(width, NUM_LETTER_CLASSES)
-        self.said = nn.Linear(width, NUM_LETTER_CLASSES)
         self.ahead = nn.Linear(width, width)
         self.patch = nn.Linear(width, PATCH_VALUES)
         for head in (self.ahead, self.patch):
@@ -93,6 +97,8 @@ def compute_losses(
     clean_BT = segment.token_BT
     if model.training:
         segment.token_BT = misheard_tokens(batch, config, generator)
+        if len(clean_NP):
+            segment.token_BT = misspoken_phones(segment, config, generator)
     hidden_ND = model(segment).flatten(0, 1)
     segment.speech_NP, segment.token_BT = clean_NP, clean_BT
 
@@ -100,22 +106,25 @@ def compute_losses(
     token_N = F.cross_entropy(logits_NV, batch.token_target_N, reduction="none")
     letters_NC = auxiliaries.heard(hidden_ND[batch.audio_at_N]).float()
     letter = F.cross_entropy(letters_NC, batch.letter_target_N)
-    speech = said_letter = next_word = patch = token_N.new_zeros(())
+    speech = phone = next_word = patch = token_N.new_zeros(())
     if len(batch.next_word_at_N):
         next_words_NV = model.logits(auxiliaries.next_word(hidden_ND[batch.next_word_at_N])).float()
         next_word = F.cross_entropy(next_words_NV, batch.next_word_target_N)
     if len(batch.speech_at_N):
         speaking_ND = hidden_ND[batch.speech_at_N]
-        drawn_NP, drawn_ND = (x.repeat(config.flow_draws, 1) for x in (batch.speech_target_NP, speaking_ND))
+        if model.chooses_phones:
+            phone = _mean_known(model.phone_head(speaking_ND).float(), batch.phone_target_N)
+        cond_ND = model.flow_condition(speaking_ND, batch.phone_target_N)
+        drawn_NP, drawn_ND = (x.repeat(config.flow_draws, 1) for x in (batch.speech_target_NP, cond_ND))
         if model.training:
             drawn_ND = without_condition(drawn_ND, config.unguided_share, generator)
         speech = model.flow_head.loss(drawn_NP, drawn_ND, generator).mean()
-        said_letter = _mean_known(auxiliaries.said(speaking_ND).float(), batch.said_letter_target_N)
-        patch = F.mse_loss(auxiliaries.patch(speaking_ND).float(), batch.speech_target_NP)
+        patch = F.mse_loss(auxiliaries.patch(cond_ND).float(), batch.speech_target_NP)
     total = (
         config.token_weight * token_N.mean()
         + config.speech_weight * speech
-        + config.letter_weight * (letter + said_letter)
+        + config.phone_weight * phone
+        + config.letter_weight * letter
         + config.next_word_weight * next_word
         + config.patch_weight * patch
     )
@@ -126,7 +135,7 @@ def compute_losses(
             "token_loss": token_N.detach().mean(),
             "speech_loss": speech.detach(),
             "letter_loss": letter.detach(),
-            "said_letter_loss": said_letter.detach(),
+            "phone_loss": phone.detach(),
             "next_word_loss": next_word.detach(),
             "patch_loss": patch.detach(),
             "token_accuracy": is_right_N.float().mean(),
@@ -157,10 +166,26 @@ def misheard_tokens(batch: Batch, config: LossConfig, generator: torch.Generator
     return token_BT.flatten().index_copy(0, at_N, fed_back).view_as(token_BT)
 
 
+def misspoken_phones(segment: Segment, config: LossConfig, generator: torch.Generator) -> Tensor:
+    """What is fed back of the phones, (B, T), beside all other tokens: a share of each utterance's is any other phone.
+
+    The targets stay true, so that one wrong sound is not the end of a word (as ``misheard_tokens``).
+    """
+    token_BT = segment.token_BT
+    at_N = (segment.kind_BT == Kind.SPEECH).flatten().nonzero().squeeze(1)
+    utterance_N = _utterances(segment)
+    device = token_BT.device
+    share_U = torch.rand(int(utterance_N[-1]) + 1, generator=generator, device=device) * config.misspoken_share
+    is_wrong_N = torch.rand(len(at_N), generator=generator, device=device) < share_U[utterance_N]
+    phone_N = token_BT.flatten()[at_N]
+    others_N = phone_N[torch.randperm(len(phone_N), generator=generator, device=device)]
+    return token_BT.flatten().index_copy(0, at_N, torch.where(is_wrong_N, others_N, phone_N)).view_as(token_BT)
+
+
 def _mean_known(logits_NC: Tensor, target_N: Tensor) -> Tensor:
     """Mean cross-entropy over the targets that are known; 0 if none is."""
-    loss_N = F.cross_entropy(logits_NC, target_N, ignore_index=UNKNOWN_LETTER, reduction="none")
-    return loss_N.sum() / (target_N != UNKNOWN_LETTER).sum().clamp_min(1)
+    loss_N = F.cross_entropy(logits_NC, target_N, ignore_index=UNKNOWN_PHONE, reduction="none")
+    return loss_N.sum() / (target_N != UNKNOWN_PHONE).sum().clamp_min(1)
 
 
 def noisy_patches(segment: Segment, config: LossConfig, generator: torch.Generator) -> Tensor:
@@ -197,7 +222,8 @@ def own_patches(model: InteractionModel, batch: Batch, config: LossConfig, gener
     with torch.no_grad():
         hidden_ND = model(batch.segment).flatten(0, 1)[batch.speech_at_N]
         schedule = model.flow_head.schedule(OWN_FLOW_STEPS, guidance)  # anew: the weights have changed
-        own_NP = model.flow_head.sample(hidden_ND, noise_NP, schedule=schedule)
+        cond_ND = model.flow_condition(hidden_ND, batch.phone_target_N)
+        own_NP = model.flow_head.sample(cond_ND, noise_NP, schedule=schedule)
     return torch.where(is_own_U[utterance_N, None], own_NP.to(fed_back_NP.dtype), fed_back_NP)
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import nn
 
-NOT_HIDDEN = ("embed", "table", "unembed", "relative", "enter.weight", "auxiliary")
+NOT_HIDDEN = ("embed", "table", "unembed", "relative", "enter.weight", "phone", "auxiliary")
 """Matrices that are not maps between hidden states, by part of their name: Muon is not for them."""
 
 
-VOICE = ("flow_head", "auxiliary")
+VOICE = ("flow_head", "phone_head", "auxiliary")
 """Parameters behind the hidden states that no token is read from, by part of their name."""
 
 

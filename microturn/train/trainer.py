@@ -31,6 +31,9 @@ from microturn.turns.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
 
+NEW_PARTS = ("image_in.", "phone_head.", "speech_in.phones")
+"""Of the model, by the start of their names: what older or smaller weights may lack."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -119,13 +122,14 @@ class Trainer:
             logger.warning("layers are not compiled, training will take twice as long: install a C++ compiler (g++)")
 
     def _start_from(self, weights: dict[str, torch.Tensor]) -> None:
-        """Take weights; what they lack because they could not see starts untrained."""
+        """Take weights; what they lack because they could not see, or chose no phones, starts untrained."""
         absent, unknown = self.model.load_state_dict(weights, strict=False)
-        if wrong := [*unknown, *(name for name in absent if not name.startswith("image_in."))]:
+        if wrong := [*unknown, *(name for name in absent if not name.startswith(NEW_PARTS))]:
             raise CheckpointError(f"--init-from is of another geometry ({wrong[0]}): give the recipe that it fits")
 
     def _take_heads(self, heads: dict[str, torch.Tensor]) -> None:
         """Take the auxiliaries' heads; those that are newer than the checkpoint start untrained."""
+        heads = {name: value for name, value in heads.items() if not name.startswith("said.")}
         _, unknown = self.auxiliaries.load_state_dict(heads, strict=False)
         if unknown:
             raise CheckpointError(f"the auxiliaries' heads beside the weights are of another kind ({unknown[0]})")

@@ -10,7 +10,13 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from microturn.turns.timing import IN_SAMPLES_PER_TURN, MEL_FRAMES_PER_TURN, OUT_SAMPLES_PER_TURN, TURN_MS
+from microturn.turns.timing import (
+    IN_SAMPLES_PER_TURN,
+    MEL_FRAMES_PER_TURN,
+    OUT_SAMPLES_PER_TURN,
+    PATCHES_PER_TURN,
+    TURN_MS,
+)
 from microturn.turns.video import VideoFrame
 
 MEL_BANDS = 80
@@ -108,12 +114,16 @@ class MicroTurnOutput:
     """Words that the speech will utter, ahead of their sound: appended to the running captions."""
     mel: NDArray[np.float32] | None = field(default=None)
     """Speech as natural-log mel, (16, 80), un-normalised; None when silent."""
+    phones: tuple[int, ...] = ()
+    """The phone that each patch of ``mel`` ends on, four; see ``microturn.features.phones``. Empty: unknown."""
     audio: NDArray[np.float32] | None = field(default=None)
     """The same speech as samples, (4800,) in [-1, 1] at 24 kHz, once it has been through the vocoder."""
 
     def __post_init__(self) -> None:
         if self.mel is not None and self.mel.shape != (MEL_FRAMES_PER_TURN, MEL_BANDS):
             raise ValueError(f"a micro-turn's mel has shape ({MEL_FRAMES_PER_TURN}, {MEL_BANDS}), not {self.mel.shape}")
+        if len(self.phones) not in (0, PATCHES_PER_TURN):
+            raise ValueError(f"a micro-turn has {PATCHES_PER_TURN} phones or none, not {len(self.phones)}")
         if self.audio is not None and self.audio.shape != (OUT_SAMPLES_PER_TURN,):
             raise ValueError(f"a micro-turn's speech has shape ({OUT_SAMPLES_PER_TURN},), not {self.audio.shape}")
 

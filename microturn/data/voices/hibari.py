@@ -20,6 +20,7 @@ from microturn.data.voices.phonemes import (
     assets,
     foreign_phonemes,
     phonemes,
+    phones_ms,
     single_threaded,
     spans_ms,
     with_durations,
@@ -84,12 +85,14 @@ class HibariVoice:
             None, {"ids": read.ids[None], "speed": np.array([speed * self.pace], np.float32)}
         )
         envelopes = self._warped([np.asarray(output[0]) for output in outputs[:5]])
-        melody, durations = self._melody(np.asarray(outputs[5][0])), np.asarray(outputs[6]).ravel()
+        melody, durations = self._melody(np.asarray(outputs[5][0])), np.asarray(outputs[6]).ravel().astype(np.float64)
         harmonic, phase, noise, free, free_phase = envelopes
         samples = dsp.synth(harmonic, phase, noise, free, free_phase, melody, np.random.default_rng(seed))
         total_ms = len(samples) * 1000 / SAMPLE_RATE
-        spans = spans_ms(read.owners, durations.astype(np.float64), len(text.split()), total_ms)
-        return build(np.asarray(samples, np.float32), SAMPLE_RATE, text, spans, self.name, bias_ms=LATE_MS)
+        spans = spans_ms(read.owners, durations, len(text.split()), total_ms)
+        phones = phones_ms(read, durations, total_ms)
+        sound = np.asarray(samples, np.float32)
+        return build(sound, SAMPLE_RATE, text, spans, self.name, phones=phones, bias_ms=LATE_MS)
 
     def _warped(self, envelopes: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """The network's spectral parts, in nepers where they are magnitudes. Legend: K frequency bins, F frames."""

@@ -9,7 +9,7 @@ import gzip
 import importlib.util
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,17 @@ from microturn.data.voices.german import read_german
 from microturn.data.voices.spanish import read_spanish
 from microturn.data.voices.utterance import Span
 from microturn.errors import MissingDependencyError
+from microturn.features.phones import Phone
 
 SAMPLE_RATE = 24_000
 LATE_MS = 80.0
 """Both models' durations run late against their sound; measured against forced alignment."""
+PHONES_LATE_MS = 55.0
+"""The phones' middles run late by less; measured by where hibari's sibilants and vowels differ most in mel."""
 RELEASE_MS = 40.0
 """A word sounds on into the space after it, by as much; measured in the same way."""
+STRESS = "ˈˌː"
+"""Marks among the phonemes that are no sound of their own."""
 FOREIGN_READERS: dict[str, Callable[[str], str]] = {"es": read_spanish, "de": read_german}
 """Words of other languages to sounds, by language."""
 
@@ -146,6 +151,28 @@ def spans_ms(
         begins = begins[1:]
         spans.append((begin, min(float(ends[k[-1]]) + RELEASE_MS, following)))
     return spans
+
+
+def phones_ms(read: Phonemes, durations: NDArray[np.float64], total_ms: float) -> list[Phone]:
+    """Times of the phones from phoneme durations in any unit.
+
+    They are late by ``LATE_MS``, as words are. A mark of stress belongs to the vowel that follows it, and the first ``RELEASE_MS`` after a word to its last phone.
+    """
+    symbols = {number: symbol for symbol, number in _vocabulary().items()}
+    lag_ms = LATE_MS - PHONES_LATE_MS
+    ends = np.cumsum(durations) * (total_ms / durations.sum()) + lag_ms
+    phones: list[Phone] = []
+    begin = lag_ms
+    for number, owner, end in zip(read.ids, read.owners, ends, strict=True):
+        symbol = symbols.get(int(number), "")
+        if owner < 0 and phones:
+            phones[-1] = replace(phones[-1], end_ms=min(phones[-1].end_ms + RELEASE_MS, float(end)))
+        elif owner >= 0 and symbol in STRESS:
+            continue
+        elif owner >= 0:
+            phones.append(Phone(symbol=symbol, start_ms=begin, end_ms=float(end)))
+        begin = float(end)
+    return phones
 
 
 def with_durations(model: bytes, tensor: str) -> bytes:

@@ -1,12 +1,14 @@
 """What a voice returns: samples and, for every word of the text, when it sounds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from microturn.features.phones import Phone
 
 PAD_MS = 30.0
 """Silence that stays at both ends of an utterance."""
@@ -41,6 +43,8 @@ class Utterance:
     """One for each of ``text.split()``, in order, without overlap."""
     text: str
     voice: str
+    phones: tuple[Phone, ...] = ()
+    """Its sounds, in order without overlap, where the synthesiser tells them."""
 
     @property
     def duration_ms(self) -> float:
@@ -117,12 +121,13 @@ def build(
     spans: Sequence[Span | None],
     voice: str,
     *,
+    phones: Sequence[Phone] = (),
     bias_ms: float = 0.0,
 ) -> Utterance:
     """Trim the silence and bring the words' times into the order and bounds that ``Utterance`` promises.
 
-    ``spans`` has one entry for each of ``text.split()``. ``bias_ms`` is what the synthesiser's own times run late
-    against the sound; it is taken off. The first word starts and the last word ends with the sound.
+    ``spans`` has one entry for each of ``text.split()``. ``bias_ms`` is what the synthesiser's own times, those of
+    ``phones`` included, run late against the sound; it is taken off. The first word starts and the last word ends with the sound.
     """
     words = text.split()
     if len(spans) != len(words):
@@ -141,7 +146,13 @@ def build(
         words=tuple(SpokenWord(text=w, start_ms=a, end_ms=b) for w, (a, b) in zip(words, timed, strict=True)),
         text=text,
         voice=voice,
+        phones=tuple(shifted(phones, offset_ms)),
     )
+
+
+def shifted(phones: Sequence[Phone], by_ms: float) -> list[Phone]:
+    """The same phones, so much later."""
+    return [replace(phone, start_ms=phone.start_ms + by_ms, end_ms=phone.end_ms + by_ms) for phone in phones]
 
 
 def _in_order(spans: Sequence[Span], sound: Span) -> list[Span]:
