@@ -397,6 +397,7 @@ class Stage:
             )
             speech = frames[k * MEL_FRAMES_PER_TURN : (k + 1) * MEL_FRAMES_PER_TURN]
             sound = reply[k * OUT_SAMPLES_PER_TURN : (k + 1) * OUT_SAMPLES_PER_TURN]
+            is_speaking = bool(self._model.is_speaking[k])
             outputs.append(
                 MicroTurnOutput(
                     index=k,
@@ -404,9 +405,9 @@ class Stage:
                     pieces=(self._pieces[k],) if k in self._pieces else (),
                     is_clear=k in self._clears,
                     say=said.get(k, ""),
-                    mel=speech if self._model.is_speaking[k] else None,
-                    phones=tuple(phones[k * PATCHES_PER_TURN : (k + 1) * PATCHES_PER_TURN] if self._model.is_speaking[k] else ()),
-                    audio=sound if self._model.is_speaking[k] else None,
+                    mel=speech if is_speaking else None,
+                    phones=tuple(phones[k * PATCHES_PER_TURN : (k + 1) * PATCHES_PER_TURN]) if is_speaking else (),
+                    audio=sound if is_speaking else None,
                 )
             )
         last_ms = num_turns * TURN_MS

@@ -73,6 +73,7 @@ def encode_output(turn: MicroTurnOutput) -> bytes:
         "clear": turn.is_clear,
         "say": turn.say,
         "sound": [sound_type, len(sound)],
+        "phones": turn.phones,
     }
     return _join(header, sound, mel)
 
@@ -90,6 +91,7 @@ def decode_output(record: bytes) -> MicroTurnOutput:
             is_clear=header["clear"],
             say=header["say"],
             mel=mel.reshape(MEL_FRAMES_PER_TURN, MEL_BANDS) if len(mel) else None,
+            phones=tuple(header.get("phones", ())),  # journals of older versions have none
             audio=None if sound_type == "none" else _unpack_sound(body[:sound_bytes], sound_type),
         )
     except (ValueError, KeyError, TypeError, IndexError, struct.error) as error:

@@ -13,6 +13,7 @@ from microturn.engine.script import Script
 from microturn.engine.segments import output_run_of
 from microturn.engine.state_pool import SessionState
 from microturn.engine.step import RowIn
+from microturn.features.phones import UNKNOWN_PHONE
 from microturn.features.sequence import PATCH_VALUES, EventQueue, Run
 from microturn.features.vocoder import VocoderState
 from microturn.model.grammar import GrammarState
@@ -45,6 +46,8 @@ class Row:
     """Of the output so far, ``<|audio|>`` and ``<|audio_end|>`` left out."""
     speech: list[NDArray[np.float32]] = field(default_factory=list[NDArray[np.float32]])
     """Patches so far, (320,) un-normalised log mel each."""
+    phones: list[int] = field(default_factory=list[int])
+    """The phone of each patch so far."""
     is_speaking: bool = False
     """``<|audio|>`` was chosen: patches follow."""
     is_done: bool = False
@@ -89,8 +92,9 @@ class Row:
         if forced.output is not None and forced.output.mel is not None:
             self.is_speaking = True
             self.speech = list(forced.output.mel.reshape(PATCHES_PER_TURN, PATCH_VALUES))
+            self.phones = list(forced.output.phones) or [UNKNOWN_PHONE] * PATCHES_PER_TURN
         opened = [*self.tokens, self.vocabulary.special.audio] if self.is_speaking else self.tokens
-        written = output_run_of(self.turn, opened, _stacked(self.speech), self.vocabulary, is_closed=False)
+        written = output_run_of(self.turn, opened, _stacked(self.speech), self.phones, self.vocabulary, is_closed=False)
         self.run = Run.concat([self.run, written])
         self.is_done = True
 
@@ -111,6 +115,13 @@ class Row:
             return None
         return forced.output.mel.reshape(PATCHES_PER_TURN, PATCH_VALUES)[len(self.speech)]
 
+    def prescribed_phone(self) -> int | None:
+        """The next patch's phone in a recording that is checked; None where the model chooses."""
+        forced = self.request.forced
+        if forced is None or forced.output is None or forced.output.mel is None:
+            return None
+        return forced.output.phones[len(self.speech)] if forced.output.phones else UNKNOWN_PHONE
+
     def take_token(self, token: int) -> None:
         """The next token is this one."""
         special = self.vocabulary.special
@@ -121,17 +132,20 @@ class Row:
         else:
             self.tokens.append(token)
 
-    def take_patch(self, patch_P: NDArray[np.float32]) -> None:
+    def take_patch(self, patch_P: NDArray[np.float32], phone: int) -> None:
         """The next patch is this one."""
         self.speech.append(patch_P)
+        self.phones.append(phone)
         self.is_done = len(self.speech) == PATCHES_PER_TURN
 
     def next_run(self) -> Run:
         """The position that the model reads next."""
         if self.speech:
-            return output_run_of(self.turn, (), self.speech[-1][None], self.vocabulary, is_closed=False)
+            return output_run_of(
+                self.turn, (), self.speech[-1][None], self.phones[-1:], self.vocabulary, is_closed=False
+            )
         token = self.vocabulary.special.audio if self.is_speaking else self.tokens[-1]
-        return output_run_of(self.turn, (token,), _stacked([]), self.vocabulary, is_closed=False)
+        return output_run_of(self.turn, (token,), _stacked([]), (), self.vocabulary, is_closed=False)
 
     def mel(self) -> NDArray[np.float32] | None:
         """The turn's speech, (16, 80) log mel; None when silent."""
@@ -142,8 +156,10 @@ class Row:
         self.state.ears, self.state.events, self.state.voice = self.ears, self.events, self.voice
         self.state.script = self.script.after_turn(self.num_said, is_speaking=bool(self.speech))
         has_read_all = self.run.is_output_T[-1] and self.run.kind_T[-1] == Kind.SPEECH
-        last = [] if has_read_all else self.speech[-1:]
-        self.state.unread = output_run_of(self.turn, (), _stacked(last), self.vocabulary, is_closed=True)
+        unread = slice(len(self.speech) if has_read_all else -1, None)
+        self.state.unread = output_run_of(
+            self.turn, (), _stacked(self.speech[unread]), self.phones[unread], self.vocabulary, is_closed=True
+        )
 
 
 def _stacked(patches: list[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from microturn.engine.ladder import Budget
 from microturn.engine.row import Row
-from microturn.engine.sampler import SamplingSettings, choose, flow_noise
+from microturn.engine.sampler import Purpose, SamplingSettings, choose, flow_noise
 from microturn.engine.segments import segment_of
 from microturn.engine.state_pool import StatePool
 from microturn.engine.step import RowIn, RowOut
@@ -32,6 +32,7 @@ from microturn.features.dmel import dmel_step
 from microturn.features.mel import NUM_BANDS, MelStatistics
 from microturn.features.output_text import read_output
 from microturn.features.patches import letterbox, pair_patches
+from microturn.features.phones import UNKNOWN_PHONE
 from microturn.features.sequence import PATCH_VALUES, Run, input_run
 from microturn.features.tokenizer import Tokenizer
 from microturn.features.vocoder import Vocoder
@@ -67,6 +68,8 @@ class RunnerSettings:
     num_slots: int = 16
     """Sessions at once."""
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    phones: SamplingSettings = field(default_factory=SamplingSettings)
+    """How the phone of each patch is chosen."""
     frame_width: int = 160
     frame_height: int = 120
     """Frames are letterboxed to this size."""
@@ -244,14 +247,29 @@ class ModelRunner:
         """The next patch of each row."""
         noise_NP = np.stack([flow_noise(r.state.seed, r.turn, len(r.speech), PATCH_VALUES) for r in rows])
         noise = torch.from_numpy(noise_NP).to(self._device)
-        made_NP = self._model.make_patches(_hidden(rows), noise, budget.num_flow_steps, is_guided=budget.is_guided)
+        hidden_ND, phones = _hidden(rows), self._phones(rows)
+        phone_N = torch.tensor(phones, device=self._device)
+        made_NP = self._model.make_patches(hidden_ND, phone_N, noise, budget.num_flow_steps, is_guided=budget.is_guided)
         normal_NP = made_NP.float().cpu().numpy()
         plain_NP = self._statistics.denormalise(normal_NP.reshape(-1, NUM_BANDS)).reshape(-1, PATCH_VALUES)
-        for row, patch_P in zip(rows, plain_NP, strict=True):
+        for row, patch_P, phone in zip(rows, plain_NP, phones, strict=True):
             prescribed_P = row.prescribed_patch()
             if prescribed_P is not None:
                 row.num_deviations += not np.array_equal(patch_P, prescribed_P)
-            row.take_patch(patch_P if prescribed_P is None else prescribed_P)
+            row.take_patch(patch_P if prescribed_P is None else prescribed_P, phone)
+
+    def _phones(self, rows: Sequence[Row]) -> list[int]:
+        """The phone of each row's next patch."""
+        if not self._model.chooses_phones:
+            return [UNKNOWN_PHONE] * len(rows)
+        logits_NQ = self._model.phone_head(_hidden(rows))
+        is_known_Q = torch.arange(logits_NQ.shape[1], device=self._device) != UNKNOWN_PHONE
+        keys = [(row.state.seed, row.turn, len(row.speech)) for row in rows]
+        chosen = choose(logits_NQ, is_known_Q, self.settings.phones, keys, Purpose.PHONE)
+        prescribed = [row.prescribed_phone() for row in rows]
+        for row, phone, recorded in zip(rows, chosen, prescribed, strict=True):
+            row.num_deviations += recorded not in (None, UNKNOWN_PHONE, phone)
+        return [phone if recorded is None else recorded for phone, recorded in zip(chosen, prescribed, strict=True)]
 
     def _speak(self, rows: Sequence[Row]) -> list[NDArray[np.float32] | None]:
         """Each row's sound. A row that is silenced because it came too late does not ring on either."""
@@ -264,7 +282,8 @@ class ModelRunner:
         return [sound for sound, _ in spoken]
 
     def _finish(self, row: Row, sound: NDArray[np.float32] | None, timings: Timings, batch_size: int) -> RowOut:
-        output = replace(read_output(row.turn, row.tokens, self._tokenizer), mel=row.mel(), audio=sound)
+        said = read_output(row.turn, row.tokens, self._tokenizer)
+        output = replace(said, mel=row.mel(), phones=tuple(row.phones), audio=sound)
         trace = TurnTrace(
             index=row.turn,
             batch_size=batch_size,

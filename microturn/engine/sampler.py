@@ -4,7 +4,7 @@ Every random number is a function of (session seed, purpose, turn, place): a cou
 et al. 2011) is keyed by them anew each time. So it does not matter who else is in the batch, what ran before, or
 whether the session was resumed from a snapshot. No global generator is ever touched.
 
-Dimensions: B rows, V tokens of the vocabulary, P values of a patch.
+Dimensions: B rows, V tokens of the vocabulary (or phones), P values of a patch.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ class Purpose(IntEnum):
 
     FLOW = 0
     TOKEN = 1
+    PHONE = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,28 +58,32 @@ def choose(
     is_allowed_BV: Tensor,
     settings: SamplingSettings,
     keys: list[tuple[int, int, int]],
+    purpose: Purpose = Purpose.TOKEN,
 ) -> list[int]:
-    """One allowed token for each row.
+    """One allowed token, or phone, for each row.
 
     Args:
         logits_BV: (B, V).
-        is_allowed_BV: (B, V) bool, from the grammar; at least one a row.
+        is_allowed_BV: (B, V) bool, or (V,) for all rows; at least one a row.
         settings: how to choose.
         keys: (session seed, turn, number of the token within its turn) for each row.
+        purpose: what is chosen.
     """
     masked_BV = logits_BV.float().masked_fill(~is_allowed_BV, -torch.inf)
     if settings.temperature == 0:
         return masked_BV.argmax(1).tolist()
     rows: list[NDArray[np.float64]] = list(masked_BV.double().cpu().numpy())
-    return [_draw(row, settings, *key) for row, key in zip(rows, keys, strict=True)]
+    return [_draw(row, settings, purpose, *key) for row, key in zip(rows, keys, strict=True)]
 
 
-def _draw(logits_V: NDArray[np.float64], settings: SamplingSettings, seed: int, turn: int, place: int) -> int:
+def _draw(
+    logits_V: NDArray[np.float64], settings: SamplingSettings, purpose: Purpose, seed: int, turn: int, place: int
+) -> int:
     order = np.argsort(-logits_V, kind="stable")
     weight = np.exp((logits_V[order] - logits_V[order[0]]) / settings.temperature)
     total = np.cumsum(weight)
     # The token that crosses top_p still counts, so that one is always left.
     num_kept = int(np.searchsorted(total, settings.top_p * total[-1])) + 1
     total = total[:num_kept]
-    drawn = generator(seed, Purpose.TOKEN, turn, place).random() * total[-1]
+    drawn = generator(seed, purpose, turn, place).random() * total[-1]
     return int(order[min(int(np.searchsorted(total, drawn, side="right")), num_kept - 1)])

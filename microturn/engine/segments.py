@@ -37,7 +37,13 @@ def segment_of(runs: Sequence[Run], vocabulary: Vocabulary, statistics: MelStati
 
 
 def output_run_of(
-    turn: int, tokens: Sequence[int], speech_NP: np.ndarray, vocabulary: Vocabulary, *, is_closed: bool
+    turn: int,
+    tokens: Sequence[int],
+    speech_NP: np.ndarray,
+    phones: Sequence[int],
+    vocabulary: Vocabulary,
+    *,
+    is_closed: bool,
 ) -> Run:
     """Positions of an output: tokens, then patches.
 
@@ -45,10 +51,11 @@ def output_run_of(
         turn: index of the micro-turn.
         tokens: ids, ``<|audio|>`` included where patches follow.
         speech_NP: (N, 320) un-normalised log mel.
+        phones: the phone of each patch.
         vocabulary: where the special tokens lie.
         is_closed: whether ``<|audio_end|>`` ends it.
     """
-    ids = [*tokens, *[0] * len(speech_NP), *([vocabulary.special.audio_end] if is_closed else [])]
+    ids = [*tokens, *phones, *([vocabulary.special.audio_end] if is_closed else [])]
     kind_T = np.full(len(ids), Kind.TEXT, np.uint8)
     kind_T[len(tokens) : len(tokens) + len(speech_NP)] = Kind.SPEECH
     return Run(

@@ -15,11 +15,12 @@ from microturn.engine.script import Script
 from microturn.engine.segments import output_run_of
 from microturn.errors import CapacityError, CheckpointError
 from microturn.features.dmel import silent_tail
+from microturn.features.phones import UNKNOWN_PHONE
 from microturn.features.sequence import EventQueue, Run
 from microturn.features.vocoder import VocoderState
 from microturn.model.config import ModelConfig
 from microturn.model.stream_state import StreamState
-from microturn.turns.vocabulary import Vocabulary
+from microturn.turns.vocabulary import Kind, Vocabulary
 
 
 @dataclass(slots=True)
@@ -95,6 +96,7 @@ class StatePool:
         tensors["script"] = _ints((script.has_begun, script.num_waited, *script.tokens) if script else ())
         if session.unread is not None:
             tensors["unread.speech"] = torch.from_numpy(session.unread.speech_NP.copy())
+            tensors["unread.phones"] = _ints(session.unread.token_T[session.unread.kind_T == Kind.SPEECH])
             tensors["unread.turn"] = torch.from_numpy(session.unread.turn_T[:1].copy())
         if session.voice is not None:
             tensors |= {f"voice.{name}": tensor.cpu().clone() for name, tensor in _voice_tensors(session.voice).items()}
@@ -130,7 +132,8 @@ class StatePool:
 
     def _unread(self, tensors: dict[str, Tensor]) -> Run:
         speech_NP = tensors["unread.speech"].numpy()
-        return output_run_of(int(tensors["unread.turn"]), (), speech_NP, self._vocabulary, is_closed=True)
+        phones = tensors["unread.phones"].tolist() if "unread.phones" in tensors else [UNKNOWN_PHONE] * len(speech_NP)
+        return output_run_of(int(tensors["unread.turn"]), (), speech_NP, phones, self._vocabulary, is_closed=True)
 
 
 def _ints(values: Iterable[int]) -> Tensor:

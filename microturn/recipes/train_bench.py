@@ -29,7 +29,7 @@ from microturn.recipes import RECIPES
 from microturn.train.batches import Batch, collate
 from microturn.train.trainer import TrainConfig, Trainer
 from microturn.turns.micro_turn import MEL_BANDS, MicroTurnOutput
-from microturn.turns.timing import AUDIO_TOKENS_PER_TURN, MEL_FRAMES_PER_TURN
+from microturn.turns.timing import AUDIO_TOKENS_PER_TURN, MEL_FRAMES_PER_TURN, PATCHES_PER_TURN
 
 NUM_TURNS = (90, 180)
 """Micro-turns of a session: 18 to 36 s."""
@@ -86,13 +86,14 @@ def _rate(trainer: Trainer, batch: Batch) -> float:
 def made_up_batch(config: TrainConfig, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
     """As many sessions of one length as fit a batch, without pictures."""
     num_turns = int(rng.integers(*NUM_TURNS))
-    episodes = [_made_up_session(num_turns, tokenizer, rng)]
+    num_phones = config.model.speech.num_phones if config.model.speech else 0
+    episodes = [_made_up_session(num_turns, num_phones, tokenizer, rng)]
     while (len(episodes) + 1) * max(episode.num_positions for episode in episodes) <= config.positions_per_batch:
-        episodes.append(_made_up_session(num_turns, tokenizer, rng))
+        episodes.append(_made_up_session(num_turns, num_phones, tokenizer, rng))
     return collate(episodes, tokenizer.vocabulary, STATISTICS)
 
 
-def _made_up_session(num_turns: int, tokenizer: Tokenizer, rng: np.random.Generator) -> PackedEpisode:
+def _made_up_session(num_turns: int, num_phones: int, tokenizer: Tokenizer, rng: np.random.Generator) -> PackedEpisode:
     runs: list[Run] = []
     for turn in range(num_turns):
         is_speaking = rng.random() < SPEAKING_SHARE
@@ -101,15 +102,12 @@ def _made_up_session(num_turns: int, tokenizer: Tokenizer, rng: np.random.Genera
             hear=" word" if rng.random() < HEARING_SHARE else "",
             say=" word" if is_speaking else "",
             mel=rng.normal(size=(MEL_FRAMES_PER_TURN, MEL_BANDS)).astype(np.float32) if is_speaking else None,
+            phones=tuple(rng.integers(0, max(1, num_phones), PATCHES_PER_TURN).tolist()) if is_speaking else (),
         )
         bins_NM = rng.integers(0, NUM_BINS, (AUDIO_TOKENS_PER_TURN, MEL_BANDS), np.uint8)
         runs += [input_run(turn, bins_NM, [], tokenizer.vocabulary), output_run(output, tokenizer)]
     run = Run.concat(runs)
-    return PackedEpisode(
-        run=run,
-        letter_N=rng.integers(0, NUM_LETTER_CLASSES, len(run.dmel_NM), np.uint8),
-        said_letter_N=rng.integers(0, NUM_LETTER_CLASSES, len(run.speech_NP), np.uint8),
-    )
+    return PackedEpisode(run=run, letter_N=rng.integers(0, NUM_LETTER_CLASSES, len(run.dmel_NM), np.uint8))
 
 
 def bench_training_command(recipe: str, *, num_steps: int, json_path: Path | None) -> Report:

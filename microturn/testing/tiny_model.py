@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from microturn.features.mel import NUM_BANDS, MelStatistics
+from microturn.features.phones import NUM_PHONES
 from microturn.features.tokenizer import Tokenizer
 from microturn.features.vocoder import Vocoder, VocoderConfig
 from microturn.model.config import (
@@ -53,7 +54,7 @@ def tiny_config(vocab_size: int, *, eviction_turns: int | None = 3) -> ModelConf
                 FoldConfig(time=2, space=2, out_width=_WIDTH),
             )
         ),
-        speech=SpeechConfig(in_width=16, head_width=24, time_width=8, num_blocks=2),
+        speech=SpeechConfig(in_width=16, head_width=24, time_width=8, num_blocks=2, num_phones=NUM_PHONES),
         eviction_turns=eviction_turns,
         max_kept_text=40,
     )
@@ -83,6 +84,6 @@ def _enliven(model: InteractionModel, tokenizer: Tokenizer) -> None:
             parameter.copy_(0.3 * torch.randn_like(parameter))
         elif parameter.ndim == 1:
             parameter.copy_(1.0 + 0.2 * torch.randn_like(parameter))
-        elif name.startswith("flow_head") and not parameter.any():
+        elif name.startswith(("flow_head", "phone_head", "speech_in")) and not parameter.any():
             parameter.copy_(0.1 * torch.randn_like(parameter))
     model.unembedding.weight[tokenizer.vocabulary.num_text :] *= 3.0

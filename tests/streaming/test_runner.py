@@ -23,6 +23,7 @@ from microturn.engine.step import Forced, RowIn, RowOut
 from microturn.errors import CapacityError
 from microturn.features.dmel import dmel
 from microturn.features.patches import pair_patches
+from microturn.features.phones import NUM_PHONES
 from microturn.features.sequence import EventQueue, Run, input_run, output_run, output_text_tokens
 from microturn.model import row_state
 from microturn.model.grammar import Grammar
@@ -98,13 +99,16 @@ def random_output(rng: np.random.Generator, index: int) -> MicroTurnOutput:
     def maybe(share: float, value, other):
         return value if rng.random() < share else other
 
+    mel = maybe(0.5, rng.normal(-5, 2, (16, 80)).astype(np.float32), None)
+    phones = () if mel is None else tuple(rng.integers(0, NUM_PHONES, 4).tolist())
     return MicroTurnOutput(
         index=index,
         hear=maybe(0.3, str(rng.choice(words)), ""),
         pieces=maybe(0.2, (Piece(kind=PieceKind.ACT, text="ask 1: four", is_end=rng.random() < 0.5),), ()),
         is_clear=rng.random() < 0.1,
         say=maybe(0.5, str(rng.choice(words)), ""),
-        mel=maybe(0.5, rng.normal(-5, 2, (16, 80)).astype(np.float32), None),
+        mel=mel,
+        phones=phones,
     )
 
 
@@ -146,7 +150,7 @@ def flat_run(visit: Visit) -> Run:
             mel = result.output.mel
             speech = np.zeros((0, 320), np.float32) if mel is None else mel.reshape(4, 320)
             tokens = [*result.tokens, *([vocabulary.special.audio] if mel is not None else [])]
-            runs.append(output_run_of(k, tokens, speech, vocabulary, is_closed=True))
+            runs.append(output_run_of(k, tokens, speech, result.output.phones, vocabulary, is_closed=True))
     return Run.concat(runs)
 
 

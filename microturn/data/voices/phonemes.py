@@ -29,8 +29,8 @@ PHONES_LATE_MS = 55.0
 """The phones' middles run late by less; measured by where hibari's sibilants and vowels differ most in mel."""
 RELEASE_MS = 40.0
 """A word sounds on into the space after it, by as much; measured in the same way."""
-STRESS = "ˈˌː"
-"""Marks among the phonemes that are no sound of their own."""
+STRESS, LONG = "ˈˌ", "ː"
+"""Marks among the phonemes that are no sounds of their own."""
 FOREIGN_READERS: dict[str, Callable[[str], str]] = {"es": read_spanish, "de": read_german}
 """Words of other languages to sounds, by language."""
 
@@ -156,7 +156,8 @@ def spans_ms(
 def phones_ms(read: Phonemes, durations: NDArray[np.float64], total_ms: float) -> list[Phone]:
     """Times of the phones from phoneme durations in any unit.
 
-    They are late by ``LATE_MS``, as words are. A mark of stress belongs to the vowel that follows it, and the first ``RELEASE_MS`` after a word to its last phone.
+    They are late by ``LATE_MS``, as words are. A mark of stress belongs to the sound that follows it, one of length to
+    that before it, and the first ``RELEASE_MS`` after a word to its last sound.
     """
     symbols = {number: symbol for symbol, number in _vocabulary().items()}
     lag_ms = LATE_MS - PHONES_LATE_MS
@@ -169,6 +170,8 @@ def phones_ms(read: Phonemes, durations: NDArray[np.float64], total_ms: float) -
             phones[-1] = replace(phones[-1], end_ms=min(phones[-1].end_ms + RELEASE_MS, float(end)))
         elif owner >= 0 and symbol in STRESS:
             continue
+        elif symbol == LONG and phones:
+            phones[-1] = replace(phones[-1], end_ms=float(end))
         elif owner >= 0:
             phones.append(Phone(symbol=symbol, start_ms=begin, end_ms=float(end)))
         begin = float(end)

@@ -127,7 +127,8 @@ def build(
     """Trim the silence and bring the words' times into the order and bounds that ``Utterance`` promises.
 
     ``spans`` has one entry for each of ``text.split()``. ``bias_ms`` is what the synthesiser's own times, those of
-    ``phones`` included, run late against the sound; it is taken off. The first word starts and the last word ends with the sound.
+    ``phones`` included, run late against the sound; it is taken off. The first word starts and the last word ends with
+    the sound.
     """
     words = text.split()
     if len(spans) != len(words):

@@ -49,7 +49,7 @@ def small_config(**backbone: object) -> ModelConfig:
                 FoldConfig(time=2, space=2, out_width=WIDTH),
             )
         ),
-        speech=SpeechConfig(patch_width=20, in_width=16, head_width=24, time_width=8, num_blocks=2),
+        speech=SpeechConfig(patch_width=20, in_width=16, head_width=24, time_width=8, num_blocks=2, num_phones=7),
         eviction_turns=3,
         max_kept_text=12,
     )
@@ -91,9 +91,12 @@ def random_segment(config: ModelConfig, num_rows: int, length: int, seed: int, t
     is_token = kind_BT == Kind.TEXT
     num = {kind: int((kind_BT == kind).sum()) for kind in Kind}
     assert config.speech is not None
+    token_BT = integers(config.backbone.num_logits or config.backbone.vocab_size, num_rows, length) * is_token
+    if config.speech.num_phones:
+        token_BT += integers(config.speech.num_phones, num_rows, length) * (kind_BT == Kind.SPEECH)
     return Segment(
         kind_BT=kind_BT,
-        token_BT=integers(config.backbone.num_logits or config.backbone.vocab_size, num_rows, length) * is_token,
+        token_BT=token_BT,
         dmel_NM=integers(config.audio_in.num_levels, num[Kind.AUDIO], config.audio_in.num_bands).to(torch.uint8),
         image_NP=torch.randn(num[Kind.IMAGE], 2, 40, 40, 3, generator=generator),
         speech_NP=torch.randn(num[Kind.SPEECH], config.speech.patch_width, generator=generator),

@@ -84,17 +84,19 @@ def test_patches_are_those_of_the_flow_head(dtype: torch.dtype, guidance: float)
     assert config.speech is not None
     model = random_model(9, replace(config, speech=replace(config.speech, guidance=guidance))).to(dtype).float()
     head = model.flow_head
-    condition, noise = torch.randn(3, 48), torch.randn(3, 20)
+    hidden, noise, phones = torch.randn(3, 48), torch.randn(3, 20), torch.tensor([0, 6, 2])
+    condition = model.flow_condition(hidden, phones).detach()
     before = noise.clone()
     with torch.no_grad():
         expected = head.sample(condition, noise, schedule=head.schedule(4, guidance))
         sampled = NativeFlowHead(head, head.schedule(4, guidance)).sample(condition, noise)
     torch.testing.assert_close(sampled, expected, rtol=1e-5, atol=1e-4)
     assert torch.equal(noise, before)
-    assert torch.equal(model.fuse().make_patches(condition, noise, 4), sampled)
+    assert torch.equal(model.fuse().make_patches(hidden, phones, noise, 4), sampled)
     with torch.no_grad():
         plain = head.sample(condition, noise, num_steps=4)
-    torch.testing.assert_close(model.make_patches(condition, noise, 4, is_guided=False), plain, rtol=1e-5, atol=1e-4)
+    unguided = model.make_patches(hidden, phones, noise, 4, is_guided=False)
+    torch.testing.assert_close(unguided, plain, rtol=1e-5, atol=1e-4)
 
 
 def test_exponentials_are_exact_to_rounding_and_vanish_far_down() -> None:

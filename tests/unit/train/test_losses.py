@@ -78,9 +78,7 @@ def a_conversation() -> Batch:
         runs += [input_run(turn, bins, queue.take(), TOKENIZER.vocabulary)]
         runs += [output_run(output, TOKENIZER)]
     run = Run.concat(runs)
-    episode = PackedEpisode(
-        run=run, letter_N=letters([], len(run.dmel_NM)), said_letter_N=np.zeros(len(run.speech_NP), np.uint8)
-    )
+    episode = PackedEpisode(run=run, letter_N=letters([], len(run.dmel_NM)))
     return collate([episode, episode], TOKENIZER.vocabulary, STATISTICS)
 
 
@@ -116,7 +114,7 @@ def test_soon_after_a_word_every_decision_and_patch_is_asked_for_the_next() -> N
         runs += [input_run(turn, np.zeros((4, 80), np.uint8), [], TOKENIZER.vocabulary), output_run(output, TOKENIZER)]
     run = Run.concat(runs)
     no_letters = letters([], len(run.dmel_NM))
-    episode = PackedEpisode(run=run, letter_N=no_letters, said_letter_N=np.zeros(len(run.speech_NP), np.uint8))
+    episode = PackedEpisode(run=run, letter_N=no_letters)
     batch = collate([episode], TOKENIZER.vocabulary, STATISTICS)
     turns = batch.segment.turn_BT.flatten()[batch.next_word_at_N].tolist()
     asked = dict(zip(turns, batch.next_word_target_N.tolist(), strict=True))  # of each turn the last

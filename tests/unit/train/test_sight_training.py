@@ -41,7 +41,6 @@ def episode(seed: int) -> PackedEpisode:
     return PackedEpisode(
         run=run,
         letter_N=letters([], len(run.dmel_NM)),
-        said_letter_N=np.zeros(0, np.uint8),
         frames_K2HWC=np.stack([pair, pair]),
     )
 

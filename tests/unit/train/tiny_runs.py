@@ -28,13 +28,10 @@ def episode(seed: int, num_turns: int = 6) -> PackedEpisode:
         mel = np.full((16, 80), word - 1.0, np.float32) if k % 2 else None
         say = " " + ("one", "two", "three")[word] if mel is not None else ""
         runs += [input_run(k, bins, [], TOKENIZER.vocabulary)]
-        runs += [output_run(MicroTurnOutput(index=k, say=say, mel=mel), TOKENIZER)]
+        phones = (word + 2,) * 4 if k % 2 else ()
+        runs += [output_run(MicroTurnOutput(index=k, say=say, mel=mel, phones=phones), TOKENIZER)]
     run = Run.concat(runs)
-    return PackedEpisode(
-        run=run,
-        letter_N=letters([], len(run.dmel_NM)),
-        said_letter_N=np.zeros(len(run.speech_NP), np.uint8),
-    )
+    return PackedEpisode(run=run, letter_N=letters([], len(run.dmel_NM)))
 
 
 def tiny() -> TrainConfig:
@@ -49,7 +46,7 @@ def tiny() -> TrainConfig:
         global_heads=heads,
         dense_width=64,
     )
-    speech = SpeechConfig(in_width=16, head_width=32, num_blocks=1)
+    speech = SpeechConfig(in_width=16, head_width=32, num_blocks=1, num_phones=5)
     return TrainConfig(
         average_steps=5,
         model=replace(model, backbone=backbone, speech=speech),
