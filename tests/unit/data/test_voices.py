@@ -17,7 +17,8 @@ from microturn.data.voices.hibari import BASE, HibariVoice, sample_warp
 from microturn.data.voices.kokoro import KokoroVoice
 from microturn.data.voices.phonemes import phonemes
 from microturn.data.voices.utterance import PAD_MS, build, share, voiced_span_samples
-from microturn.turns.timing import IN_HZ
+from microturn.features.mel import mel
+from microturn.turns.timing import IN_HZ, MEL_HOP_SAMPLES, OUT_HZ
 
 TEXT = "count from three to ten by twos"
 
@@ -133,6 +134,24 @@ def test_every_word_owns_phonemes_also_where_the_reader_runs_them_together() -> 
     owners = phonemes(text).owners
     assert set(owners.tolist()) == {-1, *range(len(text.split()))}
     assert list(owners[owners >= 0]) == sorted(owners[owners >= 0])
+
+
+def test_the_assistants_phones_are_where_they_sound() -> None:
+    """Hissing is brighter than vowels, most of all where the phones say that it is."""
+    utterance = HibariVoice().say("she sells fish soup at six and sings in ships")
+    assert "".join(phone.symbol for phone in utterance.phones).startswith("ʃisɛlzfɪʃ")
+    edges = [edge for phone in utterance.phones for edge in (phone.start_ms, phone.end_ms)]
+    assert edges == sorted(edges)
+    bands = mel(utterance.samples[: len(utterance.samples) // MEL_HOP_SAMPLES * MEL_HOP_SAMPLES])
+    brightness = bands[:, 55:].mean(1) - bands[:, 5:25].mean(1)
+
+    def at(symbols: str, shift_ms: float) -> float:
+        middles = [(p.start_ms + p.end_ms) / 2 + shift_ms for p in utterance.phones if p.symbol in symbols]
+        return float(np.mean([brightness[int(ms * OUT_HZ / 1000 / MEL_HOP_SAMPLES)] for ms in middles if ms >= 0]))
+
+    contrast = {shift: at("sʃz", shift) - at("iɛɪuæ", shift) for shift in (-60, 15, 90)}
+    assert contrast[15] > 3.0  # a mel frame shows what sounded 15 ms before its middle
+    assert contrast[15] > max(contrast[-60], contrast[90]) + 1.0
 
 
 def test_a_text_without_words_is_refused() -> None:

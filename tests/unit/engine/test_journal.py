@@ -69,14 +69,16 @@ def inputs(draw) -> MicroTurnInput:
 def outputs(draw) -> MicroTurnOutput:
     seed = draw(seeds)
     pieces = st.builds(Piece, kind=st.sampled_from(list(PieceKind)), text=words, is_end=st.booleans())
-    mel = np.random.default_rng(seed).normal(size=(16, 80)).astype(np.float32)
+    mel = np.random.default_rng(seed).normal(size=(16, 80)).astype(np.float32) if draw(st.booleans()) else None
+    phones = st.lists(st.integers(0, 50), min_size=4, max_size=4).map(tuple)
     return MicroTurnOutput(
         index=draw(st.integers(0, 10**6)),
         hear=draw(words),
         pieces=tuple(draw(st.lists(pieces, max_size=3))),
         is_clear=draw(st.booleans()),
         say=draw(words),
-        mel=mel if draw(st.booleans()) else None,
+        mel=mel,
+        phones=() if mel is None else draw(st.one_of(st.just(()), phones)),
         audio=sound(seed, 4800, is_on_grid=draw(st.booleans())) if draw(st.booleans()) else None,
     )
 
@@ -104,7 +106,7 @@ def test_outputs_come_back_bit_for_bit(turn):
     back = decode_output(encode_output(turn))
     assert same_array(back.mel, turn.mel)
     assert same_array(back.audio, turn.audio)
-    for name in ("index", "hear", "pieces", "is_clear", "say"):
+    for name in ("index", "hear", "pieces", "is_clear", "say", "phones"):
         assert getattr(back, name) == getattr(turn, name)
 
 
@@ -113,7 +115,7 @@ def test_outputs_come_back_bit_for_bit(turn):
 def test_texts_come_back_without_their_sound(given_turn, answered):
     events, output = decode_text(encode_input(given_turn), encode_output(answered))
     assert events == given_turn.events
-    assert output == replace(answered, mel=None, audio=None)
+    assert output == replace(answered, mel=None, phones=(), audio=None)
 
 
 def test_sixteen_bit_sound_takes_two_bytes_a_sample():

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microturn.engine.sampler import SamplingSettings, choose, flow_noise
+from microturn.engine.sampler import Purpose, SamplingSettings, choose, flow_noise
 
 KEYS = [(1, 2, 3)]
 ALL = torch.ones(1, 5, dtype=torch.bool)
@@ -52,6 +52,14 @@ def test_the_same_key_draws_the_same_whoever_else_is_there():
     together = choose(logits, allowed, sampling, keys)
     alone = [choose(logits[i : i + 1], allowed[:1], sampling, keys[i : i + 1])[0] for i in range(4)]
     assert together == alone
+
+
+def test_a_token_and_a_phone_of_one_place_are_drawn_apart():
+    logits = torch.zeros(1, 1000)
+    allowed, sampling = torch.ones(1000, dtype=torch.bool), SamplingSettings(temperature=1.0)
+    token = choose(logits, allowed, sampling, KEYS)
+    assert choose(logits, allowed, sampling, KEYS, Purpose.TOKEN) == token
+    assert choose(logits, allowed, sampling, KEYS, Purpose.PHONE) != token
 
 
 def test_noise_is_standard_normal_and_differs_with_each_part_of_its_key():
