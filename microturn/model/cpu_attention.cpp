@@ -2,7 +2,8 @@
 //
 // The same function as blocked_attention.py, which is the reference and the fallback. Scores of one tile of queries
 // never leave the cache, and are computed again in the backward pass instead of being kept (Dao et al. 2022). Products
-// run on the processor's matrix units through the small matrix product that torch itself uses for its attention.
+// run on the processor's matrix units through the small matrix product that torch itself uses for its attention, or, on
+// processors that have none, on its vector units' products of bfloat16 (AVX512_BF16: AMD since Zen 4).
 //
 // Legend: B rows, T positions, H query heads, J key/value heads, X head width, R relative width, E extent of the bias.
 // "Pairs" of a matrix: two rows after one another interleaved, the form in which the product takes its right operand.
@@ -10,6 +11,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/native/CPUBlas.h>
 #include <torch/extension.h>
+
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -21,7 +26,76 @@ namespace {
 
 using at::BFloat16;
 using at::Tensor;
-using at::native::cpublas::brgemm;
+
+bool has_matrix_units() {
+  static const bool has = at::native::cpublas::could_pack(at::kBFloat16);
+  return has;
+}
+
+#ifdef __AVX512BF16__
+constexpr bool HAS_VECTOR_PRODUCTS = true;
+
+// ROWS x (16 VECTORS) sums stay in registers: each pair of rows of B is read once for all of them.
+template <int ROWS, int VECTORS>
+inline void product_of_block(int64_t depth, int64_t lda, int64_t ldb, int64_t ldc, bool adds, const BFloat16* a,
+                             const BFloat16* b, float* c) {
+  __m512 sum[ROWS][VECTORS];
+  for (int r = 0; r < ROWS; ++r)
+    for (int v = 0; v < VECTORS; ++v)
+      sum[r][v] = adds ? _mm512_loadu_ps(c + r * ldc + 16 * v) : _mm512_setzero_ps();
+  for (int64_t pair = 0; pair < depth / 2; ++pair) {
+    __m512bh right[VECTORS];
+    for (int v = 0; v < VECTORS; ++v)
+      right[v] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + 2 * (pair * ldb + 16 * v)));
+    for (int r = 0; r < ROWS; ++r) {
+      int32_t both;
+      std::memcpy(&both, a + r * lda + 2 * pair, 4);
+      const auto left = reinterpret_cast<__m512bh>(_mm512_set1_epi32(both));
+      for (int v = 0; v < VECTORS; ++v) sum[r][v] = _mm512_dpbf16_ps(sum[r][v], left, right[v]);
+    }
+  }
+  for (int r = 0; r < ROWS; ++r)
+    for (int v = 0; v < VECTORS; ++v) _mm512_storeu_ps(c + r * ldc + 16 * v, sum[r][v]);
+}
+
+template <int VECTORS>
+void product_in_blocks(int64_t rows, int64_t depth, int64_t lda, int64_t ldb, int64_t ldc, bool adds,
+                       const BFloat16* a, const BFloat16* b, float* c) {
+  int64_t row = 0;
+  for (; row + 6 <= rows; row += 6)
+    product_of_block<6, VECTORS>(depth, lda, ldb, ldc, adds, a + row * lda, b, c + row * ldc);
+  for (; row + 2 <= rows; row += 2)
+    product_of_block<2, VECTORS>(depth, lda, ldb, ldc, adds, a + row * lda, b, c + row * ldc);
+  for (; row < rows; ++row)
+    product_of_block<1, VECTORS>(depth, lda, ldb, ldc, adds, a + row * lda, b, c + row * ldc);
+}
+
+void product_in_vectors(int64_t rows, int64_t columns, int64_t depth, int64_t lda, int64_t ldb, int64_t ldc, bool adds,
+                        const BFloat16* a, const BFloat16* b, float* c) {
+  int64_t column = 0;
+  for (; column + 64 <= columns; column += 64)
+    product_in_blocks<4>(rows, depth, lda, ldb, ldc, adds, a, b + 2 * column, c + column);
+  for (; column < columns; column += 16)
+    product_in_blocks<1>(rows, depth, lda, ldb, ldc, adds, a, b + 2 * column, c + column);
+}
+#else
+constexpr bool HAS_VECTOR_PRODUCTS = false;
+
+void product_in_vectors(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, const BFloat16*, const BFloat16*,
+                        float*) {
+  TORCH_CHECK(false, "no products of bfloat16 here: can_run says so");
+}
+#endif
+
+// C (rows, columns) = A B, or += if it adds: A (rows, depth), B as pairs (depth / 2, columns, 2); columns a multiple of
+// 16, depth of 2. Leading dimensions count elements of A and C and columns of B.
+void product(int64_t rows, int64_t columns, int64_t depth, int64_t lda, int64_t ldb, int64_t ldc, bool adds,
+             const BFloat16* a, const BFloat16* b, float* c) {
+  if (has_matrix_units())
+    at::native::cpublas::brgemm(rows, columns, depth, lda, ldb, ldc, adds, a, b, c);
+  else
+    product_in_vectors(rows, columns, depth, lda, ldb, ldc, adds, a, b, c);
+}
 
 constexpr int64_t QT = 64;  // queries in a tile
 constexpr int64_t KT = 64;  // keys in a tile
@@ -188,11 +262,11 @@ struct Tile {
 void score(const Tile& tile, const BFloat16* query, const BFloat16* relative, const Keys& keys, const Bank& bank,
            int64_t width, int64_t pitch, float* scores, float* biases) {
   for (int64_t k = 0; k < tile.num_keys; k += KT)
-    brgemm(QT, KT, width, width, KT, pitch, false, query,
+    product(QT, KT, width, width, KT, pitch, false, query,
            keys.key_transposed.data() + (tile.first_key + k) * width, scores + k);
   const int64_t num_tiles = tile.num_columns / CT;
   for (int64_t t = 0; t < num_tiles; ++t)
-    brgemm(QT, CT, bank.width, bank.width, CT, pitch, false, relative,
+    product(QT, CT, bank.width, bank.width, CT, pitch, false, relative,
            bank.pairs.data() + t * bank.width * CT, biases + (num_tiles - 1 - t) * CT);
 }
 
@@ -207,8 +281,8 @@ Shape shape_of(const Tensor& query_BTHX, const Tensor& key_BTJX, const Tensor& r
   TORCH_CHECK(query_BTHX.stride(3) == 1 && key_BTJX.stride(3) == 1 && relative_BTHR.stride(3) == 1 &&
                   profile_RE.is_contiguous(),
               "the last dimension is contiguous");
-  TORCH_CHECK(query_BTHX.size(3) % 32 == 0 && relative_BTHR.size(3) % 2 == 0 && profile_RE.size(1) % CT == 0,
-              "widths are multiples of 32 and 2, the extent of 64");
+  TORCH_CHECK(query_BTHX.size(3) % 32 == 0 && relative_BTHR.size(3) % 16 == 0 && profile_RE.size(1) % CT == 0,
+              "widths are multiples of 32 and 16, the extent of 64");
   return {query_BTHX.size(0), query_BTHX.size(1), query_BTHX.size(2), key_BTJX.size(2), query_BTHX.size(3)};
 }
 
@@ -253,7 +327,7 @@ std::vector<Tensor> forward(const Tensor& query_BTHX, const Tensor& key_BTJX, co
             shares[q] = 1 / sum;
           }
           for (int64_t k = 0; k < tile.num_keys; k += KT)
-            brgemm(QT, s.width, KT, pitch, s.width, s.width, k > 0, weights.data() + k,
+            product(QT, s.width, KT, pitch, s.width, s.width, k > 0, weights.data() + k,
                    keys.value_pairs.data() + (tile.first_key + k) * s.width, mixed.data());
           for (int64_t q = 0; q < tile.num_queries; ++q) {
             auto* out = reinterpret_cast<uint16_t*>(output_BTHX.mutable_data_ptr<BFloat16>()) +
@@ -320,7 +394,7 @@ std::vector<Tensor> backward(const Tensor& grad_BTHX, const Tensor& query_BTHX, 
           transpose(relative, bank.width, relative_T);
           score(tile, query.data(), relative.data(), keys, bank, width, pitch, scores.data(), biases.data());
           for (int64_t k = 0; k < num_keys; k += KT)
-            brgemm(QT, KT, width, width, KT, pitch, false, grad.data(),
+            product(QT, KT, width, width, KT, pitch, false, grad.data(),
                    keys.value_transposed.data() + (tile.first_key + k) * width, d_weights.data() + k);
           for (int64_t q = 0; q < QT; ++q) {
             auto* weight = reinterpret_cast<uint16_t*>(weights.data() + q % 2 * pitch);
@@ -350,20 +424,20 @@ std::vector<Tensor> backward(const Tensor& grad_BTHX, const Tensor& query_BTHX, 
             }
           }
           for (int64_t k = 0; k < num_keys; k += KT) {
-            brgemm(QT, width, KT, pitch, width, width, k > 0, d_logits.data() + k,
+            product(QT, width, KT, pitch, width, width, k > 0, d_logits.data() + k,
                    keys.key_pairs.data() + (tile.first_key + k) * width, d_queries.data());
-            brgemm(width, KT, QT, QT, pitch, pitch, true, query_T.data(), d_logit_pairs.data() + k * 2,
+            product(width, KT, QT, QT, pitch, pitch, true, query_T.data(), d_logit_pairs.data() + k * 2,
                    d_keys.data() + tile.first_key + k);
-            brgemm(width, KT, QT, QT, pitch, pitch, true, grad_T.data(), weight_pairs.data() + k * 2,
+            product(width, KT, QT, QT, pitch, pitch, true, grad_T.data(), weight_pairs.data() + k * 2,
                    d_values.data() + tile.first_key + k);
           }
           const int64_t num_tiles = num_columns / CT;
           for (int64_t t = 0; t < num_tiles; ++t) {
             const int64_t column = (num_tiles - 1 - t) * CT;
-            brgemm(QT, bank.width, CT, pitch, bank.width, bank.width, t > 0, d_biases.data() + column,
+            product(QT, bank.width, CT, pitch, bank.width, bank.width, t > 0, d_biases.data() + column,
                    bank.transposed.data() + t * bank.width * CT, d_relatives.data());
             if ((t + 1) * CT <= bank.extent)
-              brgemm(bank.width, CT, QT, QT, pitch, bank.extent, true, relative_T.data(),
+              product(bank.width, CT, QT, QT, pitch, bank.extent, true, relative_T.data(),
                      d_bias_pairs.data() + column * 2, d_bank.data() + bank.extent - (t + 1) * CT);
           }
           for (int64_t q = 0; q < tile.num_queries; ++q) {
@@ -396,7 +470,7 @@ std::vector<Tensor> backward(const Tensor& grad_BTHX, const Tensor& query_BTHX, 
 }  // namespace
 
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
-  module.def("can_run", [] { return at::native::cpublas::could_pack(at::kBFloat16); });
+  module.def("can_run", [] { return has_matrix_units() || HAS_VECTOR_PRODUCTS; });
   module.def("forward", &forward);
   module.def("backward", &backward);
 }

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-fopenmp-simd", "-ffast-math")
 SOURCE = Path(__file__).with_suffix(".cpp")
 WIDTH_MULTIPLE = 32
+RELATIVE_MULTIPLE = 16
 EXTENT_MULTIPLE = 64
 
 
@@ -85,7 +86,7 @@ def attend_whole_compiled(
     """See ``attend_whole``, which does what this cannot: other dtypes and odd widths, and an ``extra`` mask."""
     width, extent = query_BHTX.shape[3], profile_RE.shape[1]
     is_fit = query_BHTX.dtype == torch.bfloat16 and width % WIDTH_MULTIPLE == 0 and extent % EXTENT_MULTIPLE == 0
-    if extra is not None or not is_fit or relative_BHTR.shape[3] % 2:
+    if extra is not None or not is_fit or relative_BHTR.shape[3] % RELATIVE_MULTIPLE:
         return attend_whole(query_BHTX, key_BJTX, value_BJTX, relative_BHTR, profile_RE, window, extra)
     states = (x.transpose(1, 2).to(torch.bfloat16) for x in (query_BHTX, key_BJTX, value_BJTX, relative_BHTR))
     output_BTHX = CpuAttention.apply(
