@@ -1,10 +1,10 @@
 """Which sound comes next: the phone of a patch of speech, chosen before the patch is made.
 
 Speech in patches alone drifts from its text: a patch that is a little of two sounds is read back as either, and the
-model loses its place in the word. A phone is discrete, so that whatever was chosen the next patch goes on from it, as
-from a token. It conditions the patch's flow, and is read back with the patch (``SpeechEmbedding``). Alignments as a
-discrete state beside continuous frames: Valin & Skoglund's LPCNet conditions (2019) to Meng et al.'s MELLE (2024) have
-none, and need larger models for it; hierarchical tokens before acoustics: Borsos et al. 2022 (AudioLM).
+model loses its place in the word. A phone is discrete. Whatever was chosen, the next patch goes on from it, as from a
+token: it conditions the patch's flow and is read back with the patch (``SpeechEmbedding``). Choosing a coarse token
+before its sound is AudioLM's hierarchy (Borsos et al. 2022); phones among acoustic tokens keep a codec language model
+to its text (ELLA-V, Song et al. 2024).
 
 Legend: N patches, D width, Q phones.
 """

@@ -10,6 +10,7 @@ PANELS = (
     ("speech_loss", "flow-matching loss of speech"),
     ("letter_loss", "cross-entropy of letters (auxiliary)"),
     ("next_word_loss", "cross-entropy of the next word (auxiliary)"),
+    ("phone_loss", "cross-entropy of the phones of its own speech"),
     ("patch_loss", "squared error of the next patch's mean (auxiliary)"),
     ("token_accuracy", "share of tokens right"),
 )

@@ -63,11 +63,11 @@ class Losses:
 class AuxiliaryHeads(nn.Module):
     """Hidden states to what their own losses tell late and dimly. Not part of the model.
 
-    The letter just heard tells where in a word a hidden state stands. The word that will
-    be said next, if any will be soon, is asked at every decision and patch after a word: in a count, whether the number
-    under way is the last is one decision in dozens of positions, and all of them can learn to know it. The mean of the
-    next patch is told without the noise and the times that the flow's loss draws, so that its gradient says more about
-    which sounds the words have (the prior loss of Grad-TTS, Popov et al. 2021).
+    The letter just heard tells where in a word a hidden state stands. The word that will be said next, if any will be
+    soon, is asked at every decision and patch after a word: in a count, whether the number under way is the last is one
+    decision in dozens of positions, and all of them can learn to know it. The mean of the next patch is told without
+    the noise and the times that the flow's loss draws, so that its gradient says more about which sounds the words have
+    (the prior loss of Grad-TTS, Popov et al. 2021).
     """
 
     def __init__(self, width: int) -> None:
