@@ -1,9 +1,9 @@
-"""When each word of a known text sounds: forced alignment by pocketsphinx, and energy for single words."""
+"""When each word and phone of a known text sounds: forced alignment by pocketsphinx, and energy for single words."""
 
 import functools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from microturn.data.voices.utterance import Span
 from microturn.errors import MissingDependencyError
+from microturn.features.phones import Phone
 from microturn.turns.timing import IN_HZ
 
 FRAME_MS = 10.0
@@ -19,6 +20,12 @@ PADDING_MS = 200
 """Silence put around a recording that is cut close: the aligner needs room for its first and last state."""
 HISS = 1e-4
 """Noise added for the aligner, against full scale."""
+_NAMES = """
+    AA:ɑ AE:æ AH:ə AO:ɔ AW:W AY:I B:b CH:ʧ D:d DH:ð EH:ɛ ER:ɜɹ EY:A F:f G:ɡ HH:h IH:ɪ IY:i JH:ʤ K:k L:l M:m N:n NG:ŋ
+    OW:O OY:Y P:p R:ɹ S:s SH:ʃ T:t TH:θ UH:ʊ UW:u V:v W:w Y:j Z:z ZH:ʒ
+"""
+PHONES = {name: symbols for name, _, symbols in (pair.partition(":") for pair in _NAMES.split())}
+"""The aligner's phones in the symbols of ``features.phones``; where there are two, each has half of the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,23 +36,24 @@ class Alignment:
     """Start and end in ms, one for each word."""
     score: float
     """Mean log-likelihood of a frame over the words: higher is better, and comparable between recordings."""
+    phones: tuple[Phone, ...] = ()
+    """The words' sounds, where they were asked for."""
 
 
-def align(samples: NDArray[np.float32], words: Sequence[str]) -> Alignment | None:
-    """Times of ``words`` in ``samples`` (mono, 16 kHz); None when a word is unknown or the text does not fit."""
+def align(samples: NDArray[np.float32], words: Sequence[str], *, with_phones: bool = False) -> Alignment | None:
+    """Times of ``words`` in ``samples`` (mono, 16 kHz); None when a word is unknown or the text does not fit.
+
+    ``with_phones`` takes twice as long.
+    """
     decoder = _decoder(os.getpid())
     if not words or any(decoder.lookup_word(word) is None for word in words):
         return None
     peak = max(float(np.abs(samples).max(initial=0)), 1e-6)
     padded = np.pad(samples * (0.5 / peak), IN_HZ * PADDING_MS // 1000)
     hiss = np.random.default_rng(0).normal(0, HISS, len(padded))  # the aligner never heard digital silence
-    pcm = ((padded + hiss) * 32767).astype(np.int16)
+    pcm = ((padded + hiss) * 32767).astype(np.int16).tobytes()
     decoder.set_align_text(" ".join(words))
-    decoder.start_utt()
-    try:
-        decoder.process_raw(pcm.tobytes(), full_utt=True)
-    finally:
-        decoder.end_utt()
+    _listen(decoder, pcm)
     segments = [s for s in decoder.seg() or () if s.word[0] not in "<["]
     if [s.word.split("(")[0] for s in segments] != list(words):
         return None
@@ -55,7 +63,28 @@ def align(samples: NDArray[np.float32], words: Sequence[str]) -> Alignment | Non
             (s.start_frame * FRAME_MS - PADDING_MS, (s.end_frame + 1) * FRAME_MS - PADDING_MS) for s in segments
         ),
         score=sum(math.log(max(s.ascore, 1e-300)) for s in segments) / num_frames,
+        phones=tuple(_phones(decoder, pcm)) if with_phones else (),
     )
+
+
+def _listen(decoder: Any, pcm: bytes) -> None:
+    decoder.start_utt()
+    try:
+        decoder.process_raw(pcm, full_utt=True)
+    finally:
+        decoder.end_utt()
+
+
+def _phones(decoder: Any, pcm: bytes) -> Iterator[Phone]:
+    """The phones of the words that were just aligned, by a second pass within them."""
+    decoder.set_alignment()
+    _listen(decoder, pcm)
+    for word in decoder.get_alignment() or ():
+        for entry in word:
+            symbols = PHONES.get(entry.name, "")
+            for place, symbol in enumerate(symbols):
+                start, length = entry.start * FRAME_MS - PADDING_MS, entry.duration * FRAME_MS / len(symbols)
+                yield Phone(symbol=symbol, start_ms=start + place * length, end_ms=start + (place + 1) * length)
 
 
 def loudest_stretch(

@@ -8,13 +8,14 @@ A folder holds sound files and a ``manifest.jsonl`` with one conversation a line
      "events": [{"at_ms": 0, "role": "system", "text": "be brief"}]}
 
 The user is on the left, the model's part on the right; or "user" and "model" name a file each. Texts are lower-case
-words. An item is one word or an utterance; the words of an utterance are timed by forced alignment
-within it, or share its time by their letters where that fails. Both sides are on one clock, the recording's. The model
-speaks where its items are: what else is on its channel is left out.
+words. An item is one word or an utterance; the words of an utterance, and the phones of the model's, are timed by
+forced alignment within it. Where that fails words share its time by their letters, and phones are unknown. Both sides
+are on one clock, the recording's. The model speaks where its items are: what else is on its channel is left out.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -29,8 +30,9 @@ from microturn.data.packed import pack
 from microturn.data.shards import write_shard
 from microturn.data.stage import Cast, Stage
 from microturn.data.voices import SpokenWord, Utterance
-from microturn.data.voices.utterance import Span, share
+from microturn.data.voices.utterance import Span, share, shifted
 from microturn.errors import MediaError
+from microturn.features.phones import Phone
 from microturn.features.tokenizer import Tokenizer
 from microturn.turns.micro_turn import Role, TextEvent
 from microturn.turns.timing import IN_HZ, OUT_HZ, TURN_MS, in_samples, out_samples, turn_of_ms, turn_start_ms
@@ -141,12 +143,13 @@ def to_episode(conversation: Conversation, folder: Path, number: int) -> Episode
     cast = Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part="train")
     stage = Stage(np.random.default_rng(number), cast, max_ms=int(end_ms) + 10 * TURN_MS)
     heard_samples = resample(*user, IN_HZ)
-    words = tuple(word for item in conversation.said_by_user for word in timed_words(item, heard_samples))
+    words = tuple(word for item in conversation.said_by_user for word in timed(item, heard_samples)[0])
     stage.record(Utterance(samples=heard_samples, sample_rate=IN_HZ, words=words, text="", voice=voice.name))
     spoken_16khz, spoken = resample(*model, IN_HZ), resample(*model, OUT_HZ)
     for items in utterances(conversation.said_by_model):
-        words = tuple(word for item in items for word in timed_words(item, spoken_16khz))
-        _reply(stage, spoken, words, voice.name)
+        parts = [timed(item, spoken_16khz, with_phones=True) for item in items]
+        words, phones = (list(chain.from_iterable(part)) for part in zip(*parts, strict=True))
+        _reply(stage, spoken, words, phones, voice.name)
     for event in conversation.events:
         stage.event(TextEvent(role=Role(event.role), text=event.text), event.at_ms)
     return stage.render("recording", number, end_ms, lambda samples, _: samples)
@@ -164,33 +167,41 @@ def utterances(items: Sequence[Item]) -> Iterator[list[Item]]:
         yield group
 
 
-def timed_words(item: Item, samples: Samples) -> list[SpokenWord]:
-    """The words of an item with a time each. ``samples`` are the whole side's, at 16 kHz."""
+def timed(item: Item, samples: Samples, *, with_phones: bool = False) -> tuple[list[SpokenWord], list[Phone]]:
+    """The words of an item with a time each, and its phones if asked for. ``samples`` are the whole side's, at 16 kHz.
+
+    Where nobody can tell the phones apart, one that no alphabet has stands for all.
+    """
     words = item.text.split()
     spans: Sequence[Span] = [(item.start_ms, item.end_ms)]
-    if len(words) > 1:
-        aligned = align(samples[in_samples(item.start_ms) : in_samples(item.end_ms)], words)
+    phones = [Phone(symbol="", start_ms=item.start_ms, end_ms=item.end_ms)]
+    if len(words) > 1 or with_phones:
+        stretch = samples[in_samples(item.start_ms) : in_samples(item.end_ms)]
+        aligned = align(stretch, words, with_phones=with_phones)
         if aligned is not None:
+            phones = shifted(aligned.phones, item.start_ms)
+        if len(words) > 1 and aligned is not None:
             spans = [(item.start_ms + max(0.0, a), min(item.start_ms + b, item.end_ms)) for a, b in aligned.spans]
-        else:
+        elif len(words) > 1:
             spans = share(words, [spans[0], *[None] * (len(words) - 1)])
-    return [SpokenWord(text=w, start_ms=a, end_ms=b) for w, (a, b) in zip(words, spans, strict=True)]
+    return [SpokenWord(text=w, start_ms=a, end_ms=b) for w, (a, b) in zip(words, spans, strict=True)], phones
 
 
-def _reply(stage: Stage, samples: Samples, words: Sequence[SpokenWord], voice: str) -> None:
+def _reply(stage: Stage, samples: Samples, words: Sequence[SpokenWord], phones: Sequence[Phone], voice: str) -> None:
     """One utterance of the model. Output k is played one micro-turn later, so it is said a turn before it is heard."""
     start_ms = max(TURN_MS, words[0].start_ms - EDGE_MS) - TURN_MS
     turn = turn_of_ms(start_ms)
     lead_ms = start_ms - turn_start_ms(turn)
     body = samples[out_samples(start_ms + TURN_MS) : out_samples(words[-1].end_ms + EDGE_MS)]
     origin_ms = turn_start_ms(turn) + TURN_MS
-    timed = tuple(SpokenWord(text=w.text, start_ms=w.start_ms - origin_ms, end_ms=w.end_ms - origin_ms) for w in words)
+    own = tuple(SpokenWord(text=w.text, start_ms=w.start_ms - origin_ms, end_ms=w.end_ms - origin_ms) for w in words)
     utterance = Utterance(
         samples=np.concatenate([np.zeros(out_samples(lead_ms), np.float32), body]),
         sample_rate=OUT_HZ,
-        words=timed,
+        words=own,
         text=" ".join(word.text for word in words),
         voice=voice,
+        phones=tuple(shifted(phones, -origin_ms)),
     )
     stage.reply(utterance, turn)
 

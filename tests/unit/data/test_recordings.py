@@ -9,8 +9,11 @@ import soundfile
 
 from microturn.data.recordings import import_recordings, read_manifest, to_episode
 from microturn.data.shards import list_shards, read_all
+from microturn.data.voices.hibari import HibariVoice
+from microturn.data.voices.utterance import shifted
 from microturn.errors import MediaError
 from microturn.features.mel import mel
+from microturn.features.phones import PAUSE, UNKNOWN_PHONE, phones_by_patch
 from microturn.features.tokenizer import Tokenizer
 from microturn.turns.timing import OUT_HZ, TURN_MS
 
@@ -103,3 +106,22 @@ def test_a_bad_line_is_named(folder: Path, line: object, complaint: str) -> None
     with pytest.raises(MediaError, match=complaint):
         import_recordings(folder, folder / "shards" / "00000.tar", TOKENIZER)
     assert not list_shards(folder)
+
+
+def test_the_phones_of_the_models_side_are_found_by_an_aligner(tmp_path: Path) -> None:
+    """They are those that the synthesiser of that side had planned; where nobody knows the words they are unknown."""
+    utterance = HibariVoice().say("she sells fish and chips at six")
+    track = np.zeros(OUT_HZ * 4, np.float32)
+    track[OUT_HZ : OUT_HZ + len(utterance.samples)] = utterance.samples
+    soundfile.write(tmp_path / "model.wav", track, OUT_HZ)
+    soundfile.write(tmp_path / "user.wav", np.zeros_like(track), OUT_HZ)
+    files = {"user": "user.wav", "model": "model.wav", "said_by_user": []}
+    item = {"text": utterance.text, "start_ms": 1000, "end_ms": 1000 + utterance.duration_ms}
+    write_manifest(tmp_path, {**files, "said_by_model": [item]}, {**files, "said_by_model": [item | {"text": "zzxq"}]})
+    known, unknown = (to_episode(line, tmp_path, 0) for line in read_manifest(tmp_path))
+    planned = phones_by_patch(shifted(utterance.phones, 1000 - TURN_MS), 80)
+    found = {o.index * 4 + k: phone for o in known.outputs for k, phone in enumerate(o.phones)}
+    assert len(found) >= 4 * 10
+    agree = np.mean([planned[place] == phone for place, phone in found.items()])
+    assert agree > 0.6  # vowels without stress have two names, and edges lie a patch apart
+    assert {phone for o in unknown.outputs for phone in o.phones} <= {PAUSE, UNKNOWN_PHONE}
