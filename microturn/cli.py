@@ -517,7 +517,9 @@ def bench_train(
 def bench_load(
     url: Annotated[str, typer.Option(help="Address of a running server's page.")] = "http://127.0.0.1:8710/",
     sessions: Annotated[str, typer.Option(help="Sessions at once, one level after the other.")] = "1,2,4,8",
-    seconds: Annotated[float, typer.Option(help="Length of a level.")] = 30.0,
+    seconds: Annotated[
+        float, typer.Option(help="Length of a level: a session asks about seven times a minute.")
+    ] = 60.0,
     key: Annotated[str | None, typer.Option(envvar="MICROTURN_API_KEY", help="What the server asks for.")] = None,
     data: DataDir = None,
     json_path: JsonPath = None,

@@ -223,7 +223,7 @@ def bench_load_command(
         MicroturnError: nothing answers at the address.
     """
     from microturn.evals.bench import load
-    from microturn.evals.load import load_report, recovery_s, run_load, spoken_requests
+    from microturn.evals.load import WARM_UP_S, run_levels, spoken_requests
     from microturn.evals.load_plot import check_picture, draw_load
     from microturn.evals.playbook import heldout_play
 
@@ -232,18 +232,13 @@ def bench_load_command(
     if plot is not None:
         check_picture(plot)
     requests = spoken_requests(heldout_play(data), 8)
-
-    async def run_levels() -> dict[int, SuiteReport]:
-        reports: dict[int, SuiteReport] = {}
-        for count in sessions:
-            waited = await run_load(url, requests, num_sessions=count, seconds=seconds, key=key)
-            undone_s = await recovery_s(url, key)
-            reports[count] = load_report(waited, undone_s if any(each.highest_rung for each in waited) else None)
-        return reports
-
-    levels = asyncio.run(run_levels())
+    levels = asyncio.run(run_levels(url, requests, sessions, seconds=seconds, key=key))
     if plot is not None:
         draw_load(levels, plot)
     reports = {f"load-{count}": level for count, level in levels.items()}
-    settings: dict[str, str | int | None] = {"seconds": round(seconds), "load after": load()}
+    settings: dict[str, str | int | None] = {
+        "seconds": round(seconds),
+        "seconds of warm-up": round(min(WARM_UP_S, seconds)),
+        "load after": load(),
+    }
     return published(Report(model=url, suites=reports, settings=settings), json_path, console)

@@ -30,6 +30,8 @@ from microturn.turns.timing import IN_HZ
 CHUNK_MS = 100
 _CHUNK_SAMPLES = IN_HZ * CHUNK_MS // 1000
 _SPREAD_MS = 2_000
+WARM_UP_S = 15.0
+"""Before the first level, one session that is not counted: what a server does for the first time takes longer."""
 LONGEST_RECOVERY_S = 60.0
 """Between two levels: a server that was overloaded takes back what it gave up, step by step."""
 _RETRY_S = 0.5
@@ -75,6 +77,31 @@ def spoken_requests(play: Play, count: int, seed: int = 0) -> list[Request]:
         if len(requests) == count:
             break
     return requests
+
+
+async def run_levels(
+    url: str, requests: Sequence[Request], sessions: Sequence[int], *, seconds: float, key: str | None = None
+) -> dict[int, SuiteReport]:
+    """A warm-up, then levels of load one after the other, each once the server has recovered from the one before.
+
+    Args:
+        url: Address of the server's page, ``http://HOST:PORT/``.
+        sessions: How many at once, one level each.
+        seconds: Length of a level.
+
+    Returns:
+        The figures by number of sessions.
+
+    Raises:
+        MicroturnError: nothing answers there.
+    """
+    await run_load(url, requests, num_sessions=1, seconds=min(WARM_UP_S, seconds), key=key)
+    reports: dict[int, SuiteReport] = {}
+    for count in sessions:
+        waited = await run_load(url, requests, num_sessions=count, seconds=seconds, key=key)
+        undone_s = await recovery_s(url, key)
+        reports[count] = load_report(waited, undone_s if any(each.highest_rung for each in waited) else None)
+    return reports
 
 
 async def run_load(

@@ -21,7 +21,7 @@ from microturn.evals.exchange import request_end_ms
 from microturn.evals.metric import MILLISECONDS, Metric, Metrics
 from microturn.evals.playbook import Play
 from microturn.evals.report import SuiteReport
-from microturn.evals.wer import normal_words
+from microturn.evals.wer import normal_words, word_error_rate
 from microturn.network_bench.lines import Line, webrtc_line, websocket_line
 from microturn.network_bench.microphone import Answer
 from microturn.testing.impairment import Impairment, Link
@@ -49,6 +49,8 @@ class Request:
     sound: NDArray[np.float32]
     """(num_samples,) at 16 kHz, up to the end of the request."""
     end_ms: float
+    asked: str
+    """Its words."""
     expected: str
     """The words of the right answer."""
 
@@ -90,7 +92,14 @@ WEATHERS = (
     Weather(name="stall-3s", lines=("websocket", "webrtc"), happens=_stall),
     Weather(name="cut", lines=("websocket",), happens=_cut),
     Weather(name="gone-3s", lines=("webrtc",), happens=_gone),
+    Weather(
+        name="all",
+        lines=("websocket", "webrtc"),
+        impairment=Impairment(loss=0.1, jitter_ms=200, seed=4),
+        happens=_stall,
+    ),
 )
+"""Jitter lets datagrams overtake each other, so that it reorders as well. TCP neither loses nor reorders."""
 
 
 def counting_requests(play: Play, count: int, seed: int = 0) -> list[Request]:
@@ -110,8 +119,8 @@ def counting_requests(play: Play, count: int, seed: int = 0) -> list[Request]:
         if episode.said[-1].end_ms - end_ms > _LONGEST_COUNT_MS:
             continue
         sound = np.concatenate([turn.audio for turn in episode.inputs])[: round((end_ms + 100) * IN_HZ / 1000)]
-        expected = " ".join(word.text for word in episode.said)
-        requests.append(Request(sound=sound, end_ms=end_ms, expected=expected))
+        asked, expected = (" ".join(word.text for word in words) for words in (episode.heard, episode.said))
+        requests.append(Request(sound=sound, end_ms=end_ms, asked=asked, expected=expected))
     raise ValueError(f"{len(requests)} of {count} requests found: ask for fewer")
 
 
@@ -219,6 +228,7 @@ async def _while_bad(link: Link, weather: Weather | None) -> AsyncGenerator[None
 
 async def _asked(line: Line, request: Request, weather: Weather | None) -> Answer:
     sound = resample(request.sound, IN_HZ, line.microphone.sample_rate)
+    line.earphone.forget()
     ending = line.microphone.say(sound, request.end_ms)
     if weather is not None and weather.happens is not None:
         await asyncio.sleep(request.end_ms / 2000)
@@ -232,6 +242,13 @@ def _is_right(request: Request, answer: Answer) -> bool:
     return normal_words(answer.text) == normal_words(request.expected)
 
 
+def _heard_share(requests: Sequence[Request], answers: Sequence[Answer]) -> Metric:
+    """Words of the requests that came in the transcript, in their order."""
+    errors = [word_error_rate(request.asked, answer.heard) for request, answer in zip(requests, answers, strict=True)]
+    found = [each.num_words - each.substitutions - each.deletions for each in errors]
+    return metric.ratio(found, [each.num_words for each in errors])
+
+
 def _figures(requests: Sequence[Request], answers: dict[str, list[Answer]], num_lost: int) -> Metrics:
     figures: Metrics = {}
     waits = {
@@ -242,6 +259,8 @@ def _figures(requests: Sequence[Request], answers: dict[str, list[Answer]], num_
     if waits["before"] and waits["after"]:
         extra_ms = float(np.median(waits["after"]) - np.median(waits["before"]))
         figures["extra_delay_ms"] = Metric(value=extra_ms, count=len(waits["after"]), unit=MILLISECONDS)
+    for phase in PHASES:
+        figures[f"heard_{phase}"] = _heard_share(requests, answers[phase])
     for phase in PHASES:
         right = [_is_right(*pair) for pair in zip(requests, answers[phase], strict=True)]
         figures[f"right_{phase}"] = metric.rate(right)

@@ -71,6 +71,8 @@ async def _receive(session: LiveClient, earphone: Earphone) -> None:
             earphone.hear(samples_of(event))
         elif event.type == "session.output_transcript.delta":
             earphone.read(event.delta)
+        elif event.type == "session.input_transcript.delta":
+            earphone.transcribe(event.delta)
 
 
 @asynccontextmanager
@@ -129,6 +131,8 @@ def _take_event(text: str, earphone: Earphone, started: asyncio.Event) -> None:
         started.set()
     elif event["type"] == "session.output_transcript.delta":
         earphone.read(event["delta"])
+    elif event["type"] == "session.input_transcript.delta":
+        earphone.transcribe(event["delta"])
 
 
 async def _listen(listener: "OpusListener", earphone: Earphone) -> None:

@@ -19,6 +19,8 @@ _OVER_AFTER_S = 2.5
 class Answer:
     """What came back to one request."""
 
+    heard: str
+    """The transcript of the request."""
     text: str
     """Of the captions."""
     latency_ms: float | None
@@ -56,6 +58,7 @@ class Earphone:
     """Notes when sound and words come back."""
 
     def __init__(self) -> None:
+        self._transcript = ""
         self._words: list[tuple[float, str]] = []
         self._loud_s: list[float] = []
         self._came = asyncio.Event()
@@ -71,6 +74,14 @@ class Earphone:
         self._words.append((time.monotonic(), text))
         self._came.set()
 
+    def transcribe(self, text: str) -> None:
+        """A piece of what the model has understood of the request."""
+        self._transcript += text
+
+    def forget(self) -> None:
+        """A new request begins: what is transcribed from now on belongs to it."""
+        self._transcript = ""
+
     async def answer(self, since_s: float, within_s: float) -> Answer:
         """What comes back after a moment, once it is over. ``within_s`` bounds the wait."""
         deadline_s = time.monotonic() + within_s
@@ -83,7 +94,8 @@ class Earphone:
                 break
         first_s = next((at_s for at_s in self._loud_s if at_s >= since_s), None)
         text = "".join(text for at_s, text in self._words if at_s >= since_s)
-        return Answer(text=text.strip(), latency_ms=None if first_s is None else (first_s - since_s) * 1000)
+        latency_ms = None if first_s is None else (first_s - since_s) * 1000
+        return Answer(heard=self._transcript.strip(), text=text.strip(), latency_ms=latency_ms)
 
     def _has_come(self, since_s: float) -> bool:
         return any(at_s >= since_s for at_s in self._loud_s)

@@ -7,7 +7,7 @@ import pytest
 from server_harness import WatchedEngine, running_server, says
 
 from microturn.errors import MicroturnError
-from microturn.evals.load import Request, Waited, load_report, recovery_s, run_load
+from microturn.evals.load import Request, Waited, load_report, recovery_s, run_levels, run_load
 from microturn.evals.load_plot import draw_load
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.trace import TurnTrace
@@ -28,6 +28,16 @@ async def test_two_clients_are_answered_and_timed() -> None:
     assert figures["answered"].value == sum(len(w.response_ms) for w in waited) / sum(w.num_requests for w in waited)
     assert (figures["refused"].value, figures["missed_deadlines"].value) == (0.0, 0.0)
     assert all(ms > 0 for each in waited for ms in each.response_ms)
+
+
+async def test_a_session_that_is_not_counted_comes_before_the_first_level() -> None:
+    async with running_server(WatchedEngine(answers)) as server:
+        levels = await run_levels(server.url, [REQUEST], [1, 2], seconds=1.5)
+        held = [len(session.inputs) for session in server.engine.sessions]
+    assert {count: level.metrics["refused"].count for count, level in levels.items()} == {1: 1, 2: 2}
+    warm_up, first = held[0], held[1]
+    assert warm_up > 0
+    assert first >= levels[1].metrics["turn_ms_p50"].count > 0
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])

@@ -15,7 +15,7 @@ from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 pytest.importorskip("aiortc")
 
 WITHIN_S = 60.0
-REQUEST = Request(sound=np.full(6_400, 0.3, np.float32), end_ms=400.0, expected="yes")
+REQUEST = Request(sound=np.full(6_400, 0.3, np.float32), end_ms=400.0, asked="is it so", expected="yes")
 
 
 class Yes:
@@ -36,7 +36,7 @@ class Yes:
         if not is_over or turn.index - self._spoke_at < self.REST_TURNS:
             return MicroTurnOutput(index=turn.index)
         self._num_quiet, self._spoke_at = None, turn.index
-        return says(turn.index, " yes")
+        return says(turn.index, " yes", hear=" is it")
 
 
 async def _pause(link: Link) -> None:
@@ -53,6 +53,7 @@ async def test_answers_before_during_and_after_a_stall_are_timed(line: str) -> N
     figures = reports[f"{line}-stall"].metrics
     assert all(figures[f"response_ms_{phase}"].count == 1 for phase in PHASES), figures
     assert (figures["right_before"].value, figures["right_after"].value) == (1.0, 1.0), figures
+    assert [(figures[f"heard_{phase}"].value, figures[f"heard_{phase}"].count) for phase in PHASES] == [(2 / 3, 3)] * 3
 
 
 async def test_a_line_that_is_cut_comes_back() -> None:
@@ -74,7 +75,7 @@ async def test_a_server_that_is_not_there_is_named() -> None:
 
 
 async def test_a_rehearsal_keeps_what_is_answered_rightly() -> None:
-    wrong = Request(sound=REQUEST.sound, end_ms=REQUEST.end_ms, expected="no")
+    wrong = Request(sound=REQUEST.sound, end_ms=REQUEST.end_ms, asked=REQUEST.asked, expected="no")
     asked: list[bool] = []
     async with running_server(WatchedEngine(Yes()), within_s=WITHIN_S) as server:
         chosen = await rehearse(server.url, [wrong, REQUEST, REQUEST], 1, at_once=1, on_asked=asked.append)
