@@ -138,8 +138,9 @@ cannot be handed out. A secret acts in its maker's name: with `control` it reach
 
 ## For operators
 
-`/healthz` says that the process lives, `/readyz` answers 503 while it is full or stops, `/metrics` has Prometheus'
-figures (a key needs the right `metrics`), `docs/grafana-dashboard.json` draws them: sessions, latency and phases of
+`/healthz` says that the process lives, `/readyz` answers 503 while another session would be refused, with a `reason`:
+`full`, `overloaded`, `stopping`, or `not_answering` where the engine says nothing. `/metrics` has Prometheus' figures
+(a key needs the right `metrics`), `docs/grafana-dashboard.json` draws them: sessions, latency and phases of
 micro-turns, what waits in each queue (all sessions together, and the one with most), the step of the overload ladder
 and how often it was climbed, refusals by code, jobs of the background by how they end and what was dropped by reason.
 `/openapi.json` describes what is asked over HTTP. Spans go where `OTEL_EXPORTER_OTLP_ENDPOINT` says. The log is a JSON
