@@ -1,4 +1,4 @@
-"""The model's voice on a track: paced by the clock, a turn and a little in its buffer at most, and no delay that stays."""
+"""The model's voice on a track: a turn and a little in its buffer at most, and no delay that stays."""
 
 from dataclasses import dataclass, field
 
