@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from openai.types.live import ErrorEvent, OutputAudioDeltaEvent
+from openai.types.live import ErrorEvent, InfoEvent, OutputAudioDeltaEvent
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -108,6 +108,8 @@ async def _hold(
                         card.speaker.clear()
                     elif isinstance(event, ErrorEvent):
                         console.print(f"error: {event.error.message}", style="red")
+                    elif isinstance(event, InfoEvent) and event.code == "overload":
+                        console.print(f"overload: {event.message}", style="yellow")
                     show()
             finally:
                 sending.cancel()

@@ -469,6 +469,8 @@ def describe(core: EngineCore) -> dict[str, Any]:
     counts = core.scheduler.counts
     return {
         "num_sessions": len(core.scheduler),
+        "max_sessions": core.scheduler.settings.max_sessions,
+        "is_admitting": core.scheduler.ladder.is_admitting,
         "num_parked_sessions": sum(s.parked_ns is not None for s in core.sessions.values()),
         "num_turns": counts.num_turns,
         "num_batches": counts.num_batches,

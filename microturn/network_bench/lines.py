@@ -86,6 +86,7 @@ async def webrtc_line(url: str, key: str | None) -> AsyncGenerator[Line]:
     """
     from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+    from microturn.server.limits import Limits
     from microturn.server.webrtc.listening import OpusListener, tap
 
     microphone, earphone = Microphone(_TRACK_HZ), Earphone()
@@ -94,7 +95,7 @@ async def webrtc_line(url: str, key: str | None) -> AsyncGenerator[Line]:
     started = asyncio.Event()
     channel.on("message", lambda text: _take_event(text, earphone, started))
     peer.addTrack(_track(microphone))
-    listener = OpusListener(tap(peer.getTransceivers()[0].receiver), SystemClock())
+    listener = OpusListener(tap(peer.getTransceivers()[0].receiver), SystemClock(), Limits())
     try:
         await peer.setLocalDescription(await peer.createOffer())
         answer = await _called(url, key, _CANDIDATE.sub(_NOWHERE, peer.localDescription.sdp))

@@ -55,6 +55,9 @@ async with client.live.connect() as connection:
    with the sound of its words. There are no turns and no `done`.
 6. `session.close` ends the session; `session.closed` is the last event.
 
+A picture, or a message's sound, that takes longer than two seconds to decode is dropped and answered with
+`decode_timeout`; until it is done, more of its kind is not taken in.
+
 Errors never end a session unless the message says so: `error.code` is for programs, `error.message` names the value and
 the remedy. After too many bad messages in a row, or above a connection's message rate, the server closes with status
 1008. What all connections of one key, or of one address, send together has limits as well: beyond them a message is
@@ -67,9 +70,10 @@ data channel (any name) and, if wanted, one video track; the answer holds the se
 candidates. The events are those of the WebSocket, on the data channel, from `session.started` on; sound goes on the
 tracks (Opus), so `session.input_audio.append` is refused and `session.output_audio.delta` does not come. The audio
 format is left out of the settings. The video track is the camera (VP8): up to 10 pictures a second reach the model. A
-track with pictures larger than 1920x1200 (`video_too_large`), with more than 60 a second, or with more bytes than a
-connection may send (`rate_limit_exceeded`) is not listened to any more from then on; the conversation goes on. It needs
-`pip install 'microturn[serve]'`. STUN and TURN servers are asked only where `serve --ice-server` names them.
+track with pictures larger than 1920x1200 (`video_too_large`), with more than 60 a second, with more bytes than a
+connection may send (`rate_limit_exceeded`), or that cannot be decoded in time (`decode_timeout`) is not listened to any
+more from then on; the conversation goes on. It needs `pip install 'microturn[serve]'`. STUN and TURN servers are asked
+only where `serve --ice-server` names them.
 
 Loss, jitter and reordering do not add up: media time is the sender's, silence stands for what is lost, and what comes
 too late for its place is dropped.
@@ -138,8 +142,9 @@ cannot be handed out. A secret acts in its maker's name: with `control` it reach
 
 ## For operators
 
-`/healthz` says that the process lives, `/readyz` answers 503 while it is full or stops, `/metrics` has Prometheus'
-figures (a key needs the right `metrics`), `docs/grafana-dashboard.json` draws them: sessions, latency and phases of
+`/healthz` says that the process lives, `/readyz` answers 503 while another session would be refused, with a `reason`:
+`full`, `overloaded`, `stopping`, or `not_answering` where the engine says nothing. `/metrics` has Prometheus' figures
+(a key needs the right `metrics`), `docs/grafana-dashboard.json` draws them: sessions, latency and phases of
 micro-turns, what waits in each queue (all sessions together, and the one with most), the step of the overload ladder
 and how often it was climbed, refusals by code, jobs of the background by how they end and what was dropped by reason.
 `/openapi.json` describes what is asked over HTTP. Spans go where `OTEL_EXPORTER_OTLP_ENDPOINT` says. The log is a JSON

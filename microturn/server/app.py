@@ -40,6 +40,7 @@ from microturn.server.responses import error_response
 from microturn.server.secrets_route import make_secret
 from microturn.server.session_routes import hang_up, not_found, refuse_recording, refuse_telephony
 from microturn.server.sideband import hold_sideband
+from microturn.server.vacancy import Vacancy
 
 PAGE_FOLDER = Path(__file__).parent / "page"
 
@@ -63,6 +64,7 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
     """The application around a server's shared state."""
 
     gate = Gate(live, access)
+    vacancy = Vacancy(live)
 
     async def hold(
         websocket: WebSocket, hold_session: Callable[[Holder], Awaitable[None]], right: Right = Right.CONNECT
@@ -160,9 +162,9 @@ def create_app(live: LiveServer, access: Access) -> Starlette:
         return Response(await live.metrics.report(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def report_readiness(request: Request) -> JSONResponse:
-        is_ready = not live.is_stopping and live.num_connections < live.limits.max_connections
-        told = Readiness(status="ready" if is_ready else "busy")
-        return JSONResponse(told.model_dump(), status_code=200 if is_ready else 503)
+        lack = await vacancy.lack()
+        told = Readiness(status="busy" if lack else "ready", reason=lack)
+        return JSONResponse(told.model_dump(exclude_none=True), status_code=503 if lack else 200)
 
     async def report_health(request: Request) -> JSONResponse:
         told = Health(

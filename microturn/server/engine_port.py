@@ -3,8 +3,8 @@
 The server knows no model, no tensor and no scheduler: it hands media over, and reads micro-turns back.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from microturn.turns.micro_turn import MicroTurnOutput, TextEvent
 from microturn.turns.pcm import PcmChunk
@@ -88,5 +88,19 @@ class Engine(Protocol):
         Raises:
             JournalError, SessionClosedError: no such session, or it has ended.
             CapacityError: no slot is left.
+        """
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """An engine that counts, as ``microturn.engine.core.describe`` says."""
+
+    async def counts(self) -> Mapping[str, Any]:
+        """The figures of now.
+
+        Raises:
+            CapacityError: too much waits for the engine already.
+            SessionClosedError: the engine is closed.
         """
         ...

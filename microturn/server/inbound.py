@@ -152,7 +152,7 @@ class Inbound:
         while True:
             event = await self._undecoded.get()
             try:
-                frame = await asyncio.to_thread(self.frames.decode, event.image, self.audio.media_ms)
+                frame = await self.frames.decode(event.image, self.audio.media_ms)
             except ProtocolError as error:
                 error.client_event_id = event.event_id
                 self._wire.refuse(error)

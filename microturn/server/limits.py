@@ -85,6 +85,8 @@ class Limits:
     """Events waiting for a slow client; when full, the client is taken as gone."""
     max_waiting_turns: int = 64
     """Micro-turns waiting for their time to be played; when full, the oldest goes unplayed."""
+    decode_within_ms: int = 2_000
+    """Time for one picture, or one message's sound; more of its kind is refused until it is done."""
     max_image_pixels: int = 1_920 * 1_200
     """Area of a camera frame, in a message or on a track."""
     max_media_bytes_per_s: float = 1_000_000.0

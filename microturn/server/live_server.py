@@ -9,7 +9,7 @@ from microturn.clock import Clock, SystemClock
 from microturn.server.depths import Depths
 from microturn.server.directory import Directory
 from microturn.server.ending import Ending
-from microturn.server.engine_port import Engine
+from microturn.server.engine_port import Counting, Engine
 from microturn.server.limits import Limits
 from microturn.server.session_setup import Offer
 
@@ -35,6 +35,8 @@ class LiveServer:
 
     engine: Engine
     offer: Offer
+    counting: Counting | None = None
+    """The engine itself, where it says how full it is."""
     limits: Limits = field(default_factory=Limits)
     clock: Clock = field(default_factory=SystemClock)
     num_connections: int = 0

@@ -9,12 +9,14 @@ from microturn.errors import ProtocolError
 from microturn.server.ingest import AudioIngest, FrameIngest
 from microturn.turns.video import VideoFrame
 
-MAX_SINK_AHEAD_MS = 40
-"""A track is next to the ear: it holds little beyond the turn that plays."""
-
 
 class SoundSink(Protocol):
     """Where sound goes that does not go out in messages."""
+
+    @property
+    def buffered_ms(self) -> float:
+        """Sound that has not left yet."""
+        ...
 
     def play(self, samples: NDArray[np.float32] | None) -> None:
         """Append one micro-turn's sound (4800,) at 24 kHz; None for silence."""

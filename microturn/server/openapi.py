@@ -27,6 +27,7 @@ from microturn.server.paths import (
     TELEPHONY,
 )
 from microturn.server.secrets_route import SecretRequest
+from microturn.server.vacancy import Lack
 
 Json = dict[str, Any]
 
@@ -68,6 +69,7 @@ class Readiness(BaseModel):
     """What ``/readyz`` tells."""
 
     status: Literal["ready", "busy"]
+    reason: Lack | None = None
 
 
 @cache
@@ -117,7 +119,7 @@ _ERROR: Json = {
 
 
 def _for_operators(ref: dict[Any, Json]) -> Json:
-    ready, busy = _json("There is room.", ref[Readiness]), _json("The server is full, or stops.", ref[Readiness])
+    ready, busy = _json("There is room.", ref[Readiness]), _json("It would be refused now.", ref[Readiness])
     return {
         "/healthz": _get(
             "health", "Whether the process lives, and what it offers.", {200: _json("It does.", ref[Health])}

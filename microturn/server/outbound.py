@@ -20,8 +20,8 @@ from microturn.server.audience import Audience
 from microturn.server.engine_port import EngineSession
 from microturn.server.inbound import Inbound
 from microturn.server.limits import Limits
-from microturn.server.media import MAX_SINK_AHEAD_MS, SoundSink
-from microturn.server.playout import MAX_AHEAD_MS, PlayedTurn, Playout
+from microturn.server.media import SoundSink
+from microturn.server.playout import PlayedTurn, Playout
 from microturn.server.resample import StreamingResampler
 from microturn.server.session_setup import SessionSetup
 from microturn.turns.micro_turn import MicroTurnOutput
@@ -66,8 +66,7 @@ class Outbound:
         self._inbound = inbound
         self._resampler = StreamingResampler(OUT_HZ, setup.codec.rate_hz)
         self._sink = sink
-        max_ahead_ms = MAX_AHEAD_MS if sink is None else MAX_SINK_AHEAD_MS
-        self.playout = Playout(limits.max_waiting_turns, max_ahead_ms, is_continuous=sink is None)
+        self.playout = Playout(limits.max_waiting_turns, None if sink is None else lambda: sink.buffered_ms)
         self._playout_changed = asyncio.Event()
         self._rung = 0
         self.num_turns = engine_session.next_sample // IN_SAMPLES_PER_TURN - setup.first_turn

@@ -1,11 +1,13 @@
 """Decides when each micro-turn's sound leaves for the client: in order, and never more than one turn ahead of its time.
 
 What the client holds is what an interruption cannot take back, so it is kept short: a turn is sent once the client has
-no more than one turn left to play. Captions go with the sound of their words. No clock and no task in here: the caller
-says what time it is.
+no more than one turn left to play. A track plays by our clock and says itself what it still holds: it gets the next
+turn when it has next to nothing left. Captions go with the sound of their words. No clock and no task in here: the
+caller says what time it is.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,11 @@ from microturn.turns.timing import TURN_MS, ns_of_ms, turn_start_ms
 
 MAX_AHEAD_MS = TURN_MS
 """How much sound the client may still hold when more is sent."""
+MAX_TRACK_AHEAD_MS = 40
+"""How much a track may still hold when it is given a turn, so that it never holds more than this beside one turn.
+
+Two of the frames in which it plays: what fills it and what empties it are two timers of one event loop. One frame for
+the order in which they fire, one for a loop that is late; with none, whenever either happens the voice has a gap."""
 _PACE = 1.001
 """A client is taken to play a little faster than real time, so that one whose clock runs fast is never held back."""
 _MAX_SILENT_WAIT_MS = 20
@@ -48,13 +55,13 @@ class Playout:
 
     Args:
         max_waiting_turns: When more wait, the oldest goes unplayed and is counted.
-        max_ahead_ms: How much sound the client may still hold when more is sent.
-        is_continuous: Whether the client counts on every turn; a track of its own plays on by the clock.
+        track_holds_ms: How much the client's track holds now. None for a client that plays by its own clock, counts on
+            every turn, and is taken to play what it was sent.
     """
 
-    def __init__(self, max_waiting_turns: int, max_ahead_ms: int = MAX_AHEAD_MS, *, is_continuous: bool = True) -> None:
-        self._max_ahead_ms = max_ahead_ms
-        self._is_continuous = is_continuous
+    def __init__(self, max_waiting_turns: int, track_holds_ms: Callable[[], float] | None = None) -> None:
+        self._track_holds_ms = track_holds_ms
+        self._max_ahead_ms = MAX_AHEAD_MS if track_holds_ms is None else MAX_TRACK_AHEAD_MS
         self._waiting: deque[PlayedTurn] = deque()
         self._max_waiting_turns = max_waiting_turns
         self._leading_caption = ""
@@ -94,14 +101,16 @@ class Playout:
         """The next turn, if it may leave now.
 
         Turns queue up on a track when the client's clock, by which they are made, runs faster than ours, by which they
-        are played: silence is skipped then, and the delay goes away.
+        are played, or when our clock was held up: silence is skipped then, and the delay goes away.
         """
+        if self._track_holds_ms is not None:
+            self._client_busy_until_ns = now_ns + ns_of_ms(self._track_holds_ms())
         while (due_ns := self.due_ns()) is not None:
             if due_ns <= now_ns:
-                turn_ms = TURN_MS / _PACE if self._is_continuous else TURN_MS
+                turn_ms = TURN_MS / _PACE if self._track_holds_ms is None else TURN_MS
                 self._client_busy_until_ns = max(self._client_busy_until_ns, now_ns) + ns_of_ms(turn_ms)
                 return self._waiting.popleft()
-            must_go = not self._is_continuous and due_ns - now_ns > ns_of_ms(_MAX_SILENT_WAIT_MS)
+            must_go = self._track_holds_ms is not None and due_ns - now_ns > ns_of_ms(_MAX_SILENT_WAIT_MS)
             if not (must_go and self._waiting[0].is_empty):
                 return None
             self._waiting.popleft()

@@ -1,13 +1,14 @@
 """Figures that are read off when somebody asks: how much waits where, and what engine and background have counted."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from microturn.errors import CapacityError, SessionClosedError
 from microturn.server.depths import Depths
+from microturn.server.engine_port import Counting
 
 
 class Deep(Protocol):
@@ -15,15 +16,6 @@ class Deep(Protocol):
 
     def depths(self) -> Depths:
         """How much it is now."""
-        ...
-
-
-@runtime_checkable
-class Counting(Protocol):
-    """An engine that counts, as ``microturn.engine.core.describe`` says."""
-
-    async def counts(self) -> Mapping[str, Any]:
-        """The figures of now."""
         ...
 
 
@@ -44,10 +36,11 @@ class Readings(Collector):
         self._sessions: Callable[[], Iterable[Deep]] = tuple
         self._counts: Mapping[str, Any] = {}
 
-    def watch(self, engine: object, background: Describing | None, sessions: Callable[[], Iterable[Deep]]) -> None:
-        """From now on read these. An engine that does not count is left out."""
-        self._engine = engine if isinstance(engine, Counting) else None
-        self._background, self._sessions = background, sessions
+    def watch(
+        self, engine: Counting | None, background: Describing | None, sessions: Callable[[], Iterable[Deep]]
+    ) -> None:
+        """From now on read these."""
+        self._engine, self._background, self._sessions = engine, background, sessions
 
     async def refresh(self) -> None:
         """Ask the engine for its counts. One that is overrun or closed leaves those of the last time."""

@@ -17,7 +17,7 @@ from microturn.errors import MicroturnError
 from microturn.server.access import Access
 from microturn.server.app import create_app
 from microturn.server.background_engine import BackgroundEngine
-from microturn.server.engine_port import Engine
+from microturn.server.engine_port import Counting, Engine
 from microturn.server.keys import read_keys
 from microturn.server.limits import Limits
 from microturn.server.live_server import LiveServer
@@ -79,7 +79,9 @@ async def serve(
     listening = listening or Listening()
     host, key, certificate = listening.host, listening.key, listening.certificate
     metrics = _new_metrics()
-    bare, engine = engine, engine if metrics is None else _observed(engine, metrics)
+    counting = engine if isinstance(engine, Counting) else None
+    if metrics is not None:
+        engine = _observed(engine, metrics)
     live = LiveServer(
         engine=engine if background is None else BackgroundEngine(engine, background),
         offer=Offer(
@@ -90,12 +92,13 @@ async def serve(
             background=background.backend.name if background is not None else None,
             takes_instructions=background is not None and background.backend.package_policy.takes_instructions,
         ),
+        counting=counting,
         limits=limits or Limits(),
         ice_servers=listening.ice_servers,
         metrics=metrics,
     )
     if metrics is not None:
-        metrics.readings.watch(bare, background, lambda: live.sessions)
+        metrics.readings.watch(counting, background, lambda: live.sessions)
     holders = read_keys(listening.keys) if listening.keys else {}
     app = create_app(live, Access(host=host, key=key, holders=holders))
     _require_readable(certificate)

@@ -168,6 +168,7 @@ class _ObservedSession(PassingSession):
                 "turn.is_late": turn.is_late,
                 "turn.is_forced": turn.is_forced,
                 "turn.overload_rung": turn.overload_rung,
+                "turn.num_waiting_event_tokens": turn.num_waiting_event_tokens,
                 **{f"turn.{phase}_ms": time_ms for phase, time_ms in turn.phases_ms.items()},
             },
         )

@@ -1,8 +1,9 @@
 """An engine that answers from a script, for tests of what stands around the engine. No model, no thread, no torch."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from microturn.errors import CapacityError, SessionClosedError
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, TextEvent
@@ -120,9 +121,13 @@ class ScriptedEngine:
         self._answer = answer or script(())
         self._max_sessions = max_sessions
 
+    async def counts(self) -> Mapping[str, Any]:
+        """How full it is, as an engine with a model says it; there is no overload."""
+        return {"num_sessions": self._num_open, "max_sessions": self._max_sessions, "is_admitting": True}
+
     async def open(self, instructions: str | None = None, seed: int | None = None) -> ScriptedSession:
         """Begins a conversation. Raises CapacityError when ``max_sessions`` are open."""
-        num_open = sum(not session.is_closed for session in self.sessions)
+        num_open = self._num_open
         if num_open >= self._max_sessions:
             raise CapacityError(f"{num_open} of {self._max_sessions} sessions are live: try again later")
         number = len(self.sessions)
@@ -149,6 +154,10 @@ class ScriptedEngine:
                 session.begin_after(list(source.inputs))
                 return session
         raise SessionClosedError("no session has this resume token: open a new one")
+
+    @property
+    def _num_open(self) -> int:
+        return sum(not session.is_closed for session in self.sessions)
 
     async def close(self) -> None:
         """Closes every session."""

@@ -18,6 +18,7 @@ from microturn.errors import MicroturnError, SessionClosedError
 from microturn.protocol.live import ServerEvent
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.timing import OUT_HZ
+from microturn.turns.trace import TurnTrace
 
 SILENT_TURN = np.zeros(OUT_HZ // 5, np.float32)
 
@@ -189,6 +190,18 @@ async def test_talk_keeps_what_was_said(tmp_path: Path, capsys: pytest.CaptureFi
     assert "hello" in capsys.readouterr().out
     with av.open(str(reply)) as container:
         assert container.duration > av.time_base  # more than a second
+
+
+async def test_talk_tells_of_every_step_of_overload(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "talk.mkv"
+    write_recording(path)
+    rungs = [0, 1, 0]
+    busy = WatchedEngine(trace=lambda index: TurnTrace(index=index, overload_rung=rungs[min(index, 2)]))
+    async with running_server(busy) as server:
+        options = {"key": None, "cert": None, "input_device": None, "output_device": None}
+        await asyncio.to_thread(talk, server.url, file=path, out=None, **options)
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("overload: ")]
+    assert [line.split(": ")[1] for line in told] == ["step 1 of 4", "over"]
 
 
 def write_recording(path: Path) -> None:

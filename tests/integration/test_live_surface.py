@@ -133,8 +133,7 @@ async def test_telephony_and_recordings_are_named_as_not_served(path: str) -> No
             "accept": lambda: client.live.sessions.accept("x", session={"model": "nano", "type": "live"}),
             "refer": lambda: client.live.sessions.refer("x", target_uri="tel:+14155550123"),
             "reject": lambda: client.live.sessions.reject("x", status_code=486),
-            # The package has no method for it: by path, as its raw client asks.
-            "content": lambda: client.get("/live/sessions/x/content", cast_to=bytes),
+            "content": lambda: client.live.sessions.download_recording("x"),
         }
         with pytest.raises(BadRequestError) as refused:
             await calls[path]()

@@ -37,7 +37,8 @@ class CountedEngine(WatchedEngine):
         self.rung = Rung.FEWER_FLOW_STEPS
 
     async def counts(self) -> Mapping[str, Any]:
-        return {"overload_rung": int(self.rung), "overload_climbs": {"fewer_frames": 2}, "num_parked_sessions": 1}
+        changed = {"overload_rung": int(self.rung), "overload_climbs": {"fewer_frames": 2}, "num_parked_sessions": 1}
+        return {**await super().counts(), **changed}
 
 
 async def test_what_waits_is_read_while_it_waits() -> None:
@@ -86,7 +87,7 @@ async def test_jobs_and_what_was_dropped_are_counted_by_reason() -> None:
             act = parse_act("ask 1: what is it?")
             coordinator.submit(BackgroundRequest(session_id="s", act=act, time_ms=time_ms))
         await coordinator.wait_until_idle()
-        readings.watch(object(), coordinator, tuple)
+        readings.watch(None, coordinator, tuple)
         samples = {(each.name, *each.labels.values()): each.value for m in readings.collect() for each in m.samples}
     assert samples["microturn_background_dropped_total", "repeated"] == 1
     assert samples["microturn_background_dropped_total", "replaced"] == 1

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import io
 import json
+import threading
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from server_harness import (
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from microturn.server.ingest import FrameIngest
 from microturn.server.limits import Limits
 from microturn.testing.scripted_engine import script
 from microturn.turns.micro_turn import MicroTurnOutput
@@ -292,12 +294,13 @@ async def test_our_own_page_comes_in_with_a_key_in_its_subprotocol() -> None:
         assert refused.value.response.status_code == 401
 
 
-async def test_a_camera_frame_arrives_as_a_picture_and_a_giant_does_not() -> None:
-    def jpeg(width: int, height: int) -> str:
-        file = io.BytesIO()
-        Image.new("RGB", (width, height), (200, 30, 30)).save(file, "JPEG")
-        return base64.b64encode(file.getvalue()).decode()
+def jpeg(width: int, height: int) -> str:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), (200, 30, 30)).save(file, "JPEG")
+    return base64.b64encode(file.getvalue()).decode()
 
+
+async def test_a_camera_frame_arrives_as_a_picture_and_a_giant_does_not() -> None:
     async with running_server() as server, raw_session(server) as socket:
         await socket.send(
             json.dumps({"type": "microturn.camera_frame", "image": jpeg(4_000, 3_000), "event_id": "big"})
@@ -310,6 +313,30 @@ async def test_a_camera_frame_arrives_as_a_picture_and_a_giant_does_not() -> Non
             assert await still_answers(socket)
         assert inputs[-1].frames[0].pixels.shape == (48, 64, 3)
         assert inputs[-1].frames[0].pixels[..., 0].mean() == pytest.approx(200, abs=4)
+
+
+async def test_a_picture_that_is_never_decoded_is_told_of_and_a_neighbours_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_go, decode = threading.Event(), FrameIngest._decode
+    monkeypatch.setattr(
+        FrameIngest,
+        "_decode",
+        lambda self, image, time_ms: (image != jpeg(13, 13) or let_go.wait()) and decode(self, image, time_ms),
+    )
+    limits = Limits(decode_within_ms=1_000)
+    async with running_server(limits=limits) as server, raw_session(server) as slow, raw_session(server) as neighbour:
+        try:
+            await slow.send(message("microturn.camera_frame", image=jpeg(13, 13), event_id="slow"))
+            await neighbour.send(message("microturn.camera_frame", image=jpeg(64, 48)))
+            error = (await receive_until(slow, "error"))["error"]
+            assert (error["code"], error["client_event_id"]) == ("decode_timeout", "slow")
+            inputs = server.engine.sessions[1].inputs
+            while not inputs or not inputs[-1].frames:
+                assert await still_answers(neighbour)
+            assert await still_answers(slow)  # What it says is heard, whatever it shows.
+        finally:
+            let_go.set()
 
 
 async def test_stopping_tells_every_session() -> None:

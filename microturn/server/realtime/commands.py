@@ -148,7 +148,7 @@ class Commands:
         while True:
             image = await self._undecoded.get()
             try:
-                frame = await asyncio.to_thread(self.frames.decode, image, self.audio.media_ms)
+                frame = await self.frames.decode(image, self.audio.media_ms)
             except ProtocolError as error:
                 self._wire.refuse(error)
             else:

@@ -14,8 +14,8 @@ from microturn.server.depths import Depths
 from microturn.server.ending import Ending, Ends
 from microturn.server.engine_port import EngineSession
 from microturn.server.limits import Limits
-from microturn.server.media import MAX_SINK_AHEAD_MS, Media
-from microturn.server.playout import MAX_AHEAD_MS, Playout
+from microturn.server.media import Media
+from microturn.server.playout import Playout
 from microturn.server.realtime.commands import Commands
 from microturn.server.realtime.conversation import Conversation
 from microturn.server.realtime.responses import Responses
@@ -54,8 +54,7 @@ class RealtimeSession:
         self._limits = limits
         self._clock = clock
         sink = media.voice if media is not None else None
-        max_ahead_ms = MAX_AHEAD_MS if sink is None else MAX_SINK_AHEAD_MS
-        self._playout = Playout(limits.max_waiting_turns, max_ahead_ms, is_continuous=sink is None)
+        self._playout = Playout(limits.max_waiting_turns, None if sink is None else lambda: sink.buffered_ms)
         self._usage = UsageMeter()
         self._playout_changed = asyncio.Event()
         self._conversation = Conversation(wire)

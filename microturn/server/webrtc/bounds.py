@@ -1,11 +1,13 @@
 """What a WebRTC client may send: bytes a second, and pictures whose size is read before anything is decoded.
 
-aiortc decodes whatever comes, as fast as it comes, into queues without an end. A camera that goes beyond its bounds
-loses its track and is told so; the conversation goes on.
+aiortc decodes whatever comes, as fast as it comes, into queues without an end, each track in a thread of its own. A
+camera that goes beyond its bounds, or whose pictures are not decoded in time, loses its track and is told so; the
+conversation goes on.
 """
 
 import asyncio
 import queue
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +17,12 @@ from microturn.clock import Clock
 from microturn.errors import ProtocolError
 from microturn.server.admission import UNLIMITED, Allowance, Good
 from microturn.server.limits import Limits, MessageRate
+from microturn.turns.timing import ns_of_ms
 
 _MAX_UNDECODED_FRAMES = 4
 """Pictures that wait for the decoder; while it is so far behind, those up to the next key frame are dropped."""
+_LEAVE_WITHIN_MS = 100
+"""When a track ends, aiortc waits on the event loop for its decoder; for one that hangs, no longer than this."""
 _KEY_FRAME_BYTES = 10
 _START_CODE = b"\x9d\x01\x2a"
 
@@ -84,6 +89,8 @@ class VideoTap:
         self._end = end
         self._frame_rate = MessageRate(limits.max_video_fps, int(2 * limits.max_video_fps))
         self._needs_key_frame = True
+        self._behind_ns: int | None = None
+        """Since when the decoder has been as far behind as it may be."""
         self._is_over = False
         self.num_dropped = 0
         """Frames that were not decoded."""
@@ -117,10 +124,27 @@ class VideoTap:
                 )
             )
         is_behind = self._num_undecoded() >= _MAX_UNDECODED_FRAMES
+        if not is_behind:
+            self._behind_ns = None
+        elif self._is_late():
+            return self._end_track(
+                ProtocolError(
+                    "the camera's track ends: its pictures could not be decoded within "
+                    f"{self._limits.decode_within_ms} ms, send smaller ones",
+                    code="decode_timeout",
+                )
+            )
         if is_behind or (self._needs_key_frame and size is None):
             return self._drop()
         self._needs_key_frame = False
         return needs_key_frame, frame
+
+    def _is_late(self) -> bool:
+        """Whether the decoder, which is behind, has been so for too long."""
+        now_ns = self._clock.now_ns()
+        if self._behind_ns is None:
+            self._behind_ns = now_ns
+        return now_ns - self._behind_ns > ns_of_ms(self._limits.decode_within_ms)
 
     def _drop(self) -> tuple[bool, None]:
         """Without this frame, those after it show nothing until the next key frame."""
@@ -152,12 +176,24 @@ def bound_video(
     aiortc has no public place for this: the names of its parts are checked, so that an update that moves them is
     noticed.
     """
-    buffer_name, queue_name = "_RTCRtpReceiver__jitter_buffer", "_RTCRtpReceiver__decoder_queue"
+    names = [
+        f"_RTCRtpReceiver__{part}" for part in ("jitter_buffer", "decoder_queue", "decoder_thread", "stop_decoder")
+    ]
+    buffer_name, queue_name, thread_name, stop_name = names
     track: Any = receiver.track
-    has_parts = hasattr(receiver, buffer_name) and hasattr(receiver, queue_name) and hasattr(track, "_queue")
+    has_parts = all(hasattr(receiver, name) for name in names) and hasattr(track, "_queue")
     assert has_parts, "this aiortc keeps its queues elsewhere: adapt microturn.server.webrtc"
     undecoded: queue.Queue[Any] = getattr(receiver, queue_name)
     tap = VideoTap(getattr(receiver, buffer_name), undecoded.qsize, gauge, limits, clock, end)
     setattr(receiver, buffer_name, tap)
     track._queue = NewestFrames(_MAX_UNDECODED_FRAMES)
+
+    def stop_decoder() -> None:
+        thread: threading.Thread | None = getattr(receiver, thread_name)
+        if thread is not None:
+            undecoded.put(None)  # The end, after what waits.
+            thread.join(_LEAVE_WITHIN_MS / 1000)
+            setattr(receiver, thread_name, None)
+
+    setattr(receiver, stop_name, stop_decoder)
     return tap

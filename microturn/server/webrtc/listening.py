@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from microturn.clock import Clock
 from microturn.errors import ProtocolError
+from microturn.server.decoding import Decoder
+from microturn.server.limits import Limits
 from microturn.server.webrtc.rtp import RTP_HZ, RtpOrder, RtpPacket, RtpTimeline
 from microturn.turns.video import VideoFrame
 
@@ -67,12 +69,13 @@ def tap(receiver: RTCRtpReceiver, excess: Excess = lambda num_bytes: None) -> Pa
 class OpusListener:
     """Turns packets into sound on the sender's timeline."""
 
-    def __init__(self, packets: PacketTap, clock: Clock) -> None:
+    def __init__(self, packets: PacketTap, clock: Clock, limits: Limits) -> None:
         self._tap = packets
         self._clock = clock
         self._order = RtpOrder()
         self._timeline = RtpTimeline()
-        self._decoder = _new_decoder()
+        self._opus = _new_decoder()
+        self._decoder = Decoder(limits.decode_within_ms, "audio")
         self.num_undecodable = 0
 
     async def next_sound(self) -> NDArray[np.float32]:
@@ -91,7 +94,7 @@ class OpusListener:
             packets.append(self._tap.packets.get_nowait())
         ordered = [each for packet in packets for each in self._order.push(packet)]
         now_ns = self._clock.now_ns()
-        sounds = await asyncio.to_thread(self._decode, ordered) if ordered else []
+        sounds = await self._decoded(ordered) if ordered else []
         placed = [self._timeline.place(timestamp, sound, now_ns) for timestamp, sound in sounds]
         return np.concatenate(placed) if placed else self._timeline.fill(now_ns)
 
@@ -109,13 +112,22 @@ class OpusListener:
             "silent_ms": self._timeline.num_silent_samples * 1000 // RTP_HZ,
         }
 
+    async def _decoded(self, packets: list[RtpPacket]) -> list[tuple[int, NDArray[np.float32]]]:
+        """Each packet's timestamp and sound; what cannot be decoded in time is dropped and counted."""
+        try:
+            return await self._decoder.run(lambda: self._decode(packets))
+        except ProtocolError as error:
+            self._tap.excess = error
+            self.num_undecodable += len(packets)
+            return []
+
     def _decode(self, packets: list[RtpPacket]) -> list[tuple[int, NDArray[np.float32]]]:
         sounds: list[tuple[int, NDArray[np.float32]]] = []
         for packet in packets:
             if not packet.payload:
                 continue  # Padding alone; to the decoder it would mean the end.
             try:
-                frames = self._decoder.decode(av.Packet(packet.payload))
+                frames = self._opus.decode(av.Packet(packet.payload))
             except FFmpegError:
                 self.num_undecodable += 1
                 continue

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from aiortc import (
@@ -114,7 +115,11 @@ class Peer:
         """Hand pictures on, no more than the model takes, for ever."""
         while self._camera is not None and (frame := await self._camera.next_picture()) is not None:
             if senses.frames.admits(self._clock.now_ns()):
-                senses.see(await asyncio.to_thread(to_video_frame, frame, senses.audio.media_ms))
+                make = partial(to_video_frame, frame, senses.audio.media_ms)
+                try:
+                    senses.see(await senses.frames.convert(make))
+                except ProtocolError as error:
+                    senses.object_to(error)
         if self._camera is not None and self._camera.end_reason is not None:
             senses.object_to(self._camera.end_reason)
         await asyncio.Event().wait()  # No camera, or its end: not the end of the session.
@@ -125,7 +130,7 @@ class Peer:
             camera = self._camera = Camera(track)
             bound_video(self._receiver_of(track), self._gauge, self._limits, self._clock, camera.end)
         elif track.kind == "audio" and self.listener is None:
-            self.listener = OpusListener(tap(self._receiver_of(track), self._gauge.excess), self._clock)
+            self.listener = OpusListener(tap(self._receiver_of(track), self._gauge.excess), self._clock, self._limits)
 
     def _receiver_of(self, track: MediaStreamTrack) -> RTCRtpReceiver:
         receivers = [each.receiver for each in self._connection.getTransceivers()]

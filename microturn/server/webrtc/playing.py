@@ -20,7 +20,11 @@ _MAX_BEHIND_MS = 100
 
 
 class VoiceTrack(MediaStreamTrack):
-    """What the peer hears. ``play`` is called in time by the session's playout, which keeps the buffer short."""
+    """What the peer hears.
+
+    The session's playout calls ``play`` when little is left: one micro-turn is in the buffer then, and beside it no
+    more than ``playout.MAX_TRACK_AHEAD_MS``, however unevenly turns are made and however late the event loop is.
+    """
 
     kind = "audio"
 

@@ -15,8 +15,7 @@ from microturn.engine.step import RowIn, RowOut
 from microturn.protocol.codec import AudioCodec
 from microturn.server.ingest import AudioIngest
 from microturn.server.limits import Limits
-from microturn.server.media import MAX_SINK_AHEAD_MS
-from microturn.server.playout import MAX_AHEAD_MS, Playout
+from microturn.server.playout import MAX_TRACK_AHEAD_MS, Playout
 from microturn.testing.clock import ManualClock
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import IN_HZ, IN_SAMPLES_PER_TURN, OUT_SAMPLES_PER_TURN, TURN_MS
@@ -72,12 +71,14 @@ class Way:
         self.core = EngineCore(SpeakingRunner(), NullJournal(), self.clock)  # pyright: ignore[reportArgumentType]
         self.session = self.core.open(self.deliver, seed=0)
         self.ingest = AudioIngest(AudioCodec(encoding="audio/pcm", rate_hz=IN_HZ), Limits())
-        ahead_ms = MAX_SINK_AHEAD_MS if self.is_track else MAX_AHEAD_MS
-        self.playout = Playout(64, ahead_ms, is_continuous=not self.is_track)
+        self.playout = Playout(64, self.held_ms if self.is_track else None)
 
     @property
     def now_ms(self) -> float:
         return self.clock.now_ns() / 1e6
+
+    def held_ms(self) -> float:
+        return max(0.0, self._busy_until_ms - self.now_ms)
 
     def deliver(self, item: Released | Exception | None) -> None:
         assert isinstance(item, tuple)
@@ -104,7 +105,7 @@ class Way:
             while turn := self.playout.take(now_ns):
                 self.answered_ms[turn.index] = self.now_ms
                 self._busy_until_ms = max(self._busy_until_ms, self.now_ms) + TURN_MS
-                self.most_held_ms = max(self.most_held_ms, self._busy_until_ms - self.now_ms)
+                self.most_held_ms = max(self.most_held_ms, self.held_ms())
             waits = [self.core.next_wake_ns(), self.playout.due_ns() or end_ns]
             if (wait_ms := self.ingest.wait_ms()) is not None:
                 waits.append(now_ns + round(wait_ms * 1e6) + 1)
@@ -136,7 +137,7 @@ async def test_no_delay_grows_and_nothing_starves(ppm: float, is_track: bool) ->
     assert max(late) <= max(early) + 50
     assert way.num_forced == 0
     if is_track:
-        assert way.most_held_ms <= TURN_MS + MAX_SINK_AHEAD_MS
+        assert way.most_held_ms <= TURN_MS + MAX_TRACK_AHEAD_MS
         assert len(way.answered_ms) >= 0.999 * NUM_TURNS
     else:
         # Every turn is sent, and is there before the client needs it: a buffer of one turn never runs dry or fills up.

@@ -2,6 +2,7 @@
 
 import asyncio
 import fractions
+import threading
 
 import av
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("aiortc")
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from microturn.server.limits import Limits
 from microturn.server.webrtc.listening import Camera, OpusListener, PacketTap
 from microturn.server.webrtc.rtp import RTP_HZ, RtpPacket
 from microturn.testing.clock import ManualClock
@@ -31,7 +33,7 @@ def opus_packets(count: int) -> list[bytes]:
 
 async def test_a_packet_without_sound_does_not_make_it_deaf() -> None:
     tap = PacketTap()
-    listener = OpusListener(tap, ManualClock(10**12))
+    listener = OpusListener(tap, ManualClock(10**12), Limits())
     payloads = opus_packets(12)
     payloads[4] = b""
     for number, payload in enumerate(payloads):
@@ -39,6 +41,32 @@ async def test_a_packet_without_sound_does_not_make_it_deaf() -> None:
     heard = await listener.next_sound()
     assert listener.num_undecodable == 0
     assert np.abs(heard[-FRAME_SAMPLES:]).max() > 0.2
+
+
+async def test_sound_that_is_not_decoded_in_time_is_lost_and_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    tap, clock, is_let = PacketTap(), ManualClock(10**12), threading.Event()
+    listener = OpusListener(tap, clock, Limits(decode_within_ms=500))
+    decode = OpusListener._decode
+    monkeypatch.setattr(OpusListener, "_decode", lambda self, packets: is_let.wait() and decode(self, packets))
+    packets = [
+        RtpPacket(sequence=number, timestamp=number * FRAME_SAMPLES, payload=payload)
+        for number, payload in enumerate(opus_packets(12))
+    ]
+    for waiting in (packets[:4], packets[4:8]):  # The first is late; the second finds it still at work.
+        for packet in waiting:
+            tap.packets.put_nowait(packet)
+        assert not np.abs(await listener.next_sound()).any()
+        excess = listener.take_excess()
+        assert excess is not None
+        assert excess.code == "decode_timeout"
+    assert listener.counters()["undecodable_packets"] == 8
+    assert listener._decoder._latest is not None
+    is_let.set()
+    await asyncio.wrap_future(listener._decoder._latest)
+    for packet in packets[8:]:
+        tap.packets.put_nowait(packet)
+    assert np.abs(await listener.next_sound()).max() > 0.2
+    assert listener.take_excess() is None
 
 
 class Slides(MediaStreamTrack):

@@ -45,6 +45,8 @@ class Sink:
         """Whether each micro-turn sounded."""
         self.num_cleared = 0
 
+    buffered_ms = 0.0
+
     def play(self, samples: NDArray[np.float32] | None) -> None:
         self.played.append(samples is not None)
 

@@ -1,16 +1,19 @@
 """Pictures over WebRTC are measured before they are decoded: their size, their rate, and how many wait."""
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 pytest.importorskip("aiortc")
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceGatherer, RTCIceTransport, RTCRtpReceiver
 from aiortc.jitterbuffer import JitterBuffer
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
 from microturn.errors import ProtocolError
 from microturn.server.limits import Limits
-from microturn.server.webrtc.bounds import MediaGauge, NewestFrames, VideoTap, vp8_size
+from microturn.server.webrtc.bounds import MediaGauge, NewestFrames, VideoTap, bound_video, vp8_size
 from microturn.testing.clock import ManualClock
 
 CHANGE = b"\x01" + bytes(20)
@@ -112,6 +115,34 @@ def test_what_comes_before_the_first_key_frame_is_not_decoded() -> None:
     road = Road()
     assert road.send(CHANGE, CHANGE, key_frame(), CHANGE)
     assert road.decoded == [key_frame()]
+
+
+def test_a_decoder_that_hangs_ends_the_track_and_a_slow_one_does_not() -> None:
+    road = Road()
+    road.send(key_frame(), CHANGE)
+    for _ in range(10):  # Half a second behind, then it has caught up: again and again.
+        road.num_undecoded = 4
+        road.send(*[CHANGE] * 15)
+        road.num_undecoded = 3
+        road.send(key_frame(), CHANGE)
+    assert not road.ended
+    road.num_undecoded = 4
+    road.send(*[CHANGE] * 70)
+    assert [error.code for error in road.ended] == ["decode_timeout"]
+
+
+async def test_a_decoder_that_hangs_does_not_hold_the_event_loop_at_the_end() -> None:
+    certificates = [RTCCertificate.generateCertificate()]
+    receiver: Any = RTCRtpReceiver("video", RTCDtlsTransport(RTCIceTransport(RTCIceGatherer()), certificates))
+    receiver._track = RemoteStreamTrack(kind="video")
+    limits, clock, is_let = Limits(), ManualClock(), threading.Event()
+    bound_video(receiver, MediaGauge(limits, clock), limits, clock, lambda why: None)
+    hung = receiver._RTCRtpReceiver__decoder_thread = threading.Thread(target=is_let.wait)
+    hung.start()
+    receiver._handle_disconnect()
+    assert hung.is_alive()
+    is_let.set()
+    assert receiver._RTCRtpReceiver__decoder_queue.get_nowait() is None  # What tells a decoder to end.
 
 
 async def test_of_decoded_pictures_the_newest_wait_and_the_end_is_not_lost() -> None:
