@@ -1,4 +1,4 @@
-"""What a server has recorded: taken away as films, and forgotten, by hand with `microturn sessions` or by itself with
+"""What a server has recorded: listed, taken away as films, and forgotten, by hand with `microturn sessions` or by itself with
 `--keep-days`."""
 
 import asyncio
