@@ -109,7 +109,9 @@ class Filming:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the server, which then waits for it.
+            # Ctrl-C is for the server, which then waits for it. In a POSIX session of its own, Linux would weigh the
+            # niceness of this process against that of no other.
+            process_group=0,
         )
         try:
             with contextlib.suppress(OSError, AttributeError):

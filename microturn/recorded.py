@@ -1,5 +1,5 @@
-"""What a server has recorded: listed, taken away as films, and forgotten, by hand with `microturn sessions` or by itself with
-`--keep-days`."""
+"""What a server has recorded: listed, taken away as films, and forgotten, by hand with `microturn sessions` or by
+itself with `--keep-days`."""
 
 import asyncio
 import sqlite3

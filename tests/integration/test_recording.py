@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import av
@@ -11,7 +13,7 @@ import pytest
 from process_harness import WITHIN_S, save_tiny, served
 from server_harness import message, receive_until
 from typer.testing import CliRunner
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from microturn.cli import app
 
@@ -21,8 +23,9 @@ DISCLOSURE = "stop hello"
 TONE = (9_000 * np.sin(np.arange(4_800) / 8)).astype("<i2").tobytes()
 
 
-async def converse(url: str) -> None:
-    """A session in which both sides are heard and the user types, closed by its client."""
+@asynccontextmanager
+async def conversation(url: str) -> AsyncGenerator[ClientConnection]:
+    """A session in which both sides are heard and the user types."""
     async with connect(url, max_size=None) as socket:
         await socket.send(message("session.start", session={"model": "tiny"}))
         await socket.send(message("microturn.extensions.enable", turns=False, jobs=False))
@@ -31,12 +34,18 @@ async def converse(url: str) -> None:
         for _ in range(NUM_TURNS):
             await socket.send(message("session.input_audio.append", audio=base64.b64encode(TONE).decode()))
             await receive_until(socket, "session.output_audio.delta")
-        await socket.send(message("session.close"))
-        await receive_until(socket, "session.closed")
+        yield socket
+
+
+async def filmed(record: Path, process: asyncio.subprocess.Process) -> Path:
+    """The micro-turns of the one session, which take their place once the film has, while the server runs."""
+    while (lines := turns_in(record)) is None:
+        assert process.returncode is None
+        await asyncio.sleep(0.05)
+    return lines
 
 
 def turns_in(record: Path) -> Path | None:
-    """The file that takes its place once the film has."""
     return next(record.glob("session_*.jsonl"), None)
 
 
@@ -78,3 +87,16 @@ async def test_a_session_that_its_client_closed_is_a_film_while_the_server_goes_
     assert done.exit_code == 0, done.output
     assert f"{len(turns)} micro-turns, 0 deviations" in " ".join(done.output.split())
     assert captions(out / "recorded.mkv") == told
+
+
+async def test_what_a_killed_server_leaves_is_a_film_once_it_is_back(tmp_path: Path) -> None:
+    model, record = save_tiny(tmp_path / "tiny"), tmp_path / "record"
+    options = {"--model": model, "--record": record, "--background": "client"}
+    async with asyncio.timeout(WITHIN_S), served(options) as (process, url), conversation(url):
+        process.kill()
+        await process.wait()
+    assert turns_in(record) is None
+    async with asyncio.timeout(WITHIN_S), served(options) as (process, _):
+        lines = await filmed(record, process)
+    assert len(lines.read_text().splitlines()) >= NUM_TURNS
+    assert "user, typed: count to three" in captions(lines.with_suffix(".mkv"))
