@@ -64,11 +64,10 @@ async def test_a_session_that_its_client_closed_is_a_film_while_the_server_goes_
     model, record, out = save_tiny(tmp_path / "tiny"), tmp_path / "record", tmp_path / "out"
     options = {"--model": model, "--record": record, "--background": "client", "--disclosure": DISCLOSURE}
     async with asyncio.timeout(WITHIN_S), served(options) as (process, url):
-        await converse(url)
-        while (lines := turns_in(record)) is None:
-            assert process.returncode is None
-            await asyncio.sleep(0.05)
-        assert process.returncode is None
+        async with conversation(url) as socket:
+            await socket.send(message("session.close"))
+            await receive_until(socket, "session.closed")
+        lines = await filmed(record, process)
         process.terminate()
         assert await process.wait() == 0
     film = lines.with_suffix(".mkv")
