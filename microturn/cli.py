@@ -166,7 +166,9 @@ def serve(
     key: Annotated[
         str | None, typer.Option(envvar="MICROTURN_API_KEY", help="What clients must show; needed beyond this machine.")
     ] = None,
-    record: Annotated[Path | None, typer.Option(help="Keep sessions in this folder, to resume and replay.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Keep sessions in this folder: to resume, to replay, and as films.")
+    ] = None,
     keep_days: Annotated[
         float | None, typer.Option(help="Forget recorded sessions after so many days; kept until deleted unless given.")
     ] = None,
@@ -335,7 +337,9 @@ def replay(
     session: Annotated[str, typer.Argument(help="Name of a recorded session, or 'latest'.")],
     record: RecordDir,
     model: ModelDir = None,
-    out: Annotated[Path, typer.Option(help="Folder for sound, turns and timeline.")] = Path("out"),
+    out: Annotated[Path, typer.Option(help="Folder for sound, turns, timeline, and the recording's film.")] = Path(
+        "out"
+    ),
     check: Annotated[bool, typer.Option(help="Fail if the model would have done something else.")] = True,
     free: Annotated[
         bool, typer.Option("--free", help="Let the model answer afresh, and show both answers side by side.")
@@ -349,7 +353,7 @@ def replay(
 
 @sessions_app.command("list")
 def sessions_list(record: RecordDir) -> None:
-    """Every recorded session, latest first."""
+    """Every recorded session, latest first, and where the films are."""
     from microturn.recorded import list_sessions
 
     list_sessions(record)
@@ -375,7 +379,7 @@ def sessions_delete(
     older_than: Annotated[float | None, typer.Option(help="All that began more than so many days ago.")] = None,
     includes_open: Annotated[bool, typer.Option("--open", help="Those that never ended, too.")] = False,
 ) -> None:
-    """Forget sessions and all that was recorded of them."""
+    """Forget sessions and all that was recorded of them, films included."""
     from microturn.recorded import delete_sessions
 
     if not names and older_than is None:

@@ -1,5 +1,5 @@
-"""What a server has recorded: taken away as films, and forgotten, by hand with `microturn sessions` or by itself with
-`--keep-days`."""
+"""What a server has recorded: listed, taken away as films, and forgotten, by hand with `microturn sessions` or by
+itself with `--keep-days`."""
 
 import asyncio
 import sqlite3
@@ -13,13 +13,10 @@ from rich.table import Table
 
 from microturn.background.ledger import Ledger, session_name
 from microturn.engine.journal import SessionRecord, SqliteJournal
-from microturn.engine.rebuild import turns_with_origin
 from microturn.errors import JournalError, MicroturnError
-from microturn.media.atomic import replacing
-from microturn.running.film import FilmPlan, write_film
-from microturn.running.keeping import make_folder, write_lines
+from microturn.films import FILM, LINES, delete_films, is_filmed, whole_sessions, write_session
+from microturn.running.keeping import make_folder
 from microturn.server.log import log_event
-from microturn.timeline.summary import TurnSummary
 from microturn.turns.timing import TURN_MS
 
 JOURNAL_NAME = "sessions.sqlite"
@@ -37,17 +34,20 @@ def open_recorded(record: Path) -> SqliteJournal:
 
 
 def list_sessions(record: Path) -> None:
-    """Prints every recorded session, latest first."""
+    """Prints every recorded session, latest first, and where the films are."""
     journal = open_recorded(record)
     try:
-        table = Table("session", "begun (UTC)", "length", "weights", "")
+        table = Table("session", "begun (UTC)", "length", "weights", "", "film")
         num_turns = journal.num_turns()
         for session in journal.sessions():
             begun = datetime.fromtimestamp(session.created_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
             length_s = num_turns.get(session.session_id, 0) * TURN_MS / 1000
             state = "" if session.is_closed else "open"
-            table.add_row(session.session_id, begun, f"{length_s:.1f} s", session.model_hash, state)
-        Console().print(table)
+            film = "yes" if is_filmed(record, journal, session) else ""
+            table.add_row(session.session_id, begun, f"{length_s:.1f} s", session.model_hash, state, film)
+        console = Console()
+        console.print(table)
+        console.print(f"films: {record / f'SESSION{FILM}'}, micro-turns beside them as {LINES}", soft_wrap=True)
     finally:
         journal.close()
 
@@ -69,27 +69,12 @@ def export_sessions(record: Path, names: Sequence[str], out: Path) -> list[Path]
         wanted = [kept[0].session_id if name == "latest" and kept else name for name in names]
         chosen = [journal.session(name) for name in dict.fromkeys(wanted)] if names else kept
         make_folder(out)
-        return [_export(journal, session, out / f"{session.session_id}.mkv") for session in chosen]
+        films = [out / f"{session.session_id}{FILM}" for session in chosen]
+        for session, film in zip(chosen, films, strict=True):
+            write_session(journal, session, film)
+        return films
     finally:
         journal.close()
-
-
-def _export(journal: SqliteJournal, session: SessionRecord, path: Path) -> Path:
-    """Reads a session twice, so that hours need not fit in memory: for what is said when, then for the rest."""
-    with replacing(path) as film, replacing(path.with_suffix(".jsonl")) as lines:
-        plan = FilmPlan.of(
-            (turn.input, TurnSummary.of(turn.input, turn.output, turn.trace))
-            for turn in turns_with_origin(journal, session)
-        )
-        write_lines(lines, (summary.to_json() for summary in plan.summaries))
-        write_film(
-            film,
-            plan,
-            ((turn.input, turn.output) for turn in turns_with_origin(journal, session)),
-            title=session.session_id,
-            begun=datetime.fromtimestamp(session.created_s, UTC).isoformat(timespec="seconds"),
-        )
-    return path
 
 
 def delete_sessions(
@@ -152,9 +137,15 @@ def _begun_before(journal: SqliteJournal, days: float) -> list[SessionRecord]:
 
 
 def _forget(record: Path, journal: SqliteJournal, sessions: Sequence[SessionRecord]) -> list[str]:
-    """Drop sessions, and what the background kept of them."""
+    """Drop sessions, their films, and what the background kept of them.
+
+    Films of their forks go, too: they show what happened before the fork.
+    """
     chosen = {session.session_id: session for session in sessions}
-    ledger = Ledger(record / LEDGER_NAME) if chosen and (record / LEDGER_NAME).exists() else None
+    if not chosen:
+        return []
+    delete_films(record, chosen)
+    ledger = Ledger(record / LEDGER_NAME) if (record / LEDGER_NAME).exists() else None
     try:
         for name, session in chosen.items():
             if ledger is not None:
@@ -163,4 +154,6 @@ def _forget(record: Path, journal: SqliteJournal, sessions: Sequence[SessionReco
     finally:
         if ledger is not None:
             ledger.close()
+    forks = {session.session_id for session in journal.sessions()} - whole_sessions(journal).keys()
+    delete_films(record, chosen.keys() | forks)  # One may have been written in the meantime.
     return list(chosen)

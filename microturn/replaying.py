@@ -18,6 +18,7 @@ from microturn.engine.runner import ModelRunner, RunnerSettings
 from microturn.errors import CheckpointError, DeviationError
 from microturn.features.output_text import read_output
 from microturn.features.tokenizer import Tokenizer
+from microturn.films import write_session
 from microturn.media.atomic import replacing
 from microturn.recorded import open_recorded
 from microturn.running.keeping import TIMELINE, keeping, write_lines
@@ -25,6 +26,7 @@ from microturn.timeline.comparison import draw_comparison, is_answered_alike
 from microturn.timeline.summary import TurnSummary
 
 COMPARISON = "comparison.html"
+RECORDED = "recorded.mkv"
 
 
 def replay_session(
@@ -36,7 +38,7 @@ def replay_session(
         session_id: its name, or ``latest``.
         record: the folder that `microturn serve --record` wrote.
         model: the checkpoint to run; nano unless given.
-        out: folder for sound, turns and timeline.
+        out: folder for sound, turns and timeline, and for the recording itself as a film.
         is_checked: whether a deviation is an error.
         is_free: let the model answer afresh, in place of forcing what was recorded.
 
@@ -53,15 +55,22 @@ def replay_session(
         session = journal.session(session_id)
         checkpoint = load_checkpoint(model)
         runner = ModelRunner(checkpoint, RunnerSettings(num_slots=1))
+        num_deviations = 0
         if is_free:
             _answer_afresh(journal, session, runner, out)
-            return
-        turns: Iterable[TurnRecord] = turns_with_origin(journal, session)
-        if runner.model_hash != session.model_hash:
-            turns = _readable(turns, checkpoint.tokenizer)
-        _replay(session, turns, _num_turns(journal, session), runner, out, is_checked=is_checked)
+        else:
+            turns: Iterable[TurnRecord] = turns_with_origin(journal, session)
+            if runner.model_hash != session.model_hash:
+                turns = _readable(turns, checkpoint.tokenizer)
+            num_deviations = _replay(session, turns, _num_turns(journal, session), runner, out)
+        write_session(journal, session, out / RECORDED)
     finally:
         journal.close()
+    if num_deviations and is_checked:
+        raise DeviationError(
+            f"{num_deviations} tokens or patches of {session.session_id} are not what the model does now: replay with "
+            "the weights, machine and thread count of the recording, or give --no-check or --free"
+        )
 
 
 def _replay(
@@ -70,10 +79,11 @@ def _replay(
     num_turns: int,
     runner: ModelRunner,
     out: Path,
-    *,
-    is_checked: bool,
-) -> None:
-    """Runs turns as they are read, ``num_turns`` or a few less, and keeps them: hours would not fit in memory."""
+) -> int:
+    """Runs turns as they are read, ``num_turns`` or a few less, and keeps them: hours would not fit in memory.
+
+    Returns how often the model would have done something else.
+    """
     console = Console(stderr=True)
     if runner.model_hash != session.model_hash:
         console.print(
@@ -87,11 +97,7 @@ def _replay(
             keeper.add(turn.recorded.input, turn.output, turn.recorded.trace)
             num_deviations += turn.num_deviations
     console.print(f"{len(keeper.summaries)} micro-turns, {num_deviations} deviations: {out / TIMELINE}")
-    if num_deviations and is_checked:
-        raise DeviationError(
-            f"{num_deviations} tokens or patches of {session.session_id} are not what the model does now: replay with "
-            "the weights, machine and thread count of the recording, or give --no-check or --free"
-        )
+    return num_deviations
 
 
 def _answer_afresh(journal: SqliteJournal, session: SessionRecord, runner: ModelRunner, out: Path) -> None:

@@ -17,6 +17,7 @@ from microturn.engine.loading import load_checkpoint
 from microturn.engine.runner import ModelRunner, RunnerSettings
 from microturn.engine.scheduler import SchedulerSettings
 from microturn.errors import JournalError
+from microturn.filming import Filming
 from microturn.recorded import JOURNAL_NAME, LEDGER_NAME, keep_swept
 from microturn.server.log import log_event, log_to_stderr
 from microturn.server.serve import Listening, serve
@@ -40,7 +41,7 @@ def run_server(
     Args:
         listening: where and for whom.
         model: a checkpoint folder; nano unless given.
-        record: folder of the journal, from which sessions resume and replay; None keeps nothing.
+        record: folder of the journal, from which sessions resume and replay, and of films; None keeps nothing.
         keep_days: forget recorded sessions that began longer ago than this; None keeps them until they are deleted.
         disclosure: what every session begins with, said in these words.
         num_threads: threads of the model; all cores unless given.
@@ -77,7 +78,9 @@ def run_server(
 
     async def run() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            engine = await stack.enter_async_context(Engine(runner, journal, settings=settings))
+            filming = await stack.enter_async_context(Filming(record)) if record is not None else None
+            on_gone = filming.gone if filming is not None else None
+            engine = await stack.enter_async_context(Engine(runner, journal, settings=settings, on_gone=on_gone))
             if coordinator is not None:
                 await stack.enter_async_context(coordinator)
                 log_event("background ready", backend=coordinator.backend.name, tools=len(coordinator.tools))

@@ -62,6 +62,7 @@ class EngineCore:
         clock: Tells the time.
         settings: Bounds.
         run_aside: Runs slow work (writing a snapshot) elsewhere; the default runs it at once.
+        on_gone: Called with the name of each session that leaves memory, ended for good or not.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class EngineCore:
         clock: Clock,
         settings: EngineSettings | None = None,
         run_aside: Callable[[Callable[[], None]], object] | None = None,
+        on_gone: Callable[[str], None] | None = None,
     ) -> None:
         self.settings = settings or EngineSettings()
         self.scheduler = Scheduler(self.settings.scheduler, Ladder(self.settings.budget), origin_ns=clock.now_ns())
@@ -83,6 +85,7 @@ class EngineCore:
         """Texts that no turn has taken, of sessions that were put out of memory."""
         self._runner, self._journal, self._clock = runner, journal, clock
         self._run_aside = run_aside or (lambda work: work())
+        self._on_gone = on_gone or (lambda session_id: None)
 
     # Sessions
 
@@ -458,6 +461,7 @@ class EngineCore:
     def _forget(self, session: Session) -> None:
         if self.sessions.pop(session.session_id, None) is not None:
             self._runner.release(session.slot)
+            self._on_gone(session.session_id)
         self.scheduler.remove(session.session_id)
 
     def _live(self) -> list[Session]:

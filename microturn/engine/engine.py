@@ -135,7 +135,15 @@ class EngineSession:
 
 
 class Engine:
-    """Holds the model and its sessions. Use as ``async with Engine(runner) as engine``."""
+    """Holds the model and its sessions. Use as ``async with Engine(runner) as engine``.
+
+    Args:
+        runner: The model.
+        journal: Where every turn is written; nowhere unless given.
+        settings: Bounds.
+        clock: Tells the time.
+        on_gone: Called in the worker's thread with the name of each session that leaves memory, ended for good or not.
+    """
 
     def __init__(
         self,
@@ -144,6 +152,7 @@ class Engine:
         *,
         settings: EngineSettings | None = None,
         clock: Clock | None = None,
+        on_gone: Callable[[str], None] | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._commands: queue.Queue[Callable[[EngineCore], None]] = queue.Queue(MAX_COMMANDS)
@@ -151,7 +160,7 @@ class Engine:
         self._stop = threading.Event()
         self._journal = journal or NullJournal()
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="microturn-snapshots")
-        self._core = EngineCore(runner, self._journal, self._clock, settings, self._aside.submit)
+        self._core = EngineCore(runner, self._journal, self._clock, settings, self._aside.submit, on_gone)
         self._worker = threading.Thread(target=self._work, name="microturn-engine", daemon=True)
         self._worker.start()
 

@@ -1,7 +1,7 @@
 """A session's state made again from its journal: the latest good snapshot, and the turns since."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -59,7 +59,7 @@ def turns_with_origin(journal: Journal, record: SessionRecord, *, after_turn: in
     Raises:
         JournalError: the other session has been deleted; and while iterating, the journal cannot be read.
     """
-    return _turns_of(_lineage(journal, record, after_turn), journal, after_turn)
+    return _turns_of(_lineage(journal.session, record, after_turn), journal, after_turn)
 
 
 def texts_with_origin(
@@ -70,7 +70,7 @@ def texts_with_origin(
     Raises:
         JournalError: the journal cannot be read, or a session that this one was forked from has been deleted.
     """
-    for session_id, last_turn in _lineage(journal, record):
+    for session_id, last_turn in _lineage(journal.session, record):
         for given, output in journal.texts(session_id):
             if output.index > last_turn:
                 break
@@ -86,7 +86,18 @@ def _turns_of(lineage: list[tuple[str, float]], journal: Journal, after_turn: in
             yield turn
 
 
-def _lineage(journal: Journal, record: SessionRecord, after_turn: int = -1) -> list[tuple[str, float]]:
+def has_origin(record: SessionRecord, kept: Mapping[str, SessionRecord]) -> bool:
+    """Whether the sessions that this one was forked from, if any, are among those that are kept, by name."""
+    try:
+        _lineage(kept.__getitem__, record)
+    except KeyError:
+        return False
+    return True
+
+
+def _lineage(
+    find: Callable[[str], SessionRecord], record: SessionRecord, after_turn: int = -1
+) -> list[tuple[str, float]]:
     """The sessions that this one was forked from and itself, eldest first, each with the last turn that counts.
 
     Those of which no turn counts, because all are up to ``after_turn``, are left out.
@@ -94,7 +105,7 @@ def _lineage(journal: Journal, record: SessionRecord, after_turn: int = -1) -> l
     lineage: list[tuple[str, float]] = [(record.session_id, float("inf"))]
     while (origin := record.settings.get(FORKED_FROM)) is not None and last_shared_turn(record) > after_turn:
         lineage.append((origin, last_shared_turn(record)))
-        record = journal.session(origin)
+        record = find(origin)
     return lineage[::-1]
 
 

@@ -1,31 +1,23 @@
 """`microturn serve` as a process of its own, killed in mid-job: after its restart the user is told, and decides."""
 
 import asyncio
-import json
-import re
 import signal
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from process_harness import WITHIN_S, save_tiny, served
 from server_harness import message, receive, receive_until, send_turns
 from websockets.asyncio.client import ClientConnection, connect
 
 pytest.importorskip("pydantic_ai")
 
 from microturn.engine.journal import SqliteJournal
-from microturn.model import checkpoint
 from microturn.recorded import JOURNAL_NAME
-from microturn.testing.endpoint import EndpointReply, ScriptedEndpoint, scripted_endpoint
-from microturn.testing.tiny_model import tiny_parts
+from microturn.testing.endpoint import EndpointReply, scripted_endpoint
 from microturn.turns.micro_turn import Role
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")]
-WITHIN_S = 300.0
-"""Two starts of a process with a model on a busy machine."""
-
 PROGRAM = '''
 import dataclasses
 import sys
@@ -50,50 +42,6 @@ cli.main()
 '''
 
 
-def save_tiny(folder: Path) -> Path:
-    """A whole checkpoint in miniature."""
-    parts = tiny_parts(seed=3, eviction_turns=None)
-    checkpoint.save(parts.model, folder)
-    parts.tokenizer.save(folder / "tokenizer.json")
-    parts.vocoder.save(folder / "vocoder.safetensors")
-    (folder / "mel.json").write_text(json.dumps(parts.statistics.to_json()))
-    return folder
-
-
-@asynccontextmanager
-async def served(folder: Path, endpoint: ScriptedEndpoint) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str]]:
-    """The server's process and its address; it is killed at the end if it has not been before."""
-    arguments = {
-        "--model": folder / "tiny",
-        "--record": folder / "record",
-        "--port": 0,
-        "--threads": 1,
-        "--background": endpoint.base_url,
-        "--background-model": "m",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-c", PROGRAM, "serve"),
-        *(str(each) for pair in arguments.items() for each in pair),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    try:
-        log = ""
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+/", log)):
-            line = await process.stderr.readline()
-            assert line, f"the server ended: {log}"
-            log += line.decode()
-        draining = asyncio.create_task(process.stderr.read())
-        yield process, found[0].replace("http", "ws") + "v1/live/sessions"
-        draining.cancel()
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
 async def enable(socket: ClientConnection) -> str:
     await socket.send(message("microturn.extensions.enable", turns=False, jobs=True))
     return (await receive_until(socket, "microturn.extensions.enabled"))["resume_token"]
@@ -109,11 +57,19 @@ async def talk_until_job(socket: ClientConnection, state: str) -> dict:
 
 
 async def test_a_process_that_is_killed_in_mid_job_says_so_when_it_is_back_and_tries_again_on_a_yes(tmp_path: Path):
-    (tmp_path / "tiny").mkdir()
     save_tiny(tmp_path / "tiny")
     replies = [EndpointReply(text="Oslo is", stalls_after=1), EndpointReply(text="Oslo is the capital.")]
     async with asyncio.timeout(WITHIN_S), scripted_endpoint(replies) as endpoint:
-        async with served(tmp_path, endpoint) as (process, url), connect(url, max_size=None) as socket:
+        options: dict[str, object] = {
+            "--model": tmp_path / "tiny",
+            "--record": tmp_path / "record",
+            "--background": endpoint.base_url,
+            "--background-model": "m",
+        }
+        async with (
+            served(options, PROGRAM) as (process, url),
+            connect(url, max_size=None) as socket,
+        ):
             await socket.send(message("session.start", session={"model": "tiny"}))
             token = await enable(socket)
             await socket.send(message("microturn.text", text="ask 1: what is the capital of norway"))
@@ -121,7 +77,10 @@ async def test_a_process_that_is_killed_in_mid_job_says_so_when_it_is_back_and_t
             await endpoint.asked.wait()
             process.send_signal(signal.SIGKILL)
             await endpoint.left.wait()
-        async with served(tmp_path, endpoint) as (process, url), connect(url, max_size=None) as socket:
+        async with (
+            served(options, PROGRAM) as (process, url),
+            connect(url, max_size=None) as socket,
+        ):
             await socket.send(message("microturn.session.resume", resume_token=token, session={"model": "tiny"}))
             await enable(socket)
             job = await talk_until_job(socket, "failed")

@@ -24,10 +24,13 @@ class Studio:
     """An engine, its clock, and what its sessions said."""
 
     def __init__(self, journal=None, runner=None, run_aside=None, **settings) -> None:
+        self.gone = []
         self.clock = ManualClock(10**12)
         self.runner = runner or CountingRunner()
         self.journal = journal or SqliteJournal(":memory:")
-        self.core = EngineCore(self.runner, self.journal, self.clock, EngineSettings(**settings), run_aside)
+        self.core = EngineCore(
+            self.runner, self.journal, self.clock, EngineSettings(**settings), run_aside, self.gone.append
+        )
         self.said: dict[str, list[str]] = {}
         self.traces = []
         self.endings = []
@@ -339,6 +342,21 @@ def test_text_that_no_turn_has_taken_waits_for_the_client_that_comes_back():
     studio.talk(again, 2)
     texts = [event.text for batch in studio.runner.batches[2:] for event in batch[0].input.events]
     assert texts == ["1 done: it rains"]
+
+
+def test_a_session_has_gone_when_it_was_closed_or_its_client_did_not_come_back():
+    studio = Studio(park_ms=1_000)
+    closed, parked, running = (studio.open(name) for name in ("closed", "parked", "running"))
+    studio.core.close(closed)
+    studio.core.park(parked)
+    studio.run(500)
+    assert studio.gone == [closed.session_id]
+    studio.run(1_000)
+    assert studio.gone == [closed.session_id, parked.session_id]
+    studio.core.resume(parked.resume_token, studio.deliver_to("again"))
+    studio.core.close(studio.core.sessions[parked.session_id])
+    assert studio.gone == [closed.session_id, parked.session_id, parked.session_id]
+    assert set(studio.core.sessions) == {running.session_id}
 
 
 def texts_read(studio) -> list[str]:
