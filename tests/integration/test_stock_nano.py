@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 HAS_RECOGNISER = importlib.util.find_spec("faster_whisper") is not None
 LEAD_S, REST_S = 1, 16
 """Silence before the request, and while nano counts."""
-MAX_TIMES_ASKED = 4
+MAX_TIMES_ASKED = 5
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
