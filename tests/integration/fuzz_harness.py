@@ -52,6 +52,7 @@ ENABLING: dict[str, Any] = {
     "time_zone": "Europe/Vienna",
     "tools": RULES,
 }
+SPOKEN: dict[str, Any] = {"type": "session.input_audio.append", "audio": sound(1_000)}
 LIVE_EVENTS: list[dict[str, Any]] = [
     {"type": "session.start", "session": {"model": "nano"}},
     {
@@ -62,14 +63,14 @@ LIVE_EVENTS: list[dict[str, Any]] = [
             "instructions": "Be kind.",
             "store": True,
             "audio": {"format": {"type": "audio/pcm", "rate": 16_000}, "output": {"voice": "marin"}},
-            "client": {"data_channel": {"allowed_client_events": "all", "allowed_server_events": []}},
+            "client": {"data_channel": {"allowed_client_events": "all", "allowed_server_events": [{"type": "error"}]}},
             "delegation": {"type": "responses", "responses": {"model": "any", "tools": [TOOL]}},
             "input": [{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}],
         },
     },
     {"type": "session.update", "session": {"delegation": {"type": "responses", "responses": {"tools": [TOOL]}}}},
     {"type": "session.input_audio.append", "audio": sound(200)},
-    {"type": "session.input_audio.append", "audio": sound(1_000)},
+    SPOKEN,
     {"type": "session.input_audio.mute"},
     {"type": "session.input_audio.unmute"},
     {"type": "session.instructions.append", "content": "be brief", "delegation_id": None},
@@ -90,7 +91,7 @@ LIVE_EVENTS: list[dict[str, Any]] = [
     {"type": "microturn.job.decide", "job": 2, "allow": True},
     {"type": "session.close"},
 ]
-OPENINGS = [[], [LIVE_EVENTS[1]], [LIVE_EVENTS[0], ENABLING]]
+OPENINGS = [[], [LIVE_EVENTS[1]], [LIVE_EVENTS[0], ENABLING, SPOKEN]]
 """What a client may have said before anything else."""
 REALTIME_EVENTS: list[dict[str, Any]] = [
     {

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import struct
+from collections import deque
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -71,15 +72,22 @@ class MemoryPeer(AsyncIOEventEmitter):
         self.bufferedAmountLowThreshold = 0
         self.received: list[dict[str, Any]] = []
         self.tap = PacketTap()
+        self._undone: deque[tuple[Any, ...]] = deque()
 
     def say(self, said: str | bytes | Packet | None) -> None:
         if isinstance(said, Packet):
             self.tap.add(said)
         else:
-            self.emit("message", b"" if said is None else said)
+            self._do("message", b"" if said is None else said)
 
     def hang_up(self) -> None:
-        self.emit("close")
+        self._do("close")
+
+    def _do(self, *event: Any) -> None:
+        """Nothing is lost: what is done before the server has the channel happens once it has."""
+        self._undone.append(event)
+        while self.event_names() and self._undone:
+            self.emit(*self._undone.popleft())
 
     def send(self, text: str) -> None:
         self.received.append(json.loads(text))
@@ -97,6 +105,7 @@ class MemoryPeer(AsyncIOEventEmitter):
 
         await connection.open(open_session)
         peer.channel.attach(self)  # pyright: ignore[reportArgumentType]
+        self._do("opened")
         await hold_call(peer, connection, contextlib.nullcontext())
 
 
