@@ -71,6 +71,23 @@ class RunningServer:
 
 
 @asynccontextmanager
+async def serving(
+    engine: Any, listening: Listening | None = None, *, stop: asyncio.Event | None = None, **options: Any
+) -> AsyncIterator[str]:
+    """The address of a server around any engine."""
+    ready: asyncio.Queue[str] = asyncio.Queue()
+    stop = stop or asyncio.Event()
+    task = asyncio.create_task(
+        serve(engine, listening or Listening(port=0), on_ready=ready.put_nowait, stop=stop, **options)
+    )
+    try:
+        yield await ready.get()
+    finally:
+        stop.set()
+        await task
+
+
+@asynccontextmanager
 async def running_server(
     engine: WatchedEngine | None = None,
     *,
@@ -80,25 +97,13 @@ async def running_server(
     within_s: float = WITHIN_S,
     ice_servers: tuple[str, ...] = (),
 ) -> AsyncIterator[RunningServer]:
-    engine = engine or WatchedEngine()
-    ready: asyncio.Queue[str] = asyncio.Queue()
-    stop = asyncio.Event()
-    serving = asyncio.create_task(
-        serve(
-            engine,
-            Listening(port=0, key=key, ice_servers=ice_servers),
-            background=background,
-            limits=limits,
-            on_ready=ready.put_nowait,
-            stop=stop,
-        )
-    )
-    try:
-        async with asyncio.timeout(within_s):
-            yield RunningServer(url=await ready.get(), engine=engine, stop=stop)
-    finally:
-        stop.set()
-        await serving
+    engine, stop = engine or WatchedEngine(), asyncio.Event()
+    listening = Listening(port=0, key=key, ice_servers=ice_servers)
+    async with (
+        asyncio.timeout(within_s),
+        serving(engine, listening, stop=stop, background=background, limits=limits) as url,
+    ):
+        yield RunningServer(url=url, engine=engine, stop=stop)
 
 
 def says(index: int, text: str = "", **more: Any) -> MicroTurnOutput:
