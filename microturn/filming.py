@@ -114,8 +114,9 @@ class Filming:
             process_group=0,
         )
         try:
-            with contextlib.suppress(OSError, AttributeError):
-                os.setpriority(os.PRIO_PROCESS, child.pid, _NICENESS)
+            if not self._is_ending:  # Then no session is left to stand back for.
+                with contextlib.suppress(OSError, AttributeError):
+                    os.setpriority(os.PRIO_PROCESS, child.pid, _NICENESS)
             cause, _ = await child.communicate()
         finally:
             if child.returncode is None:
