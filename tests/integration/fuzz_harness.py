@@ -53,6 +53,12 @@ ENABLING: dict[str, Any] = {
     "tools": RULES,
 }
 SPOKEN: dict[str, Any] = {"type": "session.input_audio.append", "audio": sound(1_000)}
+BACKGROUND_EVENTS: list[dict[str, Any]] = [
+    ENABLING,
+    SPOKEN,
+    {"type": "microturn.tools.update", "rules": RULES},
+    {"type": "microturn.job.decide", "job": 2, "allow": True},
+]
 LIVE_EVENTS: list[dict[str, Any]] = [
     {"type": "session.start", "session": {"model": "nano"}},
     {
@@ -70,7 +76,6 @@ LIVE_EVENTS: list[dict[str, Any]] = [
     },
     {"type": "session.update", "session": {"delegation": {"type": "responses", "responses": {"tools": [TOOL]}}}},
     {"type": "session.input_audio.append", "audio": sound(200)},
-    SPOKEN,
     {"type": "session.input_audio.mute"},
     {"type": "session.input_audio.unmute"},
     {"type": "session.instructions.append", "content": "be brief", "delegation_id": None},
@@ -82,13 +87,11 @@ LIVE_EVENTS: list[dict[str, Any]] = [
     {"type": "decision.create", "event_id": "d"},
     {"type": "transport.dtmf.send", "event": "1"},
     {"type": "microturn.extensions.enable", "turns": True, "silence": "omit", "jobs": True},
-    ENABLING,
-    {"type": "microturn.tools.update", "rules": RULES},
+    *BACKGROUND_EVENTS,
     {"type": "microturn.session.resume", "resume_token": "token-0", "session": {"model": "nano"}},
     {"type": "microturn.text", "text": "hello"},
     {"type": "microturn.say", "text": "hello"},
     {"type": "microturn.camera_frame", "image": PIXEL},
-    {"type": "microturn.job.decide", "job": 2, "allow": True},
     {"type": "session.close"},
 ]
 OPENINGS = [[], [LIVE_EVENTS[1]], [LIVE_EVENTS[0], ENABLING, SPOKEN]]

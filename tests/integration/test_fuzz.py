@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 from fuzz_harness import (
+    BACKGROUND_EVENTS,
     FUZZ,
     LIVE_EVENTS,
     ODD,
@@ -61,6 +62,13 @@ def test_live(sent: list[str | None], opening: list[dict[str, Any]], has_backgro
             [*map(json.dumps, opening), *sent], lambda live, channel: Connection(live, channel, OWNER), has_background
         )
     )
+
+
+@FUZZ
+@given(messages(BACKGROUND_EVENTS))
+def test_tools_and_jobs_of_a_background(sent: list[str | None]) -> None:
+    first = map(json.dumps, [LIVE_EVENTS[0], *BACKGROUND_EVENTS])
+    check_live(answers([*first, *sent], lambda live, channel: Connection(live, channel, OWNER), True))
 
 
 @FUZZ
