@@ -24,6 +24,15 @@ BROWSER_ARGUMENTS = [
 ]
 WITHIN_MS = 60_000
 CLIPS = Path(__file__).parents[2] / "web" / "public" / "clips"
+TRIES = {
+    "Count to ten.": "count-to-ten.mp3",
+    "Stop.": "stop.mp3",
+    "Count by twos.": "count-by-twos.mp3",
+    "Say breathe every four seconds.": "breathe.mp3",
+    "In five seconds, say tea is ready.": "tea-is-ready.mp3",
+    "Repeat after me: the tea is hot.": "repeat-after-me.mp3",
+}
+"""What the page offers to ask, and the recording that asks it."""
 HAS_WEBRTC = all(map(importlib.util.find_spec, ("microturn.server.webrtc", "aiortc")))
 KEEP_DEVICES = """
 window.tracks = [];

@@ -14,6 +14,7 @@ from page_harness import (
     HAS_WEBRTC,
     KEEP_DEVICES,
     KEEP_PEERS,
+    TRIES,
     WITHIN_MS,
     start,
     until,
@@ -30,14 +31,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
 ]
-TRIES = {
-    "Count to ten.": "count-to-ten.mp3",
-    "Stop.": "stop.mp3",
-    "Count by twos.": "count-by-twos.mp3",
-    "Say breathe every four seconds.": "breathe.mp3",
-    "In five seconds, say tea is ready.": "tea-is-ready.mp3",
-    "Repeat after me: the tea is hot.": "repeat-after-me.mp3",
-}
 ABOVE_THE_TONE_HZ = 500
 BLOCK_SAMPLES = IN_HZ // 50
 TONE_RMS = 0.27 / np.sqrt(2)
