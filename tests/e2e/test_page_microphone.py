@@ -61,6 +61,7 @@ def heard(session: ScriptedSession, first_turn: int = 0) -> NDArray[np.float32]:
 
 def likeness(sound: NDArray[np.float32], clip: NDArray[np.float32]) -> float:
     """How well a clip is found within a longer sound, from 0 to 1, the microphone's tone apart."""
+    sound = np.pad(sound, (0, len(clip)))  # it may be the shorter one
     size = len(sound) + len(clip)
     spectra = [np.fft.rfft(samples, size) for samples in (sound, clip)]
     for spectrum in spectra:
