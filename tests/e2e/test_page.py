@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from page_engine import PageEngine
-from page_harness import CHROMIUM, WITHIN_MS, page_server, until_in_page
+from page_harness import CHROMIUM, WITHIN_MS, page_server, until, until_in_page
 
 playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
 pytestmark = [
@@ -236,6 +236,7 @@ async def test_the_camera_is_seen_and_put_away(page, engine: PageEngine) -> None
     await expect(page.locator("#camera")).to_have_attribute("aria-pressed", "true", timeout=WITHIN_MS)
     await expect(page.get_by_label("What is sent")).to_be_visible()
     await expect(page.locator("#lanes")).to_contain_text("sees", timeout=WITHIN_MS)
+    await until(lambda: bool(engine.frames))
     await page.locator("#camera").click()
     await expect(page.get_by_label("What is sent")).to_be_hidden()
     (frame, *_) = engine.frames
@@ -254,6 +255,7 @@ async def test_the_screen_is_seen_and_put_away(page, engine: PageEngine) -> None
     await expect(page.locator("#camera")).to_have_attribute("aria-pressed", "false")
     await expect(page.get_by_label("What is sent")).to_be_visible()
     await expect(page.locator("#lanes")).to_contain_text("sees", timeout=WITHIN_MS)
+    await until(lambda: bool(engine.frames))
     # Its user ends the sharing in the browser's own bar.
     await page.evaluate(
         "document.querySelector('#video').srcObject.getVideoTracks()[0].dispatchEvent(new Event('ended'))"
