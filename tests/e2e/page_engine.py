@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from microturn.testing.scripted_engine import ScriptedEngine, ScriptedSession
+from microturn.testing.scripted_engine import Answer, ScriptedEngine, ScriptedSession
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind
 from microturn.turns.timing import OUT_HZ, OUT_SAMPLES_PER_TURN
 from microturn.turns.trace import TurnTrace
@@ -72,7 +72,7 @@ class _Session:
 class PageEngine:
     """What the page is shown with."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: Answer = answer) -> None:
         self.scripted = ScriptedEngine(answer)
         self.frames: list[VideoFrame] = []
         """Every picture that came."""

@@ -6,7 +6,10 @@ import re
 
 import pytest
 from page_engine import PageEngine
-from page_harness import CHROMIUM, HAS_WEBRTC, WITHIN_MS
+from page_harness import CHROMIUM, HAS_WEBRTC, KEEP_PEERS, WITHIN_MS, page_server, start, until_in_page
+
+from microturn.testing.scripted_engine import ScriptedEngine
+from microturn.turns.trace import TurnTrace
 
 playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
 pytestmark = [
@@ -14,15 +17,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
 ]
-KEEP_PEERS = """
-window.peers = [];
-window.RTCPeerConnection = class extends RTCPeerConnection {
-  constructor(...given) {
-    super(...given);
-    window.peers.push(this);
-  }
-};
-"""
 POOR_MS = 500
 """A round trip that nobody calls good."""
 
@@ -90,3 +84,48 @@ async def test_a_conversation_whose_webrtc_is_cut_goes_on_over_a_websocket(
 
     (session,) = engine.scripted.sessions
     assert [turn.index for turn in session.inputs] == list(range(len(session.inputs)))
+
+
+async def test_a_busy_server_is_named_for_as_long_as_it_is_busy(browser) -> None:
+    """Its own notice, and no other, goes with it: the end of an overload wiped away whatever stood there, and a
+    conversation that was stopped under load left the notice behind."""
+    expect = playwright.expect
+    rung = 0
+    engine = ScriptedEngine(trace=lambda index: TurnTrace(index=index, overload_rung=rung))
+    context = await browser.new_context(permissions=["microphone"])
+    page = await context.new_page()
+    page.set_default_timeout(WITHIN_MS)
+    await page.add_init_script(
+        "navigator.mediaDevices.getDisplayMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))"
+    )
+    async with page_server(engine) as url:
+        await page.goto(url)
+        await start(page)
+        notice = page.locator("#notice")
+
+        async def turns_go_by() -> None:
+            num_turns = len(engine.sessions[0].inputs)
+            await until_in_page(page, "(num) => document.querySelector('#strip').dataset.turns > num + 2", num_turns)
+
+        await turns_go_by()
+        await expect(notice).to_be_hidden()
+        rung = 1
+        await expect(notice).to_contain_text("The server is busy", timeout=WITHIN_MS)
+        rung = 0
+        await expect(notice).to_be_hidden(timeout=WITHIN_MS)
+
+        rung = 2
+        await expect(notice).to_contain_text("The server is busy", timeout=WITHIN_MS)
+        await page.locator("#screen").click()
+        await expect(notice).to_have_text("The screen was not shared.", timeout=WITHIN_MS)
+        rung = 0
+        await turns_go_by()
+        await expect(notice).to_have_text("The screen was not shared.")
+        await page.keyboard.press("Escape")
+        await expect(notice).to_be_hidden()
+
+        rung = 1
+        await expect(notice).to_contain_text("The server is busy", timeout=WITHIN_MS)
+        await page.get_by_role("button", name="Stop", exact=True).click()
+        await expect(notice).to_be_hidden()
+        await context.close()

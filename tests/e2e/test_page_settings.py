@@ -4,7 +4,7 @@ import re
 
 import pytest
 from page_engine import PageEngine
-from page_harness import CHROMIUM, WITHIN_MS
+from page_harness import CHROMIUM, KEEP_DEVICES, WITHIN_MS, start, until_in_page
 
 playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
 pytestmark = [
@@ -12,26 +12,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
 ]
-KEEP_DEVICES = """
-window.tracks = [];
-window.sinks = [];
-const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-navigator.mediaDevices.getUserMedia = async (wish) => {
-  const stream = await ask(wish);
-  window.tracks.push(...stream.getTracks());
-  return stream;
-};
-const setSinkId = AudioContext.prototype.setSinkId;
-AudioContext.prototype.setSinkId = function (id) {
-  window.sinks.push(id);
-  return setSinkId.call(this, id);
-};
-"""
-
-
-async def start(page) -> None:
-    await page.get_by_role("button", name="Start", exact=True).click()
-    await playwright.expect(page.locator("#status")).to_have_text("Listening", timeout=WITHIN_MS)
 
 
 async def choose(page, device: str, option: str) -> None:
@@ -98,8 +78,8 @@ async def test_devices_are_changed_in_the_middle_of_a_conversation(page, engine:
     await start(page)
 
     await choose(page, "microphone", "Fake Audio Input 2")
-    await page.wait_for_function("window.tracks.at(-1).label === 'Fake Audio Input 2'")
-    await page.wait_for_function("window.tracks[0].readyState === 'ended'")
+    await until_in_page(page, "window.tracks.at(-1).label === 'Fake Audio Input 2'")
+    await until_in_page(page, "window.tracks[0].readyState === 'ended'")
     session = engine.scripted.sessions[0]
     later = "|".join(str(len(session.inputs) + more) for more in range(4, 40))
     await expect(page.locator("#strip")).to_have_attribute("data-turns", re.compile(f"^({later})$"), timeout=WITHIN_MS)
@@ -107,7 +87,7 @@ async def test_devices_are_changed_in_the_middle_of_a_conversation(page, engine:
 
     await choose(page, "speaker", "Fake Audio Output 1")
     chosen = await page.locator("#speaker-choice").input_value()
-    await page.wait_for_function("(id) => window.sinks.at(-1) === id", arg=chosen)
+    await until_in_page(page, "(id) => window.sinks.at(-1) === id", chosen)
 
     await page.locator("#camera").click()
     await expect(page.locator("#camera")).to_have_attribute("aria-pressed", "true", timeout=WITHIN_MS)
@@ -115,7 +95,7 @@ async def test_devices_are_changed_in_the_middle_of_a_conversation(page, engine:
     labels = await page.locator("#camera-choice option").all_text_contents()
     other = next(label for label in labels[1:] if label != before)
     await choose(page, "camera", other)
-    await page.wait_for_function("(label) => window.tracks.at(-1).label === label", arg=other)
+    await until_in_page(page, "(label) => window.tracks.at(-1).label === label", other)
     await expect(page.locator("#camera")).to_have_attribute("aria-pressed", "true", timeout=WITHIN_MS)
     assert await page.evaluate("document.querySelector('#video').srcObject.getVideoTracks()[0].label") == other
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
-from page_harness import BROWSER_ARGUMENTS, CHROMIUM, HAS_WEBRTC, page_server
+from page_harness import BROWSER_ARGUMENTS, CHROMIUM, CLIPS, HAS_WEBRTC, page_server
 from page_sound import KEEP_WHAT_IS_PLAYED, MICROPHONE_HZ, decoded, played, write_microphone
 from PIL import Image
 
@@ -30,7 +30,6 @@ pytestmark = [
         importlib.util.find_spec("faster_whisper") is None, reason="no recogniser: pip install 'microturn[eval]'"
     ),
 ]
-CLIPS = Path(__file__).parents[2] / "web" / "public" / "clips"
 WITHIN_MS = 120_000
 EIGHTY_OR_MORE = re.compile(r"^([89]\d|\d{3,})$")
 ANSWERS_FROM = (15, 33, 51)

@@ -14,7 +14,17 @@ import { find } from "./view/elements";
 import { Jobs } from "./view/jobs";
 import { type Settings, SettingsDialog } from "./view/settings";
 import { SightSwitches } from "./view/sight_switches";
-import { showLevel, showMuted, showNotice, showPhase, showProblem, showQuality, showRecording } from "./view/status";
+import {
+  dismissNotices,
+  showCondition,
+  showLevel,
+  showMuted,
+  showNotice,
+  showPhase,
+  showProblem,
+  showQuality,
+  showRecording,
+} from "./view/status";
 import { Timeline } from "./view/timeline";
 import { Tools } from "./view/tools";
 import { showTries, type Try } from "./view/tries";
@@ -141,12 +151,9 @@ class Page {
     const before = this.phase;
     this.phase = phase;
     showProblem(problem);
-    if (phase === "reconnecting") {
-      this.call?.sound.clear();
-      if (before === "live") showNotice("The connection was lost. The conversation goes on when it is back.", true);
-    } else if (before === "reconnecting") {
-      showNotice("");
-    }
+    showCondition("lost", phase === "reconnecting");
+    if (phase === "reconnecting") this.call?.sound.clear();
+    else if (before === "reconnecting") showNotice(""); // what was said of the wait
     keepAwake(phase === "live");
     if (this.isIdle) {
       if (problem) showNotice(""); // it says the same, or what no longer matters
@@ -166,6 +173,8 @@ class Page {
     this.tools.reset();
     this.sight.close();
     this.isMuted = this.isBusy = false;
+    showCondition("busy", false);
+    showCondition("held", false);
     showLevel("you", 0);
     showLevel("model", 0);
   }
@@ -231,12 +240,12 @@ class Page {
   private showBusy(isBusy: boolean): void {
     if (isBusy === this.isBusy) return;
     this.isBusy = isBusy;
-    showNotice(isBusy ? "The server is busy: the voice may be rougher, and answers may come late." : "", isBusy);
+    showCondition("busy", isBusy);
   }
 
   private showHeld(isHeld: boolean): void {
     if (this.call) this.call.session.isHeld = isHeld;
-    showNotice(isHeld ? "The sound was interrupted. Tap the page to go on." : "", true);
+    showCondition("held", isHeld);
   }
 
   private async regainMicrophone(): Promise<void> {
@@ -266,7 +275,7 @@ class Page {
   private async becomeLive(): Promise<boolean> {
     if (this.isIdle) void this.start();
     if (this.phase === "connecting") await new Promise<void>((resolve) => this.whenDecided.push(resolve));
-    if (this.phase === "reconnecting") showNotice("The connection is not back yet. Try again in a moment.", true);
+    if (this.phase === "reconnecting") showNotice("The connection is not back yet. Try again in a moment.");
     return this.phase === "live";
   }
 
@@ -294,7 +303,7 @@ class Page {
   private onKey(event: KeyboardEvent): void {
     const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (event.key === "Escape") showNotice("");
+    if (event.key === "Escape") dismissNotices();
     const isMuteKey = this.settings.values.hasMuteKey && event.key.toLowerCase() === "m";
     if (isMuteKey && !find<HTMLButtonElement>("mute").disabled) this.setMuted(!this.isMuted);
   }

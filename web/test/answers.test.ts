@@ -23,7 +23,7 @@ test("text, lists, tables and code", () => {
   expect(shown("# Oslo\n\n**Cold**, `-3`.")).toBe("<h3>Oslo</h3><p><strong>Cold</strong>, <code>-3</code>.</p>");
   expect(shown("3. a\n4. b")).toBe("<ol start=3><li>a</li><li>b</li></ol>");
   expect(shown("| a | b |\n|---|--:|\n| 1 | 2 |")).toContain("<td>1</td><td data-align=right>2</td>");
-  expect(shown("```js\n<b>\n```")).toBe("<pre><code><b></code></pre>");
+  expect(shown("```js\n<b>\n```")).toBe("<pre tabindex=0 role=group aria-label=Code><code><b></code></pre>");
   expect(shown("Tom &amp; Jerry")).toBe("<p>Tom & Jerry</p>");
 });
 

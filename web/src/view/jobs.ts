@@ -86,7 +86,7 @@ class Entry {
     private readonly onTick: (tick: Tick) => void,
   ) {
     const summary = make("summary");
-    this.state.setAttribute("role", "status");
+    this.state.setAttribute("aria-live", "polite"); // as a role, "status" would leave it out of the summary's name
     summary.append(make("span", "job-dot"), this.question, this.state, this.meta);
     this.details.append(summary, this.answer, this.cards, this.steps);
     this.element.append(this.details, this.ask); // the question to the user is seen even where the rest is folded

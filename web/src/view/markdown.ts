@@ -59,7 +59,7 @@ function leaf(token: Tokens.Generic, depth: number): Leaf[] {
     case "hr":
       return one(token.type, []);
     case "code":
-      return one("pre", [{ tag: "code", children: [token.text] }]);
+      return one("pre", [{ tag: "code", children: [token.text] }], scrolled("Code"));
     case "codespan":
       return one("code", [token.text]);
     case "list":
@@ -100,7 +100,12 @@ function table(token: Tokens.Table, depth: number): Leaf {
     { tag: "thead", children: [row(token.header, "th")] },
     { tag: "tbody", children: token.rows.map((cells) => row(cells, "td")) },
   ];
-  return { tag: "div", attributes: { class: "wide", tabindex: "0" }, children: [{ tag: "table", children }] };
+  return { tag: "div", attributes: { class: "wide", ...scrolled("Table") }, children: [{ tag: "table", children }] };
+}
+
+/** What may be wider than the page scrolls by itself: the keyboard reaches it, and a screen reader says what it is. */
+function scrolled(name: string): Record<string, string> {
+  return { tabindex: "0", role: "group", "aria-label": name };
 }
 
 function plain(text: string): string {

@@ -54,15 +54,45 @@ export function showMuted(isMuted: boolean, hasKey: boolean): void {
   document.body.dataset.muted = String(isMuted);
 }
 
+/** What holds for a while, the most pressing first. */
+const CONDITIONS = {
+  lost: "The connection was lost. The conversation goes on when it is back.",
+  held: "The sound was interrupted. Tap the page to go on.",
+  busy: "The server is busy: the voice may be rougher, and answers may come late.",
+};
+export type Condition = keyof typeof CONDITIONS;
 const NOTICE_MS = 20_000;
+const standing = new Set<string>();
+let passing = "";
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
-/** Something that went wrong beside the conversation, which goes on. It leaves by itself unless it is to stay. */
-export function showNotice(notice: string, stays = false): void {
+/** Something that went wrong beside the conversation, which goes on. It leaves by itself. */
+export function showNotice(notice: string): void {
   clearTimeout(noticeTimer);
-  find("notice").textContent = sentence(notice);
-  find("notice").hidden = !notice;
-  if (notice && !stays) noticeTimer = setTimeout(() => showNotice(""), NOTICE_MS);
+  passing = sentence(notice);
+  if (notice) noticeTimer = setTimeout(() => showNotice(""), NOTICE_MS);
+  drawNotice();
+}
+
+/** Stands as long as it is so, under what passes. */
+export function showCondition(condition: Condition, isSo: boolean): void {
+  if (isSo) standing.add(condition);
+  else standing.delete(condition);
+  drawNotice();
+}
+
+/** The user has read it. */
+export function dismissNotices(): void {
+  standing.clear();
+  showNotice("");
+}
+
+function drawNotice(): void {
+  const [, held = ""] = Object.entries(CONDITIONS).find(([name]) => standing.has(name)) ?? [];
+  const text = passing || held;
+  const notice = find("notice");
+  if (notice.textContent !== text) notice.textContent = text; // nothing is read out twice
+  notice.hidden = !text;
 }
 
 export function showLevel(side: "you" | "model", rms: number): void {

@@ -30,6 +30,10 @@ export function showTries(ask: (example: Try) => Promise<void>): void {
       button.setAttribute("aria-busy", "true");
       await ask(example).finally(() => button.removeAttribute("aria-busy"));
     };
+    button.onfocus = () => {
+      // Tabbed to, half of it may be left out of sight; clicked, it must not move away under the pointer.
+      if (button.matches(":focus-visible")) button.scrollIntoView({ block: "nearest", inline: "nearest" });
+    };
     const item = make("li");
     item.append(button);
     find("tries").append(item);
