@@ -130,7 +130,7 @@ class MemoryPeer(AsyncIOEventEmitter):
         """Hold a session whose offer was answered."""
         opening = SessionStartEvent.model_validate({"type": "session.start", "session": session})
         peer = Peer(live.clock, live.limits)
-        peer.listener = OpusListener(self.tap, live.clock)
+        peer.listener = OpusListener(self.tap, live.clock, live.limits)
         connection = PeerConnection(live, peer, OWNER, opening, opening.session.client)
 
         async def open_session(connection: PeerConnection) -> tuple[SessionSetup, EngineSession]:
@@ -166,7 +166,7 @@ def test_a_call(sent: list[Any], opening: list[dict[str, Any]], has_background: 
 def test_packets_in_any_order(sent: list[Packet]) -> None:
     async def listen() -> None:
         tap = PacketTap()
-        listener = OpusListener(tap, ManualClock(10**12))
+        listener = OpusListener(tap, ManualClock(10**12), Limits())
         for packet in sent:
             tap.add(packet)
             assert np.isfinite(await listener.next_sound()).all()
@@ -179,7 +179,7 @@ def test_packets_in_any_order(sent: list[Packet]) -> None:
 def test_sound_is_heard_after_any_payloads(payloads: list[bytes]) -> None:
     async def listen() -> None:
         tap = PacketTap()
-        listener = OpusListener(tap, ManualClock(10**12))
+        listener = OpusListener(tap, ManualClock(10**12), Limits())
         for number, payload in zip(count(), [*payloads, *[SILENCE] * 10], strict=False):
             tap.add(Packet(number, number * FRAME_SAMPLES, payload))
         await listener.next_sound()
