@@ -34,6 +34,7 @@ async def test_the_dialogue_obeys_the_mouse(page) -> None:
     await expect(dialogue).to_be_hidden()
     await page.reload()
     await page.get_by_role("button", name="Settings").click()
+    await expect(dialogue).to_be_visible()
     await expect(cleaned).not_to_be_checked()
     await page.mouse.click(4, 4)
     await expect(dialogue).to_be_hidden()
