@@ -27,6 +27,9 @@ _PACE = 1.001
 """A client is taken to play a little faster than real time, so that one whose clock runs fast is never held back."""
 _MAX_SILENT_WAIT_MS = 20
 """On a track, which plays by our clock, silence that would have to wait longer is left out instead."""
+_MAX_WAITING_TURNS_WITH_SILENCE = 1
+"""For any other client silence is left out when more turns wait than this: made faster than they play, as after a
+stall whose sound trickles in, they would leave a delay behind for good."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +58,8 @@ class Playout:
 
     Args:
         max_waiting_turns: When more wait, the oldest goes unplayed and is counted.
-        track_holds_ms: How much the client's track holds now. None for a client that plays by its own clock, counts on
-            every turn, and is taken to play what it was sent.
+        track_holds_ms: How much the client's track holds now. None for a client that plays by its own clock, and is
+            taken to play what it was sent.
     """
 
     def __init__(self, max_waiting_turns: int, track_holds_ms: Callable[[], float] | None = None) -> None:
@@ -100,8 +103,9 @@ class Playout:
     def take(self, now_ns: int) -> PlayedTurn | None:
         """The next turn, if it may leave now.
 
-        Turns queue up on a track when the client's clock, by which they are made, runs faster than ours, by which they
-        are played, or when our clock was held up: silence is skipped then, and the delay goes away.
+        Turns queue up when the client's clock, by which they are made, runs faster than ours, by which they are played,
+        when late sound comes in faster than it was spoken, or when our clock was held up: silence is skipped then, and
+        the delay goes away.
         """
         if self._track_holds_ms is not None:
             self._client_busy_until_ns = now_ns + ns_of_ms(self._track_holds_ms())
@@ -110,8 +114,11 @@ class Playout:
                 turn_ms = TURN_MS / _PACE if self._track_holds_ms is None else TURN_MS
                 self._client_busy_until_ns = max(self._client_busy_until_ns, now_ns) + ns_of_ms(turn_ms)
                 return self._waiting.popleft()
-            must_go = self._track_holds_ms is not None and due_ns - now_ns > ns_of_ms(_MAX_SILENT_WAIT_MS)
-            if not (must_go and self._waiting[0].is_empty):
+            if self._track_holds_ms is None:
+                waits_long = len(self._waiting) > _MAX_WAITING_TURNS_WITH_SILENCE
+            else:
+                waits_long = due_ns - now_ns > ns_of_ms(_MAX_SILENT_WAIT_MS)
+            if not (waits_long and self._waiting[0].is_empty):
                 return None
             self._waiting.popleft()
             self.num_skipped_turns += 1

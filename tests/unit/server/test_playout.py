@@ -27,7 +27,7 @@ def taken(playout: Playout, clock: ManualClock) -> list[int]:
 def test_a_burst_leaves_at_most_one_turn_ahead_of_its_time() -> None:
     playout, clock = Playout(64), ManualClock(10**9)
     for index in range(5):
-        playout.add(silence(index))
+        playout.add(says(index))
     # One turn plays, one waits at the client; from then on one for each that has been played.
     assert taken(playout, clock) == [0, 1]
     clock.advance_ms(199)
@@ -50,6 +50,22 @@ def test_the_client_never_holds_more_than_two_turns(gaps_ms: list[float]) -> Non
             held_until_ms = max(held_until_ms, now_ms) + TURN_MS
             # Beside two turns, what a client is given for a clock that may run a tenth of a percent faster.
             assert held_until_ms - now_ms <= 2 * TURN_MS + 0.001 * TURN_MS * len(gaps_ms)
+
+
+def test_turns_that_were_made_faster_than_they_play_leave_no_delay_behind() -> None:
+    """A stall's sound trickles in at twice its pace: three seconds of it were late, and an answer comes at its end."""
+    playout, clock = Playout(64), ManualClock(10**9)
+    for index in range(30):
+        clock.advance_ms(TURN_MS / 2)
+        playout.add(silence(index))
+        taken(playout, clock)
+    playout.add(says(30, " yes"))
+    waited_ms = 0
+    while 30 not in taken(playout, clock):
+        clock.advance_ms(10)
+        waited_ms += 10
+    assert waited_ms <= 2 * TURN_MS
+    assert playout.num_skipped_turns >= 10
 
 
 def test_in_real_time_nothing_waits() -> None:
