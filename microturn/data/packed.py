@@ -50,15 +50,15 @@ class PackedEpisode:
         return np.concatenate(pairs) if pairs else self.run.image_N
 
 
-def letters(words: Sequence[SpokenWord], num_tokens: int, lag_ms: float = LETTER_LAG_MS) -> NDArray[np.uint8]:
-    """The letter spoken in each 50 ms, ``lag_ms`` late; a word's letters are spread evenly over its time."""
+def letters(words: Sequence[SpokenWord], num_tokens: int) -> NDArray[np.uint8]:
+    """The letter spoken in each 50 ms, ``LETTER_LAG_MS`` late; a word's letters are spread evenly over its time."""
     classes_N = np.zeros(num_tokens, np.uint8)
     for word in words:
         spelling = [LETTERS.index(c) + 1 for c in word.text if c in LETTERS]
         if not spelling:
             continue
-        first = int((word.start_ms + lag_ms) // AUDIO_TOKEN_MS)
-        last = min(int((word.end_ms + lag_ms) // AUDIO_TOKEN_MS), num_tokens - 1)
+        first = int((word.start_ms + LETTER_LAG_MS) // AUDIO_TOKEN_MS)
+        last = min(int((word.end_ms + LETTER_LAG_MS) // AUDIO_TOKEN_MS), num_tokens - 1)
         for n in range(max(0, first), last + 1):
             share = (n - first) / max(1, last - first + 1)
             classes_N[n] = spelling[int(share * len(spelling))]

@@ -247,7 +247,8 @@ class ModelRunner:
         """The next patch of each row."""
         noise_NP = np.stack([flow_noise(r.state.seed, r.turn, len(r.speech), PATCH_VALUES) for r in rows])
         noise = torch.from_numpy(noise_NP).to(self._device)
-        hidden_ND, phones = _hidden(rows), self._phones(rows)
+        hidden_ND = _hidden(rows)
+        phones = self._phones(rows, hidden_ND)
         phone_N = torch.tensor(phones, device=self._device)
         made_NP = self._model.make_patches(hidden_ND, phone_N, noise, budget.num_flow_steps, is_guided=budget.is_guided)
         normal_NP = made_NP.float().cpu().numpy()
@@ -258,11 +259,11 @@ class ModelRunner:
                 row.num_deviations += not np.array_equal(patch_P, prescribed_P)
             row.take_patch(patch_P if prescribed_P is None else prescribed_P, phone)
 
-    def _phones(self, rows: Sequence[Row]) -> list[int]:
+    def _phones(self, rows: Sequence[Row], hidden_ND: Tensor) -> list[int]:
         """The phone of each row's next patch."""
         if not self._model.chooses_phones:
             return [UNKNOWN_PHONE] * len(rows)
-        logits_NQ = self._model.phone_head(_hidden(rows))
+        logits_NQ = self._model.phone_head(hidden_ND)
         is_known_Q = torch.arange(logits_NQ.shape[1], device=self._device) != UNKNOWN_PHONE
         keys = [(row.state.seed, row.turn, len(row.speech)) for row in rows]
         chosen = choose(logits_NQ, is_known_Q, self.settings.phones, keys, Purpose.PHONE)

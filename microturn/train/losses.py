@@ -157,13 +157,7 @@ def misheard_tokens(batch: Batch, config: LossConfig, generator: torch.Generator
     it where it should listen, and one error of its own leads it astray (exposure bias; Bengio et al. 2015).
     """
     token_BT, at_N = batch.segment.token_BT, batch.heard_at_N
-    device = token_BT.device
-    share_B = torch.rand(len(token_BT), generator=generator, device=device) * config.misheard_share
-    is_misheard_N = torch.rand(len(at_N), generator=generator, device=device) < share_B[at_N // token_BT.shape[1]]
-    heard_N = token_BT.flatten()[at_N]
-    others_N = heard_N[torch.randperm(len(heard_N), generator=generator, device=device)]
-    fed_back = torch.where(is_misheard_N, others_N, heard_N)
-    return token_BT.flatten().index_copy(0, at_N, fed_back).view_as(token_BT)
+    return _confused(token_BT, at_N, at_N // token_BT.shape[1], len(token_BT), config.misheard_share, generator)
 
 
 def misspoken_phones(segment: Segment, config: LossConfig, generator: torch.Generator) -> Tensor:
@@ -171,15 +165,22 @@ def misspoken_phones(segment: Segment, config: LossConfig, generator: torch.Gene
 
     The targets stay true, so that one wrong sound is not the end of a word (as ``misheard_tokens``).
     """
-    token_BT = segment.token_BT
     at_N = (segment.kind_BT == Kind.SPEECH).flatten().nonzero().squeeze(1)
     utterance_N = _utterances(segment)
+    num_utterances = int(utterance_N[-1]) + 1
+    return _confused(segment.token_BT, at_N, utterance_N, num_utterances, config.misspoken_share, generator)
+
+
+def _confused(
+    token_BT: Tensor, at_N: Tensor, group_N: Tensor, num_groups: int, greatest_share: float, generator: torch.Generator
+) -> Tensor:
+    """Tokens of which some of those at ``at_N`` are another of them, at random: in each group a share of its own."""
     device = token_BT.device
-    share_U = torch.rand(int(utterance_N[-1]) + 1, generator=generator, device=device) * config.misspoken_share
-    is_wrong_N = torch.rand(len(at_N), generator=generator, device=device) < share_U[utterance_N]
-    phone_N = token_BT.flatten()[at_N]
-    others_N = phone_N[torch.randperm(len(phone_N), generator=generator, device=device)]
-    return token_BT.flatten().index_copy(0, at_N, torch.where(is_wrong_N, others_N, phone_N)).view_as(token_BT)
+    share_G = torch.rand(num_groups, generator=generator, device=device) * greatest_share
+    is_wrong_N = torch.rand(len(at_N), generator=generator, device=device) < share_G[group_N]
+    true_N = token_BT.flatten()[at_N]
+    others_N = true_N[torch.randperm(len(true_N), generator=generator, device=device)]
+    return token_BT.flatten().index_copy(0, at_N, torch.where(is_wrong_N, others_N, true_N)).view_as(token_BT)
 
 
 def _mean_known(logits_NC: Tensor, target_N: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import base64
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -64,43 +64,51 @@ Hold = Callable[[str, Talk], Awaitable[None]]
 """Hold a conversation with the server at a URL."""
 
 
+class EventNames(NamedTuple):
+    """What a protocol calls that which ``Talk`` keeps."""
+
+    heard: str
+    caption: str
+    sound: str
+
+
+async def listen(connection: AsyncIterable[Any], names: EventNames, talk: Talk) -> None:
+    """Keep what one of the openai package's connections receives."""
+    async for event in connection:
+        match event.type:
+            case names.heard:
+                talk.heard.append(event.delta)
+            case names.caption:
+                talk.captions.append(event.delta)
+            case names.sound:
+                talk.sounds.append(base64.b64decode(event.delta))
+            case "error":
+                talk.errors.append(event)
+
+
 async def openai_live(url: str, talk: Talk) -> None:
     """The openai package's client of GPT-Live."""
 
-    async def listen() -> None:
-        async for event in connection:
-            match event.type:
-                case "session.input_transcript.delta":
-                    talk.heard.append(event.delta)
-                case "session.output_transcript.delta":
-                    talk.captions.append(event.delta)
-                case "session.output_audio.delta":
-                    talk.sounds.append(base64.b64decode(event.delta))
-                case "error":
-                    talk.errors.append(event)
+    names = EventNames(
+        "session.input_transcript.delta", "session.output_transcript.delta", "session.output_audio.delta"
+    )
 
     async def push(frame: bytes) -> None:
         await connection.session.input_audio.append(audio=base64.b64encode(frame).decode())
 
     async with AsyncOpenAI(base_url=url + "v1", api_key="any").live.connect() as connection:
         await connection.session.start(session={"model": "nano", "instructions": INSTRUCTIONS})
-        await talk.play_beside(push, listen())
+        await talk.play_beside(push, listen(connection, names, talk))
 
 
 async def openai_realtime(url: str, talk: Talk) -> None:
     """The openai package's client of Realtime."""
 
-    async def listen() -> None:
-        async for event in connection:
-            match event.type:
-                case "conversation.item.input_audio_transcription.delta":
-                    talk.heard.append(event.delta)
-                case "response.output_audio_transcript.delta":
-                    talk.captions.append(event.delta)
-                case "response.output_audio.delta":
-                    talk.sounds.append(base64.b64decode(event.delta))
-                case "error":
-                    talk.errors.append(event)
+    names = EventNames(
+        "conversation.item.input_audio_transcription.delta",
+        "response.output_audio_transcript.delta",
+        "response.output_audio.delta",
+    )
 
     async def push(frame: bytes) -> None:
         await connection.input_audio_buffer.append(audio=base64.b64encode(frame).decode())
@@ -108,7 +116,7 @@ async def openai_realtime(url: str, talk: Talk) -> None:
     client = AsyncOpenAI(base_url=url + "v1", api_key="any")
     async with client.realtime.connect(model="gpt-realtime") as connection:
         await connection.session.update(session={"type": "realtime", "instructions": INSTRUCTIONS})
-        await talk.play_beside(push, listen())
+        await talk.play_beside(push, listen(connection, names, talk))
 
 
 async def pipecat(flavour: str, url: str, talk: Talk) -> None:

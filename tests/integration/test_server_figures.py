@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from no_model import NoModel
 from server_harness import RunningServer, WatchedEngine, message, raw_session, receive, running_server, sound
 from websockets.asyncio.client import connect
 
@@ -13,8 +14,7 @@ from microturn.background.coordinator import Coordinator
 from microturn.background.jobs import DropReason, JobState
 from microturn.engine.core import EngineCore, describe
 from microturn.engine.journal import NullJournal
-from microturn.engine.ladder import Budget, Rung
-from microturn.engine.step import RowIn, RowOut
+from microturn.engine.ladder import Rung
 from microturn.testing.clock import ManualClock
 from microturn.turns.background import BackgroundRequest, parse_act
 from microturn.turns.micro_turn import Role, TextEvent
@@ -95,29 +95,6 @@ async def test_jobs_and_what_was_dropped_are_counted_by_reason() -> None:
     assert {key[1] for key in samples if key[0] == "microturn_background_jobs_ended_total"} == ended
     assert {key[1] for key in samples if key[0] == "microturn_background_dropped_total"} == set(DropReason)
     assert samples["microturn_background_jobs", "running"] == 0
-
-
-class NoModel:
-    """Holds a session and is never asked."""
-
-    model_hash = "none"
-
-    def open(self, seed: int) -> int:
-        return 0
-
-    def release(self, slot: int) -> None: ...
-
-    def fit(self, frames: Any) -> Any:
-        return frames
-
-    def step(self, rows: Any, budget: Budget) -> list[RowOut]:
-        raise NotImplementedError(RowIn)
-
-    def capture(self, slot: int) -> Any:
-        raise NotImplementedError
-
-    def restore(self, state: bytes, seed: int) -> int:
-        raise NotImplementedError
 
 
 async def test_every_figure_of_the_engine_is_one_that_it_counts() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
+from no_model import NoModel
 
 from microturn.engine.core import EngineSettings
 from microturn.engine.engine import Engine
-from microturn.engine.ladder import Budget, Rung
+from microturn.engine.ladder import Rung
 from microturn.engine.scheduler import SchedulerSettings
-from microturn.engine.step import RowIn, RowOut
 from microturn.errors import CapacityError
 from microturn.server import vacancy
 from microturn.server.access import Access
@@ -28,33 +28,6 @@ READY = (200, {"status": "ready"})
 
 def busy(reason: str) -> tuple[int, dict[str, str]]:
     return 503, {"status": "busy", "reason": reason}
-
-
-class NoModel:
-    """Holds sessions and is never asked."""
-
-    model_hash = "none"
-
-    def __init__(self) -> None:
-        self._num_opened = 0
-
-    def open(self, seed: int) -> int:
-        self._num_opened += 1
-        return self._num_opened
-
-    def release(self, slot: int) -> None: ...
-
-    def fit(self, frames: Any) -> Any:
-        return frames
-
-    def step(self, rows: Any, budget: Budget) -> list[RowOut]:
-        raise NotImplementedError(RowIn)
-
-    def capture(self, slot: int) -> Any:
-        return lambda: b""
-
-    def restore(self, state: bytes, seed: int) -> int:
-        raise NotImplementedError
 
 
 class Asked(ScriptedEngine):
