@@ -587,12 +587,25 @@ def train(
     voice_rate_scale: Annotated[
         float | None, typer.Option(help="Of the flow head's and the auxiliaries'; the same unless given.")
     ] = None,
+    sight_rate_scale: Annotated[
+        float | None, typer.Option(help="Of what embeds images; the same unless given.")
+    ] = None,
 ) -> None:
     """Train a recipe. Resumable; at the end the run's folder holds weights, log and learning curves."""
     from microturn.recipes.training import run_training
 
     run_training(
-        recipe, shards, prepared, run, validation, max_minutes, init_from, resume, rate_scale, voice_rate_scale
+        recipe,
+        shards,
+        prepared,
+        run,
+        validation=validation,
+        max_minutes=max_minutes,
+        init_from=init_from,
+        resume=resume,
+        rate_scale=rate_scale,
+        voice_rate_scale=voice_rate_scale,
+        sight_rate_scale=sight_rate_scale,
     )
 
 

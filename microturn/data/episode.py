@@ -7,6 +7,7 @@ Two clocks appear. *Media time* is the user's. *Reply time* counts the model's o
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from microturn.data.visual import PatchLabels
 from microturn.data.voices import SpokenWord
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.timing import TURN_MS
@@ -83,6 +84,8 @@ class Episode:
     variants: Sequence[Variant] = field(default=())
     stops: Sequence[Stop] = field(default=())
     moments: Sequence[Moment] = field(default=())
+    labels: Sequence[PatchLabels] = field(default=())
+    """What is to be seen, patch by patch, in the newer frame of each micro-turn with video; empty if nobody knows."""
 
     @property
     def duration_ms(self) -> int:

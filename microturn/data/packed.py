@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from microturn.data import pictures
 from microturn.data.episode import Episode
 from microturn.data.pictures import NO_FRAMES
+from microturn.data.visual.patch_labels import NUM_CLASSES, PatchLabels, unknown
 from microturn.data.voices import SpokenWord
 from microturn.features.dmel import dmel
 from microturn.features.patches import letterbox, pair_patches
@@ -25,6 +26,7 @@ NUM_LETTER_CLASSES = len(LETTERS) + 1
 """Letters, and 0 for none: the auxiliary target of each audio token."""
 LETTER_LAG_MS = 100
 """An audio token is asked for the letter that was spoken this long before its end."""
+NO_LABELS: PatchLabels = np.zeros((0, len(NUM_CLASSES)), np.uint8)
 NO_PATCHES: NDArray[np.float32] = np.zeros((0, *IMAGE_SHAPE), np.float32)
 
 
@@ -38,6 +40,8 @@ class PackedEpisode:
     frames_K2HWC: NDArray[np.uint8] = field(default_factory=lambda: NO_FRAMES)
     """The frames of the micro-turns with video. ``run`` has their patches' positions but not the patches, which are 70
     times as large: ``patches`` makes them."""
+    label_N3: PatchLabels = field(default_factory=lambda: NO_LABELS)
+    """What is to be seen at each image position, ``patch_labels.UNKNOWN`` where nobody knows."""
 
     @property
     def num_positions(self) -> int:
@@ -87,7 +91,16 @@ def pack(episode: Episode, tokenizer: Tokenizer) -> PackedEpisode:
         run=run,
         letter_N=letters(episode.heard, len(run.dmel_NM)),
         frames_K2HWC=np.stack(frames) if frames else NO_FRAMES,
+        label_N3=_labels(episode.labels, len(frames)),
     )
+
+
+def _labels(known: Sequence[PatchLabels], num_turns: int) -> PatchLabels:
+    """Those of an episode, one to each image token of its micro-turns with video."""
+    labels = known or [unknown()] * num_turns
+    if len(labels) != num_turns:
+        raise ValueError(f"labels of {len(labels)} micro-turns for {num_turns} with video: give all or none")
+    return np.concatenate(labels) if labels else NO_LABELS
 
 
 def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
@@ -101,11 +114,13 @@ def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
         "dmel": run.dmel_NM[:, 0::2] | (run.dmel_NM[:, 1::2] << 4),
         "speech": run.speech_NP.astype(np.float16),
         "letter": packed.letter_N,
+        "label": packed.label_N3,
     }
 
 
 def from_arrays(arrays: dict[str, NDArray]) -> PackedEpisode:
-    """The inverse of ``to_arrays``, but for what JPEG loses. Shards of a blind model hold no frames."""
+    """The inverse of ``to_arrays``, but for what JPEG loses. Shards of a blind model hold no frames, and those of
+    before labels none of these."""
     low_high = arrays["dmel"]
     dmel_NM = np.empty((len(low_high), 2 * low_high.shape[1]), np.uint8)
     dmel_NM[:, 0::2], dmel_NM[:, 1::2] = low_high & 15, low_high >> 4
@@ -118,8 +133,10 @@ def from_arrays(arrays: dict[str, NDArray]) -> PackedEpisode:
         speech_NP=arrays["speech"].astype(np.float32),
         image_N=NO_PATCHES,
     )
+    frames_K2HWC = pictures.from_arrays(arrays)
     return PackedEpisode(
         run=run,
         letter_N=arrays["letter"],
-        frames_K2HWC=pictures.from_arrays(arrays),
+        frames_K2HWC=frames_K2HWC,
+        label_N3=arrays["label"] if "label" in arrays else _labels((), len(frames_K2HWC)),
     )

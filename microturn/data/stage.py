@@ -387,14 +387,12 @@ class Stage:
         )
         frames = mel(reply)
         phones = phones_by_patch(self._model.phones, num_turns * PATCHES_PER_TURN).tolist()
-        inputs, outputs = [], []
+        inputs, outputs, labels = [], [], []
         for k in range(num_turns):
             heard_sound = user[k * IN_SAMPLES_PER_TURN : (k + 1) * IN_SAMPLES_PER_TURN]
-            inputs.append(
-                MicroTurnInput(
-                    index=k, audio=heard_sound, events=self._events.get(k, ()), frames=self._video.frames_of(k)
-                )
-            )
+            seen = self._video.frames_of(k)
+            labels += [self._video.labels_of(frame) for frame in seen[-1:]]
+            inputs.append(MicroTurnInput(index=k, audio=heard_sound, events=self._events.get(k, ()), frames=seen))
             speech = frames[k * MEL_FRAMES_PER_TURN : (k + 1) * MEL_FRAMES_PER_TURN]
             sound = reply[k * OUT_SAMPLES_PER_TURN : (k + 1) * OUT_SAMPLES_PER_TURN]
             is_speaking = bool(self._model.is_speaking[k])
@@ -428,6 +426,7 @@ class Stage:
             quiets=self._quiets,
             stops=self._stops,
             moments=[m for m in self._moments if m.from_ms < last_ms],
+            labels=labels,
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-from microturn.data.visual import View
+from microturn.data.visual import PatchLabels, View
 from microturn.turns.slicer import SLOT_MS, SlicerLimits
 from microturn.turns.timing import FRAMES_PER_TURN, TURN_MS
 from microturn.turns.video import VideoFrame
@@ -48,6 +48,10 @@ class VideoTrack:
         fresh = [frame for frame in shown if frame is not None]
         return (fresh[0], fresh[-1]) if fresh else ()
 
+    def labels_of(self, frame: VideoFrame) -> PatchLabels:
+        """What is at each patch of a frame that the camera took."""
+        return self._view_at(frame.time_ms).labels(frame.time_ms)
+
     def _frame_at(self, slot_end_ms: float) -> VideoFrame | None:
         """The last frame taken before a time, while it is fresh."""
         number = -int(-(slot_end_ms - self._first_ms) // self._step_ms) - 1
@@ -62,9 +66,12 @@ class VideoTrack:
         return None
 
     def _taken(self, time_ms: float) -> VideoFrame:
+        return VideoFrame(time_ms=time_ms, pixels=self._view_at(time_ms).frame(time_ms))
+
+    def _view_at(self, time_ms: float) -> View:
         view = self._cuts[bisect.bisect_right(self._cuts, time_ms, key=_start_ms) - 1].view
         assert view is not None, "a camera that is off takes no frame"
-        return VideoFrame(time_ms=time_ms, pixels=view.frame(time_ms))
+        return view
 
 
 def _start_ms(cut: Cut) -> float:

@@ -31,11 +31,13 @@ def run_training(
     resume: bool = False,
     rate_scale: float = 1.0,
     voice_rate_scale: float | None = None,
+    sight_rate_scale: float | None = None,
 ) -> None:
     """Train, then leave a checkpoint folder in ``run/checkpoint`` and the training record in ``run``.
 
     ``rate_scale`` scales the recipe's peak learning rates: less than 1 to go on from trained weights;
-    ``voice_rate_scale`` those of the flow head and of the auxiliaries, the same unless given.
+    ``voice_rate_scale`` those of the flow head and of the auxiliaries, ``sight_rate_scale`` those of what embeds images,
+    the same unless given.
     """
     if recipe not in RECIPES:
         raise ValueError(f"no recipe {recipe!r}: choose one of {', '.join(RECIPES)}")
@@ -43,7 +45,7 @@ def run_training(
     config = RECIPES[recipe](tokenizer.vocabulary.size)
     if max_minutes is not None:
         config = replace(config, max_minutes=max_minutes)
-    config = replace(config, optimizer=config.optimizer.at(rate_scale, voice_rate_scale))
+    config = replace(config, optimizer=config.optimizer.at(rate_scale, voice_rate_scale, sight_rate_scale))
     if not resume and (run / "checkpoint.pt").exists():
         raise CheckpointError(f"{run} holds a run already: give --resume to go on with it, or another folder")
     trainer = Trainer(

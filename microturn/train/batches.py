@@ -16,6 +16,7 @@ from torch import Tensor
 
 from microturn.data.packed import PackedEpisode
 from microturn.data.shards import Entry, list_shards, read_episode, read_index
+from microturn.data.visual.patch_labels import UNKNOWN
 from microturn.errors import MediaError
 from microturn.features.mel import NUM_BANDS, MelStatistics
 from microturn.features.sequence import Run, is_kept_text
@@ -43,6 +44,10 @@ class Batch:
     """Positions of audio tokens."""
     letter_target_N: Tensor
     """Letters that the user speaks, for ``audio_at_N``."""
+    image_at_N: Tensor
+    """Positions of image tokens of which something is known."""
+    label_target_N3: Tensor
+    """What is to be seen there: ``patch_labels``."""
     phone_target_N: Tensor
     """The next patch's phone, for ``speech_at_N``; UNKNOWN_PHONE without a target."""
     heard_at_N: Tensor
@@ -68,7 +73,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
     shape = (len(episodes), longest)
     kind_BT, token_BT = np.full(shape, Kind.PAD, np.uint8), np.zeros(shape, np.int64)
     turn_BT, is_text_BT = np.zeros(shape, np.int32), np.zeros(shape, np.bool_)
-    token_at, token_target, speech_at, audio_at, heard_at = [], [], [], [], []
+    token_at, token_target, speech_at, audio_at, heard_at, image_at = [], [], [], [], [], []
     next_word_at, next_word_target = [], []
     for row, episode in enumerate(episodes):
         run, offset = episode.run, row * longest
@@ -82,6 +87,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         token_target.append(run.token_T[at + 1])
         speech_at.append(np.flatnonzero(run.kind_T[1:] == Kind.SPEECH) + offset)
         audio_at.append(np.flatnonzero(run.kind_T == Kind.AUDIO) + offset)
+        image_at.append(np.flatnonzero(run.kind_T == Kind.IMAGE)[_is_known(episode)] + offset)
         heard_at.append(np.flatnonzero(_are_words_after(vocabulary.special.hear, run, vocabulary)) + offset)
         own = np.sort(np.concatenate([token_at[-1], speech_at[-1]]))
         is_going_on_T, next_word_T = _next_words(run, vocabulary)
@@ -107,11 +113,18 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         speech_target_NP=speech,
         audio_at_N=_long(audio_at),
         letter_target_N=_long([episode.letter_N for episode in episodes]),
+        image_at_N=_long(image_at),
+        label_target_N3=_long([episode.label_N3[_is_known(episode)] for episode in episodes]),
         phone_target_N=segment.token_BT[segment.kind_BT == Kind.SPEECH],
         heard_at_N=_long(heard_at),
         next_word_at_N=_long(next_word_at),
         next_word_target_N=_long(next_word_target),
     )
+
+
+def _is_known(episode: PackedEpisode) -> NDArray[np.bool_]:
+    """Of which of an episode's image tokens something is known."""
+    return (episode.label_N3 != UNKNOWN).all(axis=-1)
 
 
 def _next_words(run: Run, vocabulary: Vocabulary) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

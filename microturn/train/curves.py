@@ -11,6 +11,7 @@ PANELS = (
     ("letter_loss", "cross-entropy of letters (auxiliary)"),
     ("next_word_loss", "cross-entropy of the next word (auxiliary)"),
     ("phone_loss", "cross-entropy of the phones of its own speech"),
+    ("label_loss", "cross-entropy of what is at each patch of a frame (auxiliary)"),
     ("patch_loss", "squared error of the next patch's mean (auxiliary)"),
     ("token_accuracy", "share of tokens right"),
 )
@@ -28,8 +29,9 @@ def draw_curves(log: Path, picture: Path) -> None:
     except ImportError as error:
         raise MissingDependencyError("learning curves need matplotlib: pip install 'microturn[train]'") from error
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(4 * len(PANELS), 3), layout="constrained")
-    for axis, (name, title) in zip(axes, PANELS, strict=True):
+    panels = [(name, title) for name, title in PANELS if any(name in r for r in records)]
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4 * len(panels), 3), layout="constrained", squeeze=False)
+    for axis, (name, title) in zip(axes[0], panels, strict=True):
         for kind, style in STYLES.items():
             points = [(r["num_positions"] / 1e6, r[name]) for r in records if r["kind"] == kind and name in r]
             if points:
@@ -37,6 +39,6 @@ def draw_curves(log: Path, picture: Path) -> None:
         axis.set_title(title, fontsize=9)
         axis.set_xlabel("million positions", fontsize=8)
         axis.grid(alpha=0.2)
-    axes[0].legend(fontsize=8)
+    axes[0, 0].legend(fontsize=8)
     figure.savefig(picture, dpi=110)
     pyplot.close(figure)

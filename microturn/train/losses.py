@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from microturn.data.packed import NUM_LETTER_CLASSES
+from microturn.data.visual.patch_labels import NUM_CLASSES
 from microturn.features.phones import UNKNOWN_PHONE
 from microturn.features.sequence import PATCH_VALUES
 from microturn.model.interaction_model import InteractionModel
@@ -38,6 +39,8 @@ class LossConfig:
     """Of the auxiliary next word."""
     patch_weight: float = 0.5
     """Of the auxiliary patch."""
+    label_weight: float = 0.3
+    """Of the auxiliary labels of what is seen."""
     patch_noise: float = 0.8
     """Greatest deviation of the noise on an utterance's patches that are fed back, in normalised units."""
     misspoken_share: float = 0.1
@@ -67,7 +70,8 @@ class AuxiliaryHeads(nn.Module):
     soon, is asked at every decision and patch after a word: in a count, whether the number under way is the last is one
     decision in dozens of positions, and all of them can learn to know it. The mean of the next patch is told without
     the noise and the times that the flow's loss draws, so that its gradient says more about which sounds the words have
-    (the prior loss of Grad-TTS, Popov et al. 2021).
+    (the prior loss of Grad-TTS, Popov et al. 2021). What is at each patch of a frame is asked of its image token: the
+    words that depend on what is seen are few.
     """
 
     def __init__(self, width: int) -> None:
@@ -75,9 +79,20 @@ class AuxiliaryHeads(nn.Module):
         self.heard = nn.Linear(width, NUM_LETTER_CLASSES)
         self.ahead = nn.Linear(width, width)
         self.patch = nn.Linear(width, PATCH_VALUES)
+        self.seen = nn.Linear(width, sum(NUM_CLASSES))
         for head in (self.ahead, self.patch):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
+
+    def label_loss(self, hidden_ND: Tensor, label_N3: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean cross-entropy of the three labels of each image token, and the share of tokens with all three right."""
+        losses, is_right_N = [], torch.ones(len(label_N3), dtype=torch.bool, device=label_N3.device)
+        for logits_NC, label_N in zip(
+            self.seen(hidden_ND).float().split(NUM_CLASSES, 1), label_N3.unbind(1), strict=True
+        ):
+            losses.append(F.cross_entropy(logits_NC, label_N))
+            is_right_N &= logits_NC.argmax(-1) == label_N
+        return torch.stack(losses).sum(), is_right_N.float().mean()
 
     def next_word(self, hidden_ND: Tensor) -> Tensor:
         """The hidden states that the model would have just before it says its next word, (N, D) to (N, D)."""
@@ -106,7 +121,11 @@ def compute_losses(
     token_N = F.cross_entropy(logits_NV, batch.token_target_N, reduction="none")
     letters_NC = auxiliaries.heard(hidden_ND[batch.audio_at_N]).float()
     letter = F.cross_entropy(letters_NC, batch.letter_target_N)
-    speech = phone = next_word = patch = token_N.new_zeros(())
+    speech = phone = next_word = patch = label = token_N.new_zeros(())
+    seen: dict[str, Tensor] = {}
+    if len(batch.image_at_N):
+        label, label_accuracy = auxiliaries.label_loss(hidden_ND[batch.image_at_N], batch.label_target_N3)
+        seen = {"label_loss": label.detach(), "label_accuracy": label_accuracy.detach()}
     if len(batch.next_word_at_N):
         next_words_NV = model.logits(auxiliaries.next_word(hidden_ND[batch.next_word_at_N])).float()
         next_word = F.cross_entropy(next_words_NV, batch.next_word_target_N)
@@ -127,6 +146,7 @@ def compute_losses(
         + config.letter_weight * letter
         + config.next_word_weight * next_word
         + config.patch_weight * patch
+        + config.label_weight * label
     )
     with torch.no_grad():
         is_right_N = logits_NV.argmax(-1) == batch.token_target_N
@@ -140,6 +160,7 @@ def compute_losses(
             "patch_loss": patch.detach(),
             "token_accuracy": is_right_N.float().mean(),
             "letter_accuracy": (letters_NC.argmax(-1) == batch.letter_target_N).float().mean(),
+            **seen,
         }
     return Losses(total, metrics)
 

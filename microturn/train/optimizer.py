@@ -1,6 +1,7 @@
 """Muon for the hidden matrices, AdamW for everything else (Jordan et al. 2024, as torch ships it)."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -11,6 +12,8 @@ NOT_HIDDEN = ("embed", "table", "unembed", "relative", "enter.weight", "phone", 
 
 VOICE = ("flow_head", "phone_head", "auxiliary")
 """Parameters behind the hidden states that no token is read from, by part of their name."""
+SIGHT = ("image_in",)
+"""Parameters that only what is seen goes through."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,8 @@ class OptimizerConfig:
     voice_scale: float = 1.0
     """Factor on both rates for the flow head and the auxiliaries' heads: what nothing but speech is read from can learn
     faster than weights that hear as well."""
+    sight_scale: float = 1.0
+    """The same for what embeds images, which is new to a model that could not see."""
     weight_decay: float = 0.01
     max_gradient_norm: float = 1.0
     warmup: float = 0.02
@@ -31,34 +36,21 @@ class OptimizerConfig:
     decay_from: float = 0.3
     """Share of the run after which they fall, in a line: the curves fall fastest while the rates do."""
 
-    def at(self, scale: float, voice_scale: float | None = None) -> "OptimizerConfig":
-        """The same with both rates scaled, those of the flow head and of the auxiliaries' heads by another factor."""
-        ratio = 1.0 if voice_scale is None else voice_scale / scale
+    def at(self, scale: float, voice_scale: float | None = None, sight_scale: float | None = None) -> "OptimizerConfig":
+        """The same with both rates scaled, those of some parts by factors of their own."""
         return replace(
-            self, matrix_rate=self.matrix_rate * scale, other_rate=self.other_rate * scale, voice_scale=ratio
+            self,
+            matrix_rate=self.matrix_rate * scale,
+            other_rate=self.other_rate * scale,
+            voice_scale=1.0 if voice_scale is None else voice_scale / scale,
+            sight_scale=1.0 if sight_scale is None else sight_scale / scale,
         )
 
-
-@dataclass
-class Groups:
-    """Parameters of one optimiser, by the factor on its rate."""
-
-    common: list[nn.Parameter] = field(default_factory=list[nn.Parameter])
-    voice: list[nn.Parameter] = field(default_factory=list[nn.Parameter])
-
-    def add(self, parameter: nn.Parameter, *, is_voice: bool) -> None:
-        """Put a parameter where it belongs."""
-        (self.voice if is_voice else self.common).append(parameter)
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """All of them."""
-        return self.common + self.voice
-
-    def at(self, voice_scale: float) -> list[dict]:
-        """As PyTorch's optimisers take them."""
-        groups = [{"params": self.common, "scale": 1.0}, {"params": self.voice, "scale": voice_scale}]
-        return [group for group in groups if group["params"]]
+    def scale_of(self, name: str) -> float:
+        """The factor on a parameter's rate."""
+        if any(part in name for part in SIGHT):
+            return self.sight_scale
+        return self.voice_scale if any(part in name for part in VOICE) else 1.0
 
 
 class Optimizer:
@@ -66,20 +58,19 @@ class Optimizer:
 
     def __init__(self, modules: nn.Module, config: OptimizerConfig) -> None:
         self.config = config
-        matrices, others = Groups(), Groups()
+        matrices: dict[float, list[nn.Parameter]] = {}
+        others: dict[float, list[nn.Parameter]] = {}
         for name, parameter in modules.named_parameters():
             is_hidden = parameter.ndim == 2 and min(parameter.shape) > 16 and not any(p in name for p in NOT_HIDDEN)
-            (matrices if is_hidden else others).add(parameter, is_voice=any(p in name for p in VOICE))
-        self.parameters = matrices.parameters + others.parameters
+            (matrices if is_hidden else others).setdefault(config.scale_of(name), []).append(parameter)
+        self.parameters = [p for groups in (matrices, others) for group in groups.values() for p in group]
         self.muon = torch.optim.Muon(
-            matrices.at(config.voice_scale),
+            _at_scales(matrices),
             lr=config.matrix_rate,
             weight_decay=config.weight_decay,
             adjust_lr_fn="match_rms_adamw",
         )
-        self.adamw = torch.optim.AdamW(
-            others.at(config.voice_scale), lr=config.other_rate, betas=(0.9, 0.95), weight_decay=0.0
-        )
+        self.adamw = torch.optim.AdamW(_at_scales(others), lr=config.other_rate, betas=(0.9, 0.95), weight_decay=0.0)
 
     def step(self, rate_factor: float) -> float:
         """Clip, update and clear the gradients. Returns the norm of the gradient before clipping."""
@@ -99,6 +90,11 @@ class Optimizer:
         """Both states."""
         self.muon.load_state_dict(state["muon"])
         self.adamw.load_state_dict(state["adamw"])
+
+
+def _at_scales(groups: Mapping[float, list[nn.Parameter]]) -> list[dict]:
+    """Parameters by the factor on their rate, as PyTorch's optimisers take them."""
+    return [{"params": parameters, "scale": scale} for scale, parameters in groups.items()]
 
 
 def rate_factor(progress: float, *, warmup: float, decay_from: float, floor: float = 0.02) -> float:

@@ -211,14 +211,15 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         self.model.eval()
         generator = torch.Generator(self.config.device).manual_seed(1)
-        sums: dict[str, float] = {}
+        values: dict[str, list[float]] = {}
         for group in self.validation:
             batch = collate([read_episode(*place) for place in group], self.vocabulary, self.statistics)
             for name, value in self._losses(batch, generator).metrics.items():
-                sums[name] = sums.get(name, 0.0) + float(value) / len(self.validation)
-        if sums:
-            self._log("validation", sums)
-        return sums
+                values.setdefault(name, []).append(float(value))
+        means = {name: sum(row) / len(row) for name, row in values.items()}
+        if means:
+            self._log("validation", means)
+        return means
 
     def _log(self, kind: str, metrics: dict[str, float]) -> None:
         if not self.team.is_first:

@@ -5,9 +5,10 @@ sets and that it is told back: what is to be seen, and when, is known by constru
 """
 
 from microturn.data.visual.films import Film, Films
+from microturn.data.visual.patch_labels import PatchLabels
 from microturn.data.visual.people import Person
 from microturn.data.visual.scene import Scene
 from microturn.data.visual.things import Thing
 from microturn.data.visual.view import View
 
-__all__ = ["Film", "Films", "Person", "Scene", "Thing", "View"]
+__all__ = ["Film", "Films", "PatchLabels", "Person", "Scene", "Thing", "View"]

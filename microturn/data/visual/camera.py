@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from microturn.data.visual.view import HEIGHT, WIDTH, Pixels
+from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, HEIGHT, WIDTH, Box, Pixels
 
 _NOISE_BANK = 7
 
@@ -49,6 +49,13 @@ class Camera:
             pixels = pixels + np.roll(grain, roll, axis=1) * np.float32(self.noise)
             pixels = np.clip(pixels, 0, 255).astype(np.uint8)
         return self._framed(pixels)
+
+    def framed(self, box: Box) -> Box:
+        """Where a box of the canvas lies in the finished frame."""
+        width, height = self.picture
+        left, top = (WIDTH - width) // 2, (HEIGHT - height) // 2
+        x, y = width / CANVAS_WIDTH, height / CANVAS_HEIGHT
+        return left + box[0] * x, top + box[1] * y, left + box[2] * x, top + box[3] * y
 
     def _framed(self, pixels: Pixels) -> Pixels:
         if self.picture == (WIDTH, HEIGHT):

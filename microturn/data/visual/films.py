@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from microturn.data import split
 from microturn.data.split import check_part
 from microturn.data.visual.camera import Camera
+from microturn.data.visual.patch_labels import PatchLabels, unknown
 from microturn.data.visual.view import HEIGHT, WIDTH, Pixels
 from microturn.errors import MediaError
 from microturn.features.patches import letterbox
@@ -126,6 +127,10 @@ class FilmView:
         top = min(max(0.0, (HEIGHT - height) / 2 - dy / 2), HEIGHT - height)
         region = (left, top, left + width, top + height)
         return self.camera.expose(image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR, region), time_ms, 1.0)
+
+    def labels(self, time_ms: float) -> PatchLabels:
+        """See ``View``: nobody has labelled a film's patches."""
+        return unknown()
 
 
 @functools.lru_cache(_KEPT_FILMS)

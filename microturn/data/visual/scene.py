@@ -13,10 +13,11 @@ from microturn.data.split import Part
 from microturn.data.visual.backgrounds import MARGIN, draw_background
 from microturn.data.visual.camera import Camera, make_camera
 from microturn.data.visual.palette import COLOURS, scaled, shade
+from microturn.data.visual.patch_labels import COLOUR, MOVEMENT, WHAT, PatchLabels, darkness, label_patches, quarter_of
 from microturn.data.visual.people import Person, Pose, make_person
 from microturn.data.visual.things import NAMES, Thing, make_thing
 from microturn.data.visual.tracks import WAVES, Cycle, Track
-from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, DRAWN, RGB, Pixels
+from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, DRAWN, RGB, Box, Pixels
 
 Actor = Thing | Person
 CLEAR = 45
@@ -25,6 +26,8 @@ MAX_THINGS = 3
 """Places for things side by side."""
 DARK = (0.06, 0.2)
 """How much is still to be seen when the light is off."""
+DIM = 0.5
+"""Under less light than this it is dark."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,9 +125,9 @@ class Scene:
     def recolour(self, thing: Thing, colour: str, at_ms: float) -> float:
         """A thing takes another colour."""
         glide_ms = 0.0 if self.rng.random() < 0.5 else float(self.rng.uniform(100, 500))
-        thing.colour.send(at_ms, *shade(self.rng, colour, self.part), glide_ms=glide_ms)
-        thing.colour_name = colour
-        return at_ms + 0.6 * glide_ms
+        plain_ms = at_ms + 0.6 * glide_ms
+        thing.take_colour(colour, shade(self.rng, colour, self.part), at_ms, glide_ms, plain_ms)
+        return plain_ms
 
     def pose(self, person: Person, pose: Pose, at_ms: float) -> float:
         """Somebody takes a pose."""
@@ -174,6 +177,28 @@ class Scene:
             ImageDraw.Draw(canvas).rectangle((x0 + dx, y0 + dy, x1 + dx, y1 + dy), fill=self._occluder.colour)
         return self.camera.expose(canvas.reduce(DRAWN), time_ms, self.light.at(time_ms)[0])
 
+    def labels(self, time_ms: float) -> PatchLabels:
+        """See ``View``: of what is drawn, but for what the camera's shake and the occluder do to it."""
+        if self.light.at(time_ms)[0] < DIM:
+            return darkness()
+        shown: list[tuple[Box, int, int, int]] = []
+        for actor in self.actors:
+            movement = _movement(actor, time_ms)
+            if isinstance(actor, Thing):
+                box = actor.box_at(time_ms)
+                kinds = [] if box is None else [(box, actor.name, actor.colour_name_at(time_ms))]
+            else:
+                hands = actor.raised_hands_at(time_ms)
+                kinds = [
+                    (actor.box_at(time_ms), "a person", "none"),
+                    *((box, "a raised hand", "none") for box in hands),
+                ]
+            shown += [
+                (self.camera.framed(box), WHAT.index(what), COLOUR.index(colour), movement)
+                for box, what, colour in kinds
+            ]
+        return label_patches(shown)
+
     def _make_occluder(self) -> Occluder:
         """A post or a ledge at the edge of the picture."""
         colour = scaled(shade(self.rng, COLOURS[int(self.rng.integers(len(COLOURS)))], self.part), 0.6)
@@ -206,6 +231,16 @@ class Scene:
     def _unused(self, options: tuple[str, ...], used: list[str]) -> str:
         free = [option for option in options if option not in used]
         return free[int(self.rng.integers(len(free)))]
+
+
+def _movement(actor: Actor, time_ms: float) -> int:
+    """A label of ``patch_labels.MOVEMENT``."""
+    shares = [cycle.share_at(time_ms) for cycle, *_ in actor.motions]
+    under_way = next((share for share in shares if share is not None), None)
+    if under_way is not None:
+        return quarter_of(under_way)
+    tracks = (actor.place,) if isinstance(actor, Thing) else (actor.place, actor.pose)
+    return MOVEMENT.index("on its way" if any(track.is_gliding_at(time_ms) for track in tracks) else "still")
 
 
 def _distance(a: RGB, b: NDArray[np.uint8]) -> float:

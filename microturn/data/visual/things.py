@@ -14,7 +14,7 @@ from microturn.data.visual.motions import MOTIONS, REST, Motion, Offset
 from microturn.data.visual.palette import scaled, shade
 from microturn.data.visual.shapes import Role
 from microturn.data.visual.tracks import Cycle, Track
-from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, RGB
+from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, RGB, Box
 
 NAMES: tuple[str, ...] = tuple(LOOKS)
 _ANGLE_STEP_DEG, _SIZE_STEP_PX = 4.0, 1.5
@@ -43,6 +43,8 @@ class Thing:
     grain: float = 0.0
     """How strongly its surface is mottled, 0 to 1."""
     motions: list[tuple[Cycle, Motion, float]] = field(default_factory=list)
+    _recoloured: list[tuple[float, str]] = field(default_factory=list, repr=False)
+    """When it took the name of another colour, and the one that it had before."""
     _sprites: dict[tuple[int, ...], Image.Image] = field(default_factory=dict, repr=False)
 
     @property
@@ -55,6 +57,16 @@ class Thing:
         """About half its width."""
         return self.size * self.aspect * 1.1
 
+    def take_colour(self, name: str, colour: RGB, at_ms: float, glide_ms: float, plain_ms: float) -> None:
+        """Take another colour, which is plain to see from ``plain_ms`` on."""
+        self.colour.send(at_ms, *colour, glide_ms=glide_ms)
+        self._recoloured.append((plain_ms, self.colour_name))
+        self.colour_name = name
+
+    def colour_name_at(self, time_ms: float) -> str:
+        """What its colour was called at a time; ``colour_name`` is what it is called in the end."""
+        return next((before for plain_ms, before in self._recoloured if time_ms < plain_ms), self.colour_name)
+
     def repeat(self, cycle: Cycle, motion: str, strength: float) -> None:
         """Move to and fro."""
         self.motions.append((cycle, MOTIONS[motion], strength))
@@ -66,6 +78,19 @@ class Thing:
             if share is not None:
                 return motion(share, cycle.wave(share), strength)
         return REST
+
+    def box_at(self, time_ms: float) -> Box | None:
+        """About where it is, on the canvas of a camera that does not shake; None while it hides."""
+        (x, y), offset = self.place.at(time_ms), self.offset_at(time_ms)
+        if offset.is_hidden:
+            return None
+        x, y, wide, high = (
+            x + offset.x * self.size,
+            y + offset.y * self.size,
+            self.half_width * offset.scale,
+            self.size * offset.scale,
+        )
+        return x - wide, y - high, x + wide, y + high
 
     def draw(self, canvas: Image.Image, time_ms: float, shift: tuple[float, float]) -> None:
         """Put it on the canvas as it is at a time; ``shift`` is the camera's."""

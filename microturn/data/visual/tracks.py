@@ -32,6 +32,14 @@ class Track:
         share = share * share * (3 - 2 * share)
         return tuple(a + (b - a) * share for a, b in zip(before, after, strict=True))
 
+    def is_gliding_at(self, time_ms: float) -> bool:
+        """Whether it is on its way somewhere."""
+        place = bisect.bisect_right(self._sent, time_ms, key=lambda sent: sent[0])
+        if not place:
+            return False
+        at_ms, glide_ms, before, after = self._sent[place - 1]
+        return time_ms < at_ms + glide_ms and before != after
+
     @property
     def last(self) -> Values:
         """Where it ends up."""

@@ -14,6 +14,8 @@ DRAWN = 2
 CANVAS_WIDTH, CANVAS_HEIGHT = WIDTH * DRAWN, HEIGHT * DRAWN
 
 RGB = tuple[int, int, int]
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 Pixels = NDArray[np.uint8]
 """(HEIGHT, WIDTH, 3)."""
 
@@ -23,4 +25,8 @@ class View(Protocol):
 
     def frame(self, time_ms: float) -> Pixels:
         """The picture at a media time; the same time gives the same picture."""
+        ...
+
+    def labels(self, time_ms: float) -> NDArray[np.uint8]:
+        """What is at each patch of that picture, as far as it is known: ``PatchLabels``."""
         ...
