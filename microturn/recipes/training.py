@@ -36,8 +36,8 @@ def run_training(
     """Train, then leave a checkpoint folder in ``run/checkpoint`` and the training record in ``run``.
 
     ``rate_scale`` scales the recipe's peak learning rates: less than 1 to go on from trained weights;
-    ``voice_rate_scale`` those of the flow head and of the auxiliaries, ``sight_rate_scale`` those of what embeds images,
-    the same unless given.
+    ``voice_rate_scale`` those of the flow head and of the auxiliaries, ``sight_rate_scale`` those of what embeds
+    images, the same unless given.
     """
     if recipe not in RECIPES:
         raise ValueError(f"no recipe {recipe!r}: choose one of {', '.join(RECIPES)}")

@@ -74,7 +74,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
     kind_BT, token_BT = np.full(shape, Kind.PAD, np.uint8), np.zeros(shape, np.int64)
     turn_BT, is_text_BT = np.zeros(shape, np.int32), np.zeros(shape, np.bool_)
     token_at, token_target, speech_at, audio_at, heard_at, image_at = [], [], [], [], [], []
-    next_word_at, next_word_target = [], []
+    next_word_at, next_word_target, label_target = [], [], []
     for row, episode in enumerate(episodes):
         run, offset = episode.run, row * longest
         num = len(run)
@@ -87,7 +87,9 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         token_target.append(run.token_T[at + 1])
         speech_at.append(np.flatnonzero(run.kind_T[1:] == Kind.SPEECH) + offset)
         audio_at.append(np.flatnonzero(run.kind_T == Kind.AUDIO) + offset)
-        image_at.append(np.flatnonzero(run.kind_T == Kind.IMAGE)[_is_known(episode)] + offset)
+        known = _known_labels(episode)
+        image_at.append(np.flatnonzero(run.kind_T == Kind.IMAGE)[known] + offset)
+        label_target.append(episode.label_N3[known])
         heard_at.append(np.flatnonzero(_are_words_after(vocabulary.special.hear, run, vocabulary)) + offset)
         own = np.sort(np.concatenate([token_at[-1], speech_at[-1]]))
         is_going_on_T, next_word_T = _next_words(run, vocabulary)
@@ -114,7 +116,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         audio_at_N=_long(audio_at),
         letter_target_N=_long([episode.letter_N for episode in episodes]),
         image_at_N=_long(image_at),
-        label_target_N3=_long([episode.label_N3[_is_known(episode)] for episode in episodes]),
+        label_target_N3=_long(label_target),
         phone_target_N=segment.token_BT[segment.kind_BT == Kind.SPEECH],
         heard_at_N=_long(heard_at),
         next_word_at_N=_long(next_word_at),
@@ -122,9 +124,9 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
     )
 
 
-def _is_known(episode: PackedEpisode) -> NDArray[np.bool_]:
-    """Of which of an episode's image tokens something is known."""
-    return (episode.label_N3 != UNKNOWN).all(axis=-1)
+def _known_labels(episode: PackedEpisode) -> NDArray[np.intp]:
+    """Which of an episode's image tokens have labels."""
+    return np.flatnonzero((episode.label_N3 != UNKNOWN).all(axis=-1))
 
 
 def _next_words(run: Run, vocabulary: Vocabulary) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

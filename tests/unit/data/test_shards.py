@@ -1,18 +1,19 @@
 """Packed episodes survive a shard, and a shard that was damaged says so."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from microturn.data.corpus import MuteVoice
-from microturn.data.packed import LETTERS, PackedEpisode, letters, pack
+from microturn.data.packed import LETTERS, PackedEpisode, from_arrays, letters, pack, to_arrays
 from microturn.data.scenarios import SCENARIOS
 from microturn.data.shards import list_shards, read_all, read_episode, read_index, write_shard
 from microturn.data.stage import Cast, Stage
 from microturn.data.visual import Scene
 from microturn.data.visual.camera import Camera
+from microturn.data.visual.patch_labels import UNKNOWN, WHAT
 from microturn.data.voices import SpokenWord
 from microturn.errors import MediaError
 from microturn.features.tokenizer import Tokenizer
@@ -84,3 +85,20 @@ def test_frames_survive_as_what_jpeg_leaves_of_them(tmp_path: Path) -> None:
     assert np.abs(read.frames_K2HWC.astype(int) - seen.frames_K2HWC).mean() < 6
     assert (tmp_path / "00000.tar").stat().st_size < seen.frames_K2HWC.nbytes / 5
     assert np.array_equal(read.run.kind_T, seen.run.kind_T)
+    assert np.array_equal(read.label_N3, seen.label_N3)
+    assert set(read.label_N3[:, 0]) == {0, 255, WHAT.index(scene.things[0].name)}
+
+
+def test_frames_that_nobody_labelled_have_labels_that_say_so() -> None:
+    voice = MuteVoice()
+    stage = Stage(np.random.default_rng(3), Cast(user=voice, bystanders=lambda _: voice, assistant=voice, part="train"))
+    stage.watch(Scene(np.random.default_rng(1), "train"), 0.0)
+    episode = stage.render("watching", 3, 1_000, lambda samples, _: samples)
+    tokenizer = Tokenizer.train([" repeat after me"] * 9, 300)
+    seen = pack(replace(episode, labels=()), tokenizer)
+    assert seen.label_N3.shape == (len(seen.patches()), 3)
+    assert (seen.label_N3 == UNKNOWN).all()
+    arrays = {name: value for name, value in to_arrays(pack(episode, tokenizer)).items() if name != "label"}
+    assert (from_arrays(arrays).label_N3 == UNKNOWN).all()  # a shard of before
+    with pytest.raises(ValueError, match="all or none"):
+        pack(replace(episode, labels=episode.labels[1:]), tokenizer)

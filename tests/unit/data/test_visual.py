@@ -16,6 +16,7 @@ from microturn.data.visual.camera import Camera
 from microturn.data.visual.films import FilmView
 from microturn.data.visual.looks import LOOKS
 from microturn.data.visual.motions import MOTIONS as THING_MOTIONS
+from microturn.data.visual.patch_labels import COLOUR, MOVEMENT, UNKNOWN, WHAT
 from microturn.data.visual.people import MOTIONS as PERSON_MOTIONS
 from microturn.data.visual.people import RAISED_LEFT
 from microturn.data.visual.story import Change, Story
@@ -127,6 +128,51 @@ def test_a_camera_goes_on_and_off_as_the_slicer_would_have_it() -> None:
         assert [frame.time_ms for frame in track.frames_of(turn)] == expected
 
 
+def shown(view: Scene, time_ms: float) -> set[tuple[str, str]]:
+    """What the labels of a moment say is to be seen, each with its colour."""
+    return {(WHAT[what], COLOUR[colour]) for what, colour, _ in view.labels(time_ms) if what not in (0, UNKNOWN)}
+
+
+def test_every_patch_is_labelled_with_what_is_drawn_on_it() -> None:
+    view = scene(2)
+    empty = view.frame(0.0).astype(int)
+    thing = view.add_thing("ball", "blue")
+    drawn = (np.abs(view.frame(0.0) - empty) > 8).any(-1).reshape(3, 40, 4, 40).mean((1, 3))
+    labels = view.labels(0.0).reshape(3, 5, 3)
+    assert (labels[:, 4] == UNKNOWN).all()  # the empty column
+    is_labelled = labels[:, :4, 0] == WHAT.index("ball")
+    assert is_labelled[drawn > 0.25].all()
+    assert not is_labelled[drawn == 0.0].any()
+    assert shown(view, 0.0) == {("ball", "blue")}
+    gone_ms = view.leave(thing, 1_000) + 1_000
+    assert shown(view, gone_ms) == set()
+
+
+def test_labels_change_when_the_change_is_plain_to_see() -> None:
+    view = scene(4)
+    thing = view.add_thing("cup", "red")
+    plain_ms = view.recolour(thing, "green", 1_000)
+    assert shown(view, plain_ms - 1) == {("cup", "red")}
+    assert shown(view, plain_ms) == {("cup", "green")}
+    dark_ms = view.dim(4_000) + 200
+    assert shown(view, dark_ms) == {("darkness", "none")}
+    person = view.add_person(is_close=False)
+    view.brighten(6_000)
+    up_ms = view.pose(person, RAISED_LEFT, 8_000) + 500
+    assert [("a raised hand", "none") in shown(view, t) for t in (7_900, up_ms)] == [False, True]
+    assert ("a person", "none") in shown(view, 7_900)
+
+
+def test_labels_tell_the_quarter_of_a_repetition() -> None:
+    view = scene(6)
+    thing = view.add_thing("star", "white")
+    view.repeat(thing, "slide", 1_000, 1, 1_000)
+    (cycle, *_), *_ = thing.motions
+    quarters = [cycle.starts_ms[0] + share * (cycle.ends_ms[0] - cycle.starts_ms[0]) for share in (0.1, 0.4, 0.6, 0.9)]
+    found = [{MOVEMENT[m] for what, _, m in view.labels(t) if what == WHAT.index("star")} for t in (500, *quarters)]
+    assert found == [{name} for name in ("still", "first quarter", "second quarter", "third quarter", "last quarter")]
+
+
 def write_clip(path: Path, num_frames: int) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
@@ -157,6 +203,7 @@ def test_real_clips_are_read_from_a_folder_with_a_manifest(tmp_path: Path) -> No
     levels = [int(view.frame(t).mean()) for t in (500.0, 1_050.0, 1_750.0, 9_000.0)]
     assert levels[0] == pytest.approx(73, abs=5)
     assert levels[1] < levels[2] == levels[3]
+    assert (view.labels(500.0) == UNKNOWN).all()
     assert not len(Films.load("heldout", tmp_path))
     (folder / "asl_repeats/wave.mp4").write_bytes(b"no clip")
     (folder / "manifest.jsonl").write_text("no json\n")

@@ -1,5 +1,6 @@
 """Rates of the weights that hear, and of those behind them that only speak."""
 
+import pytest
 import torch
 from tiny_runs import tiny
 from torch import nn
@@ -19,6 +20,12 @@ def moved(config: OptimizerConfig) -> dict[str, float]:
         parameter.grad = torch.ones_like(parameter)
     optimizer.step(1.0)
     return {name: float((value.detach() - before[name]).abs().mean()) for name, value in modules.named_parameters()}
+
+
+def test_sight_alone_goes_faster_where_it_is_told_to() -> None:
+    config = OptimizerConfig(voice_scale=2.0).at(0.1, sight_scale=0.4)
+    assert config.scale_of("model.image_in.folds.0.linear.weight") == pytest.approx(4.0)
+    assert [config.scale_of(name) for name in ("model.flow_head.enter.weight", "model.text_in.table")] == [1.0, 1.0]
 
 
 def test_the_voice_alone_goes_faster_where_it_is_told_to() -> None:

@@ -9,6 +9,7 @@ import torch
 
 from microturn.data.packed import PackedEpisode, letters
 from microturn.data.shards import write_shard
+from microturn.data.visual.patch_labels import COLOUR, UNKNOWN
 from microturn.features.mel import MelStatistics
 from microturn.features.patches import pair_patches
 from microturn.features.sequence import Run, input_run, output_run
@@ -17,6 +18,7 @@ from microturn.model.config import FoldConfig, HeadsConfig, ModelConfig, SpeechC
 from microturn.recipes import RECIPES
 from microturn.recipes.geometries import nano
 from microturn.train.batches import collate
+from microturn.train.losses import LossConfig, compute_losses
 from microturn.train.trainer import TrainConfig, Trainer
 from microturn.turns.micro_turn import MicroTurnOutput
 
@@ -97,6 +99,32 @@ def test_a_blind_model_learns_to_see(tmp_path: Path, shards: Path) -> None:
     colours = [packed.frames_K2HWC for packed in right]
     wrong = [replace(packed, frames_K2HWC=255 - frames) for packed, frames in zip(right, colours, strict=True)]
     assert token_loss(run, right) < 0.3 * token_loss(run, wrong)
+
+
+def labelled(seed: int) -> PackedEpisode:
+    """The same, and what colour is at each patch."""
+    packed = episode(seed)
+    middle = packed.frames_K2HWC[0, 0].mean((0, 1))
+    name = min(COLOURS, key=lambda name: float(np.abs(middle - COLOURS[name]).sum()))
+    labels = np.full((2, 15, 3), UNKNOWN, np.uint8)
+    labels[:, :12] = 0, COLOUR.index(name), 0
+    return replace(packed, label_N3=labels.reshape(-1, 3))
+
+
+def test_labels_alone_teach_it_to_see(tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    write_shard(folder / "00000.tar", [(str(i), "x", labelled(i)) for i in range(24)])
+    run = trainer(tmp_path / "run", folder, tiny(can_see=True))
+    run.config = replace(run.config, loss=LossConfig(token_weight=0.0, letter_weight=0.0))
+    run.progressed.elapsed_s = 0.5 * run.config.max_minutes * 60
+    batches = iter(run.reader)
+    losses = [run.step(next(batches)).metrics for _ in range(60)]
+    assert losses[0]["label_loss"] > 3.0
+    assert losses[-1]["label_loss"] < 0.3
+    unlabelled = collate([episode(0)], TOKENIZER.vocabulary, STATISTICS)
+    metrics = compute_losses(run.model, run.auxiliaries, unlabelled, run.config.loss, torch.Generator()).metrics
+    assert "label_loss" not in metrics
 
 
 def test_the_recipe_can_see() -> None:
