@@ -4,7 +4,8 @@ One session runs through held-out scenarios, turn after turn, as fast as it can.
 step: features, model, flow head and vocoder, without journal and network. The replies are prescribed, the scenarios'
 own, and checked: at every position the model computes what it would have said, and then reads what is prescribed. So
 the work is as in a live session, and the same whatever a model has learnt. A turn with speech in its output counts to
-``speaking``, any other to ``listening``. The first turns, which fill caches, are left out.
+``speaking``, any other to ``listening``; where the camera is on, to ``watching-speaking`` and ``watching``, in a second
+session of a model that can see. The first turns, which fill caches, are left out.
 """
 
 import gc
@@ -32,6 +33,8 @@ PHASES = ("features_ms", "prefill_ms", "decode_ms", "flow_ms", "vocoder_ms")
 NUM_WARM_UP_TURNS = 25
 _SCENARIOS = ("count-aloud", "repeat-after-me", "count-aloud", "not-for-me")
 """What the session goes through, again and again: about as much speaking as listening."""
+_WATCHED_SCENARIOS = ("commentary", "look-and-say", "count-repetitions", "tell-when")
+"""The same before a camera."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +43,7 @@ class TurnCost:
 
     turn_ms: float
     is_speaking: bool
+    is_watching: bool
     trace: TurnTrace
 
 
@@ -66,15 +70,26 @@ def timed_step(runner: Runner, row: RowIn, budget: Budget) -> TurnCost:
     start_s = time.perf_counter()
     done = runner.step([row], budget)[0]
     turn_ms = (time.perf_counter() - start_s) * 1000
-    return TurnCost(turn_ms=turn_ms, is_speaking=done.output.mel is not None, trace=done.trace)
+    return TurnCost(
+        turn_ms=turn_ms,
+        is_speaking=done.output.mel is not None,
+        is_watching=bool(row.input.frames),
+        trace=done.trace,
+    )
 
 
-def long_session(play: Play, num_turns: int, tokenizer: Tokenizer, seed: int = 0) -> list[Request]:
-    """Scenarios one after the other, as one session of so many turns, with the replies prescribed."""
+def long_session(
+    play: Play, num_turns: int, tokenizer: Tokenizer, seed: int = 0, *, is_watched: bool = False
+) -> list[Request]:
+    """Scenarios one after the other, as one session of so many turns, with the replies prescribed.
+
+    ``is_watched``: scenarios of sight, with the camera on in most of the turns.
+    """
+    scenarios = _WATCHED_SCENARIOS if is_watched else _SCENARIOS
     requests: list[Request] = []
     number = 0
     while len(requests) < num_turns:
-        episode = play(_SCENARIOS[number % len(_SCENARIOS)], seed + number)
+        episode = play(scenarios[number % len(scenarios)], seed + number)
         first = len(requests)
         requests += [
             (
@@ -92,10 +107,19 @@ def long_session(play: Play, num_turns: int, tokenizer: Tokenizer, seed: int = 0
 
 
 def turn_reports(costs: Sequence[TurnCost]) -> dict[str, SuiteReport]:
-    """The suites ``listening`` and ``speaking``."""
+    """The suites ``listening`` and ``speaking`` of the turns without a picture."""
+    return _reports([cost for cost in costs if not cost.is_watching], "listening", "speaking")
+
+
+def watching_reports(costs: Sequence[TurnCost]) -> dict[str, SuiteReport]:
+    """The suites ``watching`` and ``watching-speaking`` of the turns with a picture."""
+    return _reports([cost for cost in costs if cost.is_watching], "watching", "watching-speaking")
+
+
+def _reports(costs: Sequence[TurnCost], silent: str, speaking: str) -> dict[str, SuiteReport]:
     return {
-        "listening": SuiteReport(metrics=_turn_metrics([cost for cost in costs if not cost.is_speaking])),
-        "speaking": SuiteReport(metrics=_turn_metrics([cost for cost in costs if cost.is_speaking])),
+        silent: SuiteReport(metrics=_turn_metrics([cost for cost in costs if not cost.is_speaking])),
+        speaking: SuiteReport(metrics=_turn_metrics([cost for cost in costs if cost.is_speaking])),
     }
 
 

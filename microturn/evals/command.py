@@ -117,6 +117,9 @@ def bench_engine_command(
         reports = asyncio.run(_contention(runner, requests, num_jobs))
     else:
         reports = bench.turn_reports(bench.bench_turns(runner, requests))
+        if runner.can_see:
+            watched = bench.long_session(heldout_play(data), num_turns, checkpoint.tokenizer, is_watched=True)
+            reports |= bench.watching_reports(bench.bench_turns(runner, watched))
         reports["start"] = bench.start_report(bench.cold_start_command(str(folder)), num_starts)
     settings: dict[str, str | int | None] = {
         "turns": num_turns,

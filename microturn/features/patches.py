@@ -4,8 +4,8 @@ The definition is Inkling's (``transformers.models.inkling``): rows as many as t
 the width's whole patches (so a width of whole patches ends in an empty column), what lies outside the frame filled
 with -1 before values are rescaled and normalised, patches in reading order.
 
-Dimensions: H height, W width, C colours, V values of a row of pixels, P patches, R rows and K columns of patches, S side
-of a patch.
+Dimensions: H height, W width, C colours, V values of a row of pixels, P patches, R rows and K columns of patches, S
+side of a patch.
 """
 
 from functools import cache

@@ -2,15 +2,24 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from hand_made import MEL
 from mute import play_mute
 
+from microturn.data.stage import Stage
 from microturn.engine.ladder import Budget
 from microturn.engine.step import RowIn, RowOut
 from microturn.errors import MicroturnError
-from microturn.evals.bench import NUM_WARM_UP_TURNS, bench_turns, long_session, start_report, turn_reports
+from microturn.evals.bench import (
+    NUM_WARM_UP_TURNS,
+    bench_turns,
+    long_session,
+    start_report,
+    turn_reports,
+    watching_reports,
+)
 from microturn.features.tokenizer import Tokenizer
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.trace import TurnTrace
@@ -54,6 +63,17 @@ def test_turns_are_sorted_by_what_came_out() -> None:
     assert reports["listening"].metrics["turn_ms_p50"].count == 200
     assert reports["speaking"].metrics["flow_ms_p50"].value == 9.0
     assert reports["listening"].metrics["flow_ms_p50"].value == 0.0
+
+
+def test_turns_with_a_picture_are_figures_of_their_own() -> None:
+    costs = bench_turns(
+        EveryThird(), long_session(partial(play_mute, stage_type=Stage), 300, TOKENIZER, is_watched=True)
+    )
+    assert any(not cost.is_watching for cost in costs)  # the camera goes off now and then
+    reports = turn_reports(costs) | watching_reports(costs)
+    counts = {name: report.metrics["turn_ms_p50"].count for name, report in reports.items()}
+    assert counts["watching"] + counts["watching-speaking"] == sum(cost.is_watching for cost in costs) > 150
+    assert sum(counts.values()) == len(costs)
 
 
 def test_replies_are_prescribed_and_computed_all_the_same() -> None:
