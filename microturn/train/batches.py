@@ -180,7 +180,7 @@ class BatchReader:
         positions_per_batch: int,
         max_positions: int,
         seed: int,
-        shards_at_once: int = 4,
+        shards_at_once: int = 32,
         team: Team | None = None,
         augment: AugmentConfig | None = None,
     ) -> None:
