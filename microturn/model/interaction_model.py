@@ -129,8 +129,7 @@ class InteractionModel(nn.Module):
         Hidden states at padding mean nothing.
         """
         if state is None:
-            history = WholePass(self.config, segment, self._attention)
-            return self._run(self._compiled or self.blocks, self.embed(segment), history)
+            return self.read(self.embed(segment), segment)
         with torch.no_grad():
             if self._native is not None and self._native.can_run(segment, state):
                 return self.norm(self._native(self.embed(segment), segment, state))
@@ -138,6 +137,11 @@ class InteractionModel(nn.Module):
             hidden_BTD = self._run(self._fused or self.blocks, self.embed(segment), history)
             history.finish()
         return hidden_BTD
+
+    def read(self, x_BTD: Tensor, segment: Segment) -> Tensor:
+        """Whole sequences whose embeddings are there already: normalised hidden states, with gradients."""
+        history = WholePass(self.config, segment, self._attention)
+        return self._run(self._compiled or self.blocks, x_BTD, history)
 
     def _run(self, blocks: Iterable[Layer], x_BTD: Tensor, history: Pass) -> Tensor:
         for block in blocks:

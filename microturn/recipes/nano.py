@@ -15,10 +15,13 @@ def nano_cpu(vocab_size: int) -> TrainConfig:
 
 
 def nano_sight_cpu(vocab_size: int) -> TrainConfig:
-    """The same with sight: from shards with video, and the weights of a blind nano (``--init-from``)."""
+    """The same with sight: from shards with video, and the weights of a blind nano (``--init-from``).
+
+    Batches are half as large: eyes that have seen nothing yet learn by the step.
+    """
     return TrainConfig(
         model=nano(vocab_size, can_see=True),
-        positions_per_batch=2 * SIGHTED_POSITIONS,
+        positions_per_batch=SIGHTED_POSITIONS,
         max_positions=SIGHTED_POSITIONS,
         is_compiled=True,
     )

@@ -12,6 +12,7 @@ PANELS = (
     ("next_word_loss", "cross-entropy of the next word (auxiliary)"),
     ("phone_loss", "cross-entropy of the phones of its own speech"),
     ("label_loss", "cross-entropy of what is at each patch of a frame (auxiliary)"),
+    ("glimpse_loss", "the same of its embedding alone (auxiliary)"),
     ("patch_loss", "squared error of the next patch's mean (auxiliary)"),
     ("token_accuracy", "share of tokens right"),
 )

@@ -40,7 +40,7 @@ class LossConfig:
     patch_weight: float = 0.5
     """Of the auxiliary patch."""
     label_weight: float = 0.3
-    """Of the auxiliary labels of what is seen."""
+    """Of the auxiliary labels of what is seen, at the embedding and at the end."""
     patch_noise: float = 0.8
     """Greatest deviation of the noise on an utterance's patches that are fed back, in normalised units."""
     misspoken_share: float = 0.1
@@ -70,8 +70,9 @@ class AuxiliaryHeads(nn.Module):
     soon, is asked at every decision and patch after a word: in a count, whether the number under way is the last is one
     decision in dozens of positions, and all of them can learn to know it. The mean of the next patch is told without
     the noise and the times that the flow's loss draws, so that its gradient says more about which sounds the words have
-    (the prior loss of Grad-TTS, Popov et al. 2021). What is at each patch of a frame is asked of its image token: the
-    words that depend on what is seen are few.
+    (the prior loss of Grad-TTS, Popov et al. 2021). What is at each patch of a frame is asked of its image token, as
+    the words that depend on what is seen are few: of its embedding, so that the eyes learn at once, and of its hidden
+    state, which knows the rest of the picture and the time before (deep supervision, Lee et al. 2015).
     """
 
     def __init__(self, width: int) -> None:
@@ -79,20 +80,11 @@ class AuxiliaryHeads(nn.Module):
         self.heard = nn.Linear(width, NUM_LETTER_CLASSES)
         self.ahead = nn.Linear(width, width)
         self.patch = nn.Linear(width, PATCH_VALUES)
+        self.glimpsed = nn.Linear(width, sum(NUM_CLASSES))
         self.seen = nn.Linear(width, sum(NUM_CLASSES))
         for head in (self.ahead, self.patch):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
-
-    def label_loss(self, hidden_ND: Tensor, label_N3: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean cross-entropy of the three labels of each image token, and the share of tokens with all three right."""
-        losses, is_right_N = [], torch.ones(len(label_N3), dtype=torch.bool, device=label_N3.device)
-        for logits_NC, label_N in zip(
-            self.seen(hidden_ND).float().split(NUM_CLASSES, 1), label_N3.unbind(1), strict=True
-        ):
-            losses.append(F.cross_entropy(logits_NC, label_N))
-            is_right_N &= logits_NC.argmax(-1) == label_N
-        return torch.stack(losses).sum(), is_right_N.float().mean()
 
     def next_word(self, hidden_ND: Tensor) -> Tensor:
         """The hidden states that the model would have just before it says its next word, (N, D) to (N, D)."""
@@ -114,7 +106,8 @@ def compute_losses(
         segment.token_BT = misheard_tokens(batch, config, generator)
         if len(clean_NP):
             segment.token_BT = misspoken_phones(segment, config, generator)
-    hidden_ND = model(segment).flatten(0, 1)
+    embedded_BTD = model.embed(segment)
+    hidden_ND = model.read(embedded_BTD, segment).flatten(0, 1)
     segment.speech_NP, segment.token_BT = clean_NP, clean_BT
 
     logits_NV = model.logits(hidden_ND[batch.token_at_N]).float()
@@ -124,8 +117,15 @@ def compute_losses(
     speech = phone = next_word = patch = label = token_N.new_zeros(())
     seen: dict[str, Tensor] = {}
     if len(batch.image_at_N):
-        label, label_accuracy = auxiliaries.label_loss(hidden_ND[batch.image_at_N], batch.label_target_N3)
-        seen = {"label_loss": label.detach(), "label_accuracy": label_accuracy.detach()}
+        glimpsed_ND, seen_ND = embedded_BTD.flatten(0, 1)[batch.image_at_N], hidden_ND[batch.image_at_N]
+        glimpse, _ = label_loss(auxiliaries.glimpsed(glimpsed_ND), batch.label_target_N3)
+        label, label_accuracy = label_loss(auxiliaries.seen(seen_ND), batch.label_target_N3)
+        seen = {
+            "glimpse_loss": glimpse.detach(),
+            "label_loss": label.detach(),
+            "label_accuracy": label_accuracy.detach(),
+        }
+        label = glimpse + label
     if len(batch.next_word_at_N):
         next_words_NV = model.logits(auxiliaries.next_word(hidden_ND[batch.next_word_at_N])).float()
         next_word = F.cross_entropy(next_words_NV, batch.next_word_target_N)
@@ -163,6 +163,15 @@ def compute_losses(
             **seen,
         }
     return Losses(total, metrics)
+
+
+def label_loss(logits_NL: Tensor, label_N3: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy of the three labels of each image token, and the share of tokens with all three right."""
+    losses, is_right_N = [], torch.ones(len(label_N3), dtype=torch.bool, device=label_N3.device)
+    for logits_NC, label_N in zip(logits_NL.float().split(NUM_CLASSES, 1), label_N3.unbind(1), strict=True):
+        losses.append(F.cross_entropy(logits_NC, label_N))
+        is_right_N &= logits_NC.argmax(-1) == label_N
+    return torch.stack(losses).sum(), is_right_N.float().mean()
 
 
 def without_condition(cond_ND: Tensor, share: float, generator: torch.Generator) -> Tensor:

@@ -12,8 +12,8 @@ NOT_HIDDEN = ("embed", "table", "unembed", "relative", "enter.weight", "phone", 
 
 VOICE = ("flow_head", "phone_head", "auxiliary")
 """Parameters behind the hidden states that no token is read from, by part of their name."""
-SIGHT = ("image_in",)
-"""Parameters that only what is seen goes through."""
+SIGHT = ("image_in", "auxiliary.glimpsed", "auxiliary.seen")
+"""Parameters that only what is seen goes through, and the heads that ask about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
