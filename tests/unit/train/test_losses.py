@@ -1,6 +1,7 @@
 """What is fed back of the model's own speech in training."""
 
 import numpy as np
+import pytest
 import torch
 from tiny_runs import STATISTICS, TOKENIZER, tiny
 
@@ -161,12 +162,20 @@ def test_its_own_patches_come_back_where_it_speaks_first_and_depend_on_its_weigh
     assert not torch.allclose(spoken(1.0), before)
 
 
-def test_what_it_said_itself_is_fed_back_in_a_share_of_the_batches_of_training_alone() -> None:
+def test_what_it_said_itself_is_fed_back_in_a_share_of_the_batches_of_training_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     torch.manual_seed(0)
     model, auxiliaries, batch = InteractionModel(tiny().model), AuxiliaryHeads(32), a_conversation()
     torch.nn.init.normal_(model.flow_head.leave.weight)
     fed: list[torch.Tensor] = []
-    model.register_forward_pre_hook(lambda _, given: fed.append(given[0].speech_NP.clone()))
+    embed = model.embed
+
+    def recorded(segment: Segment) -> torch.Tensor:
+        fed.append(segment.speech_NP.clone())
+        return embed(segment)
+
+    monkeypatch.setattr(model, "embed", recorded)
     for own_batches, num_passes in ((0.0, 1), (1.0, 2)):
         fed.clear()
         config = LossConfig(own_batches=own_batches, own_share=1.0, hidden_share=0.0, patch_noise=0.0)
