@@ -1,0 +1,153 @@
+"""Eyes first: what embeds images learns alone, from moments of scenes, what is at each patch.
+
+    python -m microturn.train.eyes --run runs/eyes --max-minutes 10
+
+A model learns to see from sessions, but a session shows one scene for as long as a hundred turns, and thousands of
+scenes are too few: an hMLP knows nothing of shapes, and learns those scenes by heart. Alone it costs a fiftieth of what
+it costs inside the model, and a moment costs two frames to draw, so that every step sees scenes that no other saw.
+
+Dimensions: B moments, N image tokens of a frame, H height, W width, C colours.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from microturn.data.split import Part
+from microturn.data.visual.moments import moments
+from microturn.data.visual.patch_labels import NUM_CLASSES, UNKNOWN
+from microturn.features.patches import pair_patches
+from microturn.model.config import VideoInConfig
+from microturn.model.embeddings import ImageEmbedding
+from microturn.recipes.geometries import nano_sight
+from microturn.train.losses import label_loss
+from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
+
+EYES_FILE = "eyes.safetensors"
+NUM_HELD_OUT = 96
+"""Moments of scenes that are drawn once, to see how well new ones are known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EyesTraining:
+    """One run."""
+
+    max_minutes: float = 10.0
+    moments_per_batch: int = 64
+    num_workers: int = 1
+    """Processes that draw."""
+    report_every: int = 100
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    seed: int = 0
+
+
+class Eyes(nn.Module):
+    """What embeds images, and the head that asks it; under the names that they have beside a model's."""
+
+    def __init__(self, config: VideoInConfig) -> None:
+        super().__init__()
+        self.image_in = ImageEmbedding(config)
+        self.auxiliary_glimpsed = nn.Linear(config.folds[-1].out_width, sum(NUM_CLASSES))
+
+    def forward(self, image_N: Tensor) -> Tensor:
+        """Patch pairs (N, 2, 40, 40, 3) to the logits of all labels, (N, classes)."""
+        return self.auxiliary_glimpsed(self.image_in(image_N))
+
+    def save(self, path: Path) -> None:
+        """Write the weights: ``image_in.…`` for a model, ``glimpsed.…`` for its auxiliary heads."""
+        save_file({name.removeprefix("auxiliary_"): value for name, value in self.state_dict().items()}, path)
+
+
+class Moments(IterableDataset):
+    """Endless batches of moments, other ones in each worker."""
+
+    def __init__(self, part: Part, moments_per_batch: int, seed: int) -> None:
+        self.part: Part = part
+        self.moments_per_batch, self.seed = moments_per_batch, seed
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Frames (B, 2, H, W, C) and labels (B, N, 3)."""
+        worker = get_worker_info()
+        stream = moments(np.random.default_rng([self.seed, worker.id if worker else 0]), self.part)
+        while True:
+            frames, labels = zip(*(next(stream) for _ in range(self.moments_per_batch)), strict=True)
+            yield np.stack(frames), np.stack(labels)
+
+
+def known_patches(frames_B2HWC: np.ndarray, label_BN3: np.ndarray) -> tuple[Tensor, Tensor]:
+    """The patch pairs of which something is known, and their labels."""
+    image_N = np.concatenate([pair_patches(older, newer) for older, newer in frames_B2HWC])
+    label_N3 = label_BN3.reshape(-1, label_BN3.shape[-1])
+    is_known_N = (label_N3 != UNKNOWN).all(-1)
+    return torch.from_numpy(image_N[is_known_N]), torch.from_numpy(label_N3[is_known_N].astype(np.int64))
+
+
+def train(run: Path, training: EyesTraining, config: VideoInConfig) -> Eyes:
+    """Train in the folder ``run``, which gets ``log.jsonl`` and ``eyes.safetensors``; returns the eyes."""
+    run.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(training.seed)
+    eyes = Eyes(config)
+    optimizer = Optimizer(eyes, training.optimizer)
+    held_out = {
+        part: known_patches(*next(iter(Moments(part, NUM_HELD_OUT, seed=10**6)))) for part in ("train", "heldout")
+    }
+    batches = DataLoader(
+        Moments("train", training.moments_per_batch, training.seed),
+        batch_size=None,
+        num_workers=training.num_workers,
+        prefetch_factor=4 if training.num_workers else None,
+    )
+    num_seconds = training.max_minutes * 60
+    started = time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
+    with Progress(*columns) as bar, (run / "log.jsonl").open("a", encoding="utf-8") as log:
+        task = bar.add_task("eyes", total=num_seconds, loss="")
+        for step, (frames, labels) in enumerate(batches, start=1):
+            image_N, label_N3 = known_patches(np.asarray(frames), np.asarray(labels))
+            with torch.autocast("cpu", torch.bfloat16):
+                loss, _ = label_loss(eyes(image_N), label_N3)
+            loss.backward()
+            seconds = time.monotonic() - started
+            optimizer.step(rate_factor(min(1.0, seconds / num_seconds), warmup=0.01, decay_from=0.3))
+            bar.update(task, completed=seconds, description=f"step {step}", loss=f"loss {float(loss):.3f}")
+            if step % training.report_every == 0 or seconds > num_seconds:
+                record = {"step": step, "seconds": round(seconds, 1), "loss": round(float(loss), 4)}
+                record |= {f"{part}_{name}": v for part, them in held_out.items() for name, v in _known(eyes, *them)}
+                print(json.dumps(record), file=log, flush=True)
+                eyes.save(run / EYES_FILE)
+            if seconds > num_seconds:
+                break
+    return eyes
+
+
+@torch.inference_mode()
+def _known(eyes: Eyes, image_N: Tensor, label_N3: Tensor) -> Iterator[tuple[str, float]]:
+    """How well scenes are known that were never learnt from."""
+    loss, accuracy = label_loss(eyes(image_N), label_N3)
+    yield from (("loss", round(float(loss), 4)), ("accuracy", round(float(accuracy), 4)))
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Teach eyes what is at each patch of rendered scenes.")
+    parser.add_argument("--run", type=Path, required=True, help="where the log and the weights go")
+    parser.add_argument("--max-minutes", type=float, default=EyesTraining().max_minutes)
+    parser.add_argument("--workers", type=int, default=EyesTraining().num_workers, help="processes that draw")
+    parser.add_argument("--width", type=int, default=256, help="of the model that the eyes are for")
+    arguments = parser.parse_args()
+    training = EyesTraining(max_minutes=arguments.max_minutes, num_workers=arguments.workers)
+    train(arguments.run, training, nano_sight(arguments.width))
+
+
+if __name__ == "__main__":
+    main()
