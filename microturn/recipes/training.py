@@ -32,12 +32,13 @@ def run_training(
     rate_scale: float = 1.0,
     voice_rate_scale: float | None = None,
     sight_rate_scale: float | None = None,
+    eyes: Path | None = None,
 ) -> None:
     """Train, then leave a checkpoint folder in ``run/checkpoint`` and the training record in ``run``.
 
     ``rate_scale`` scales the recipe's peak learning rates: less than 1 to go on from trained weights;
     ``voice_rate_scale`` those of the flow head and of the auxiliaries, ``sight_rate_scale`` those of what embeds
-    images, the same unless given.
+    images, the same unless given. ``eyes``: what ``microturn.train.eyes`` left.
     """
     if recipe not in RECIPES:
         raise ValueError(f"no recipe {recipe!r}: choose one of {', '.join(RECIPES)}")
@@ -57,6 +58,7 @@ def run_training(
         validation_shards=validation,
         init_from=checkpoint.load(init_from).state_dict() if init_from else None,
         auxiliaries_from=_auxiliaries(init_from) if init_from else None,
+        eyes_from=load_file(eyes) if eyes else None,
     )
     if resume:
         trainer.resume()

@@ -119,9 +119,9 @@ def train(run: Path, training: EyesTraining, config: VideoInConfig) -> Eyes:
             loss.backward()
             seconds = time.monotonic() - started
             optimizer.step(rate_factor(min(1.0, seconds / num_seconds), warmup=0.01, decay_from=0.3))
-            bar.update(task, completed=seconds, description=f"step {step}", loss=f"loss {float(loss):.3f}")
+            bar.update(task, completed=seconds, description=f"step {step}", loss=f"loss {loss.item():.3f}")
             if step % training.report_every == 0 or seconds > num_seconds:
-                record = {"step": step, "seconds": round(seconds, 1), "loss": round(float(loss), 4)}
+                record = {"step": step, "seconds": round(seconds, 1), "loss": round(loss.item(), 4)}
                 record |= {f"{part}_{name}": v for part, them in held_out.items() for name, v in _known(eyes, *them)}
                 print(json.dumps(record), file=log, flush=True)
                 eyes.save(run / EYES_FILE)
@@ -134,7 +134,7 @@ def train(run: Path, training: EyesTraining, config: VideoInConfig) -> Eyes:
 def _known(eyes: Eyes, image_N: Tensor, label_N3: Tensor) -> Iterator[tuple[str, float]]:
     """How well scenes are known that were never learnt from."""
     loss, accuracy = label_loss(eyes(image_N), label_N3)
-    yield from (("loss", round(float(loss), 4)), ("accuracy", round(float(accuracy), 4)))
+    yield from (("loss", round(loss.item(), 4)), ("accuracy", round(accuracy.item(), 4)))
 
 
 def main() -> None:

@@ -86,6 +86,7 @@ class Trainer:
         validation_shards: Path | None = None,
         init_from: dict[str, torch.Tensor] | None = None,
         auxiliaries_from: dict[str, torch.Tensor] | None = None,
+        eyes_from: dict[str, torch.Tensor] | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
@@ -99,6 +100,8 @@ class Trainer:
         self.auxiliaries = AuxiliaryHeads(config.model.backbone.width).to(config.device)
         if auxiliaries_from is not None:
             self._take_heads(auxiliaries_from)
+        if eyes_from is not None:
+            self._take_eyes(eyes_from)
         trained = nn.ModuleDict({"model": self.model, "auxiliary": self.auxiliaries})
         self.team.share_weights(trained)
         self.optimizer = Optimizer(trained, config.optimizer)
@@ -133,6 +136,18 @@ class Trainer:
         _, unknown = self.auxiliaries.load_state_dict(heads, strict=False)
         if unknown:
             raise CheckpointError(f"the auxiliaries' heads beside the weights are of another kind ({unknown[0]})")
+
+    def _take_eyes(self, eyes: dict[str, torch.Tensor]) -> None:
+        """Take what embeds images, and the head that asks it, as they learnt alone (``microturn.train.eyes``)."""
+        if self.config.model.video_in is None:
+            raise CheckpointError("--eyes are for a model that can see: give a recipe such as nano-sight")
+        parts = {"image_in.": self.model.image_in, "glimpsed.": self.auxiliaries.glimpsed}
+        try:
+            for prefix, part in parts.items():
+                taken = {name.removeprefix(prefix): v for name, v in eyes.items() if name.startswith(prefix)}
+                part.load_state_dict(taken)
+        except RuntimeError as error:
+            raise CheckpointError(f"--eyes are of another geometry ({error}): give the recipe that they fit") from error
 
     # --- the loop --------------------------------------------------------------------------------------------
 
