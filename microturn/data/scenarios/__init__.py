@@ -23,6 +23,7 @@ from microturn.data.scenarios.interpret import INTERPRET
 from microturn.data.scenarios.keep_going import KEEP_GOING
 from microturn.data.scenarios.look_and_say import LOOK_AND_SAY
 from microturn.data.scenarios.look_back import HOW_OFTEN, SINCE_WHEN
+from microturn.data.scenarios.look_briefly import LOOK_BRIEFLY
 from microturn.data.scenarios.not_for_me import NOT_FOR_ME
 from microturn.data.scenarios.on_film import COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED
 from microturn.data.scenarios.permission import PERMISSION
@@ -44,7 +45,7 @@ _IN_ORDER = (
     *(COUNT_FILMED, START_STOP_FILMED, TELL_WHEN_FILMED, DICTATION, DELEGATE, TRANSCRIBE),
     *(SPOKEN_CUE, COUNT_FILLERS, CORRECT_ME, TAKE_TURNS, CHANGE_OF_MIND),
     *(REMEMBER, HOW_OFTEN, SINCE_WHEN, REMEMBER_SHOWN, INTERPRET, COPY_TYPED, INSTRUCTED, TYPE_REQUESTS),
-    *(COUNT_BRIEFLY, BREAK_OFF, PERMISSION),
+    *(COUNT_BRIEFLY, BREAK_OFF, PERMISSION, LOOK_BRIEFLY),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _IN_ORDER}
 """By name. A new one goes last: seeds of single plays count from its place."""
