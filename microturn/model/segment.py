@@ -64,20 +64,6 @@ class Segment:
         )
 
     @staticmethod
-    def of_patches(speech_NP: Tensor, phone_B: Tensor, *, turn_B: Tensor) -> "Segment":
-        """One speech patch a row: the step that feeds a patch back."""
-        kind_B1 = torch.full((len(speech_NP), 1), Kind.SPEECH, dtype=torch.uint8, device=speech_NP.device)
-        return Segment(
-            kind_BT=kind_B1,
-            token_BT=phone_B[:, None].to(torch.int64),
-            dmel_NM=kind_B1.new_empty(0, 0),
-            image_NP=speech_NP.new_empty(0),
-            speech_NP=speech_NP,
-            turn_BT=turn_B[:, None].to(torch.int32),
-            is_text_BT=torch.zeros_like(kind_B1, dtype=torch.bool),
-        )
-
-    @staticmethod
     def batch(rows: Sequence["Segment"]) -> "Segment":
         """Join segments, row after row, padding the shorter ones on the right."""
         longest = max(row.kind_BT.shape[1] for row in rows)

@@ -27,12 +27,3 @@ def test_contents_that_do_not_match_positions_are_refused() -> None:
         segment.dmel_NM = segment.dmel_NM[:kept]
         with pytest.raises(ValueError, match="give one for each"):
             model.embed(segment)
-
-
-def test_a_patch_fed_back_is_one_position() -> None:
-    patch = torch.randn(2, 20)
-    segment = Segment.of_patches(patch, torch.tensor([3, 1]), turn_B=torch.tensor([4, 9]))
-    assert segment.token_BT.tolist() == [[3], [1]]
-    assert segment.lengths() == [1, 1]
-    assert segment.turn_BT.tolist() == [[4], [9]]
-    assert not segment.is_text_BT.any()
