@@ -1,6 +1,7 @@
 """What leaves the page as sound: nothing while it is muted, what the browser's canceller lets through, and the recorded
 phrases of the things to try."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -117,6 +118,31 @@ async def test_muted_the_microphone_stays_shut_while_a_phrase_is_said(page, engi
     assert levels.max() > TONE_RMS / 10, "the phrase is heard"
     assert levels[levels > 0].min() < TONE_RMS / 10, "between its words there is no tone"
     await playwright.expect(page.locator("#status")).to_have_text("Muted")
+
+
+async def test_muted_a_phrase_is_heard_though_another_ends_before_it(page, engine: PageEngine) -> None:
+    """The end of the one muted the other."""
+    first_ended = asyncio.Event()
+
+    async def load_late(route) -> None:
+        await first_ended.wait()
+        await route.continue_()
+
+    clip = TRIES["In five seconds, say tea is ready."]
+    await page.route(f"**/clips/{clip}", load_late)
+    session = await converse(page, engine)
+    await page.get_by_role("button", name="Mute", exact=True).click()
+    await until(lambda: is_silent(session))
+    first_muted = len(session.inputs) - 1
+    late, early = (page.get_by_role("button", name=phrase) for phrase in ("say tea is ready.", "Stop."))
+    await late.click()
+    await early.click()
+    await playwright.expect(early).not_to_have_attribute("aria-busy", "true", timeout=WITHIN_MS)
+    first_ended.set()
+    await playwright.expect(late).not_to_have_attribute("aria-busy", "true", timeout=WITHIN_MS)
+    num_turns = len(session.inputs)
+    await until(lambda: len(session.inputs) >= num_turns + 5)  # what is under way
+    assert likeness(heard(session, first_muted), decoded(CLIPS / clip, IN_HZ)) > 0.5
 
 
 async def test_the_browser_takes_echo_and_noise_away_unless_it_is_told_not_to(page) -> None:

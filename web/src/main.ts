@@ -283,11 +283,10 @@ class Page {
   private async ask(example: Try): Promise<void> {
     if (!(await this.becomeLive()) || !this.call) return;
     const { session, sound } = this.call;
-    if (this.isMuted) session.setMuted(false); // the server listens to the phrase; the microphone stays shut
-    await sound
+    const said = sound
       .say(new URL(`clips/${example.clip}`, document.baseURI).href)
       .catch(() => showNotice("The recorded phrase did not load. Say it yourself."));
-    if (this.isMuted) session.setMuted(true);
+    await session.hear(said);
   }
 
   private async sendTyped(event: SubmitEvent): Promise<void> {

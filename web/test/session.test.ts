@@ -90,6 +90,87 @@ test("a lost connection comes back with the token, muted as before", () => {
   expect(phases.at(-1)?.[0]).toBe("live");
 });
 
+/** What the server was told about the user's sound, in order. */
+function mutings(transport: FakeTransport): string[] {
+  return transport.sent
+    .map(({ type }) => type.replace("session.input_audio.", ""))
+    .filter((type) => /mute$/.test(type));
+}
+
+/** A recorded phrase, and what ends it. */
+function phrase() {
+  let end: () => void = () => undefined;
+  let fail: (error: Error) => void = () => undefined;
+  const said = new Promise<void>((resolve, reject) => {
+    [end, fail] = [resolve, reject];
+  });
+  return { said, end, fail };
+}
+
+test("muted, the server listens until the last of the phrases that overlap has been said", async () => {
+  const { session, latest } = opened(["websocket"]);
+  latest().begin();
+  session.setMuted(true);
+  const [short, long] = [phrase(), phrase()];
+  const heard = [session.hear(short.said), session.hear(long.said)];
+  expect(mutings(latest())).toEqual(["mute", "unmute"]);
+  short.end();
+  await heard[0];
+  expect(mutings(latest())).toEqual(["mute", "unmute"]);
+  long.end();
+  await heard[1];
+  expect(mutings(latest())).toEqual(["mute", "unmute", "mute"]);
+});
+
+test("muted in the middle of a phrase, the server listens to its end", async () => {
+  const { session, latest } = opened(["websocket"]);
+  latest().begin();
+  const { said, end } = phrase();
+  const heard = session.hear(said);
+  session.setMuted(true);
+  expect(mutings(latest())).toEqual([]);
+  end();
+  await heard;
+  expect(mutings(latest())).toEqual(["mute"]);
+});
+
+test("unmuted in the middle of a phrase, the server goes on listening after it", async () => {
+  const { session, latest } = opened(["websocket"]);
+  latest().begin();
+  session.setMuted(true);
+  const { said, end } = phrase();
+  const heard = session.hear(said);
+  session.setMuted(false);
+  end();
+  await heard;
+  expect(mutings(latest())).toEqual(["mute", "unmute"]);
+});
+
+test("a phrase that fails leaves the user muted", async () => {
+  const { session, latest } = opened(["websocket"]);
+  latest().begin();
+  session.setMuted(true);
+  const { said, fail } = phrase();
+  const heard = session.hear(said);
+  fail(new Error("not found"));
+  await expect(heard).rejects.toThrow("not found");
+  expect(mutings(latest())).toEqual(["mute", "unmute", "mute"]);
+});
+
+test("a phrase that ends while the connection is lost leaves the user muted on the next one", async () => {
+  const { session, latest } = opened(["websocket"]);
+  latest().begin();
+  session.setMuted(true);
+  const { said, end } = phrase();
+  const heard = session.hear(said);
+  latest().reactions.onClosed(lost);
+  end();
+  await heard;
+  vi.advanceTimersByTime(0);
+  latest().begin();
+  expect(mutings(latest())).toEqual(["mute"]);
+});
+
 test("gives up in words after the last retry", async () => {
   const { latest, phases, transports } = opened(["websocket"]);
   latest().begin();

@@ -44,7 +44,9 @@ export class Session {
   private kinds: TransportKind[];
   private numRetries = 0;
   private wasStarted = false;
-  private isMuted = false;
+  private isMuted = false; // the microphone
+  private numPhrases = 0; // recorded ones, being said beside the microphone
+  private isInputMuted = false; // as the server was told
   /** No sound goes out, because the system holds it: no micro-turns are no sign of a dead connection. */
   isHeld = false;
   private turnAtMs: number | null = null; // when the last one came over this connection
@@ -72,9 +74,27 @@ export class Session {
     this.transport?.send(event);
   }
 
+  /** While a recorded phrase is said, the server listens all the same; to shut the microphone is the sound desk's. */
   setMuted(isMuted: boolean): void {
     this.isMuted = isMuted;
-    this.send({ type: isMuted ? "session.input_audio.mute" : "session.input_audio.unmute" });
+    this.tellMuted();
+  }
+
+  /** Lets the server hear a recorded phrase, muted or not, until it has been said. */
+  async hear(said: Promise<void>): Promise<void> {
+    this.numPhrases++;
+    this.tellMuted();
+    await said.finally(() => {
+      this.numPhrases--;
+      this.tellMuted();
+    });
+  }
+
+  private tellMuted(): void {
+    const isInputMuted = this.isMuted && this.numPhrases === 0;
+    if (isInputMuted === this.isInputMuted) return;
+    this.isInputMuted = isInputMuted;
+    this.send({ type: isInputMuted ? "session.input_audio.mute" : "session.input_audio.unmute" });
   }
 
   /** Ends the conversation; the server is told, and given a moment to say its last word. */
@@ -117,7 +137,7 @@ export class Session {
       this.wasStarted = true;
       this.numRetries = 0;
       this.enableExtensions();
-      if (this.isMuted) this.setMuted(true);
+      if (this.isInputMuted) this.send({ type: "session.input_audio.mute" });
       this.transport?.start();
       this.enter("live");
     } else if (event.type === "microturn.extensions.enabled") {
