@@ -41,7 +41,9 @@ class Gate:
         if isinstance(holder, Refusal):
             return holder
         live = self._live
-        if live.is_stopping or live.num_connections >= live.limits.max_connections:
+        if live.is_stopping:
+            return self._refused(_STOPPING)
+        if live.num_connections >= live.limits.max_connections:
             return self._refused(_FULL)
         if not self._admission.admits(_address_of(connection), holder.name):
             return self._refused(_TOO_MANY_OF_YOURS)
@@ -66,6 +68,7 @@ class Gate:
         return refusal
 
 
+_STOPPING = Refusal(status=503, code="server_stopping", message="the server goes away: connect again when it is back")
 _FULL = Refusal(status=503, code="too_many_connections", message="the server is full: try again later")
 _TOO_MANY_OF_YOURS = Refusal(
     status=429, code="too_many_connections", message="too many sessions for this key or address: end one first"

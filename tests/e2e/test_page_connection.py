@@ -3,11 +3,17 @@
 import asyncio
 import json
 import re
+from collections.abc import Mapping
+from typing import Any, get_args
 
 import pytest
 from page_engine import PageEngine
 from page_harness import CHROMIUM, HAS_WEBRTC, KEEP_PEERS, WITHIN_MS, page_server, start, until_in_page
 
+from microturn.errors import SessionClosedError
+from microturn.server import vacancy
+from microturn.server.limits import Limits
+from microturn.server.vacancy import Lack
 from microturn.testing.scripted_engine import ScriptedEngine
 from microturn.turns.trace import TurnTrace
 
@@ -84,6 +90,57 @@ async def test_a_conversation_whose_webrtc_is_cut_goes_on_over_a_websocket(
 
     (session,) = engine.scripted.sessions
     assert [turn.index for turn in session.inputs] == list(range(len(session.inputs)))
+
+
+class Lacking(ScriptedEngine):
+    """Lives, and has no room for another session."""
+
+    lack: Lack = "full"
+
+    async def counts(self) -> Mapping[str, Any]:
+        if self.lack == "stopping":
+            raise SessionClosedError("the engine is closed")
+        if self.lack == "not_answering":
+            await asyncio.Event().wait()
+        return {"num_sessions": int(self.lack == "full"), "max_sessions": 1, "is_admitting": self.lack != "overloaded"}
+
+
+async def test_a_server_without_room_says_why(browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that answered 503 was called full."""
+    words: dict[Lack, str] = {
+        "full": "The server is full.",
+        "overloaded": "The server is overloaded",
+        "stopping": "The server is shutting down.",
+        "not_answering": "The model behind the server does not answer.",
+    }
+    assert set(words) == set(get_args(Lack))
+    engine = Lacking()
+    context = await browser.new_context(permissions=["microphone"])
+    page = await context.new_page()
+    await page.add_init_script("""localStorage.setItem('microturn.settings', '{"transport": "websocket"}')""")
+    await page.route_web_socket("**/v1/live/sessions", lambda route: route.close(code=4000))
+    async with page_server(engine) as url:
+        await page.goto(url)
+        for lack, reason in words.items():
+            engine.lack = lack
+            if lack == "not_answering":
+                monkeypatch.setattr(vacancy, "_ANSWER_WITHIN_MS", 1)
+            await page.get_by_role("button", name="Start", exact=True).click()
+            await playwright.expect(page.get_by_role("alert")).to_contain_text(reason, timeout=WITHIN_MS)
+        await context.close()
+
+
+async def test_a_full_server_says_so(browser) -> None:
+    async with page_server(ScriptedEngine(), limits=Limits(max_connections=1)) as url:
+        context = await browser.new_context(permissions=["microphone"])
+        await context.add_init_script("""localStorage.setItem('microturn.settings', '{"transport": "websocket"}')""")
+        talking, refused = await context.new_page(), await context.new_page()
+        await talking.goto(url)
+        await start(talking)
+        await refused.goto(url)
+        await refused.get_by_role("button", name="Start", exact=True).click()
+        await playwright.expect(refused.get_by_role("alert")).to_contain_text("The server is full.", timeout=WITHIN_MS)
+        await context.close()
 
 
 async def test_a_busy_server_is_named_for_as_long_as_it_is_busy(browser) -> None:

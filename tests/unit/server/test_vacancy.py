@@ -19,6 +19,7 @@ from microturn.server.access import Access
 from microturn.server.app import create_app
 from microturn.server.limits import Limits
 from microturn.server.live_server import LiveServer
+from microturn.server.paths import LIVE_PATH
 from microturn.server.session_setup import Offer
 from microturn.testing.clock import ManualClock
 from microturn.testing.scripted_engine import ScriptedEngine
@@ -95,6 +96,17 @@ async def test_a_server_that_stops_takes_nobody() -> None:
         assert await readiness(live) == busy("stopping")
         assert await readiness(other) == READY
     assert await readiness(other) == busy("stopping")
+
+
+async def test_who_is_refused_is_told_whether_the_server_is_full_or_stops() -> None:
+    full, stopping = (server_around(ScriptedEngine(), Limits(max_connections=1)) for _ in range(2))
+    full.connect()
+    stopping.connect()
+    stopping.stop()
+    for live, code in ((full, "too_many_connections"), (stopping, "server_stopping")):
+        async with balancer(live) as client:
+            answer = await client.post(LIVE_PATH, json={})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, code)
 
 
 async def test_connections_have_a_limit_of_their_own() -> None:
