@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 import pytest_asyncio
+from browser_needs import CHROMIUM
 from page_engine import PageEngine
-from page_harness import BROWSER_ARGUMENTS, CHROMIUM, WITHIN_MS, page_server
+from page_harness import BROWSER_ARGUMENTS, WITHIN_MS, page_server
 from page_sound import MICROPHONE_HZ, write_microphone
 
 

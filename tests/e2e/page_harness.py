@@ -1,7 +1,6 @@
 """The page's server and its browser, for tests that drive both."""
 
 import asyncio
-import importlib.util
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 from microturn.server.serve import Listening, serve
 
-CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()), None)
 BROWSER_ARGUMENTS = [
     "--headless=new",
     "--no-sandbox",
@@ -33,7 +31,6 @@ TRIES = {
     "Repeat after me: the tea is hot.": "repeat-after-me.mp3",
 }
 """What the page offers to ask, and the recording that asks it."""
-HAS_WEBRTC = all(map(importlib.util.find_spec, ("microturn.server.webrtc", "aiortc")))
 KEEP_DEVICES = """
 window.tracks = [];
 window.sinks = [];

@@ -5,15 +5,12 @@ import re
 
 import numpy as np
 import pytest
+from browser_needs import IN_BROWSER, import_playwright
 from page_engine import PageEngine
-from page_harness import CHROMIUM, WITHIN_MS, page_server, until, until_in_page
+from page_harness import WITHIN_MS, page_server, until, until_in_page
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-]
+playwright = import_playwright()
+pytestmark = [*IN_BROWSER, pytest.mark.asyncio(loop_scope="module")]
 
 THIRTY_OR_MORE = re.compile(r"^([3-9]\d|\d{3,})$")
 

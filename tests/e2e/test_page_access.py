@@ -7,19 +7,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from browser_needs import IN_BROWSER, import_playwright
 from page_access import faint_text, tab_stops, told, wide_elements
 from page_engine import PageEngine, answer
-from page_harness import CHROMIUM, TRIES, WITHIN_MS, start, until
+from page_harness import TRIES, WITHIN_MS, start, until
 from page_oracle import ACTS, Oracle, oracle_server
 
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, PieceKind
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-]
+playwright = import_playwright()
+pytestmark = [*IN_BROWSER, pytest.mark.asyncio(loop_scope="module")]
 LONG_WORD = "antidisestablishmentarianism" * 8
 MEANT_TO_SCROLL = "#tries, #strip, .job-answer pre, .wide"
 FAULTY = """<!doctype html><style>a:focus { outline: none } button { outline: 3px solid #777 !important }</style>

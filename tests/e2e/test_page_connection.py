@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 import pytest
+from browser_needs import IN_BROWSER, import_playwright, needs_webrtc
 from page_engine import PageEngine
-from page_harness import CHROMIUM, HAS_WEBRTC, KEEP_PEERS, WITHIN_MS, page_server, start, until_in_page
+from page_harness import KEEP_PEERS, WITHIN_MS, page_server, start, until_in_page
 
 from microturn.errors import SessionClosedError
 from microturn.server import vacancy
@@ -17,12 +18,8 @@ from microturn.server.vacancy import Lack
 from microturn.testing.scripted_engine import ScriptedEngine
 from microturn.turns.trace import TurnTrace
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-]
+playwright = import_playwright()
+pytestmark = [*IN_BROWSER, pytest.mark.asyncio(loop_scope="module")]
 POOR_MS = 500
 """A round trip that nobody calls good."""
 
@@ -53,7 +50,7 @@ async def test_the_quality_of_the_connection_is_shown(page) -> None:
     await page.unroute_all(behavior="wait")
 
 
-@pytest.mark.skipif(not HAS_WEBRTC, reason="no WebRTC in this build")
+@needs_webrtc
 async def test_a_conversation_whose_webrtc_is_cut_goes_on_over_a_websocket(
     browser, url: str, engine: PageEngine
 ) -> None:

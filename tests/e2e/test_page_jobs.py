@@ -2,19 +2,14 @@
 
 import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 import pytest_asyncio
+from browser_needs import CHROMIUM, IN_BROWSER, import_playwright
 from page_oracle import Oracle, oracle_server
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
-CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()), None)
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-]
+playwright = import_playwright()
+pytestmark = IN_BROWSER
 ARGUMENTS = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser_needs import IN_BROWSER, import_playwright, needs_webrtc
 from numpy.typing import NDArray
 from page_engine import PageEngine
 from page_harness import (
-    CHROMIUM,
     CLIPS,
-    HAS_WEBRTC,
     KEEP_DEVICES,
     KEEP_PEERS,
     TRIES,
@@ -26,12 +25,8 @@ from page_sound import decoded
 from microturn.testing.scripted_engine import ScriptedSession
 from microturn.turns.timing import IN_HZ
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-]
+playwright = import_playwright()
+pytestmark = [*IN_BROWSER, pytest.mark.asyncio(loop_scope="module")]
 ABOVE_THE_TONE_HZ = 500
 BLOCK_SAMPLES = IN_HZ // 50
 TONE_RMS = 0.27 / np.sqrt(2)
@@ -74,7 +69,7 @@ def likeness(sound: NDArray[np.float32], clip: NDArray[np.float32]) -> float:
     return float(np.max(products / np.sqrt(np.maximum(energies, 1e-3) * np.sum(high_clip**2))))
 
 
-@pytest.mark.skipif(not HAS_WEBRTC, reason="no WebRTC in this build")
+@needs_webrtc
 async def test_what_is_said_while_muted_never_leaves_over_webrtc(browser, url: str, engine: PageEngine) -> None:
     """Neither does the page send it, nor does the server let it through; unmuted, it is heard again."""
     context = await browser.new_context(permissions=["microphone"])

@@ -1,14 +1,14 @@
 """All of it at once: a spoken request into a browser's microphone, the server, the weights that ship, and an
 independent recogniser that listens to the browser's speaker; over each transport that the server has."""
 
-import importlib.util
 import json
 from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 import pytest_asyncio
-from page_harness import BROWSER_ARGUMENTS, CHROMIUM, HAS_WEBRTC, page_server
+from browser_needs import CHROMIUM, IN_BROWSER, TRANSPORTS, import_playwright, needs_recogniser
+from page_harness import BROWSER_ARGUMENTS, page_server
 from page_sound import KEEP_WHAT_IS_PLAYED, MICROPHONE_HZ, decoded, played, write_microphone
 from spoken_count import COUNTED, REQUEST, check_heard
 
@@ -20,16 +20,8 @@ from microturn.evals.recogniser import Recogniser
 from microturn.evals.wer import normal_words
 from microturn.turns.timing import IN_HZ
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.slow,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("faster_whisper") is None, reason="no recogniser: pip install 'microturn[eval]'"
-    ),
-]
+playwright = import_playwright()
+pytestmark = [*IN_BROWSER, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), needs_recogniser]
 LEAD_S, REST_S = 3, 16
 """Silence until the connection stands, and while the model counts."""
 WITHIN_MS = 90_000
@@ -57,10 +49,7 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[obj
         await launched.close()
 
 
-@pytest.mark.parametrize(
-    "transport",
-    ["websocket", pytest.param("webrtc", marks=pytest.mark.skipif(not HAS_WEBRTC, reason="no WebRTC in this build"))],
-)
+@pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_asked_aloud_nano_counts_aloud(browser, url: str, transport: str) -> None:
     expect = playwright.expect
     context = await browser.new_context(permissions=["microphone"])

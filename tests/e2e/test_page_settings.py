@@ -3,15 +3,12 @@
 import re
 
 import pytest
+from browser_needs import IN_BROWSER, import_playwright
 from page_engine import PageEngine
-from page_harness import CHROMIUM, KEEP_DEVICES, WITHIN_MS, start, until_in_page
+from page_harness import KEEP_DEVICES, WITHIN_MS, start, until_in_page
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-]
+playwright = import_playwright()
+pytestmark = [*IN_BROWSER, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def choose(page, device: str, option: str) -> None:

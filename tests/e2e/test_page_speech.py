@@ -1,7 +1,6 @@
 """Speech through the page in both directions, heard by an independent recogniser: a spoken file as the microphone, a
 film as the camera, a recorded sentence as the model's answer; over each transport that the server has."""
 
-import importlib.util
 import json
 import re
 from collections.abc import AsyncIterator
@@ -10,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
+from browser_needs import CHROMIUM, IN_BROWSER, TRANSPORTS, import_playwright, needs_recogniser
 from numpy.typing import NDArray
-from page_harness import BROWSER_ARGUMENTS, CHROMIUM, CLIPS, HAS_WEBRTC, page_server
+from page_harness import BROWSER_ARGUMENTS, CLIPS, page_server
 from page_sound import KEEP_WHAT_IS_PLAYED, MICROPHONE_HZ, decoded, played, write_microphone
 from PIL import Image
 
@@ -20,16 +20,8 @@ from microturn.testing.scripted_engine import ScriptedEngine
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.timing import IN_HZ, OUT_HZ, OUT_SAMPLES_PER_TURN
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed: pip install playwright")
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.slow,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("faster_whisper") is None, reason="no recogniser: pip install 'microturn[eval]'"
-    ),
-]
+playwright = import_playwright()
+pytestmark = [*IN_BROWSER, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), needs_recogniser]
 WITHIN_MS = 120_000
 EIGHTY_OR_MORE = re.compile(r"^([89]\d|\d{3,})$")
 ANSWERS_FROM = (15, 33, 51)
@@ -73,10 +65,7 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[obj
         await launched.close()
 
 
-@pytest.mark.parametrize(
-    "transport",
-    ["websocket", pytest.param("webrtc", marks=pytest.mark.skipif(not HAS_WEBRTC, reason="no WebRTC in this build"))],
-)
+@pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_each_side_understands_the_other(browser, transport: str) -> None:
     expect = playwright.expect
     engine = answering(CLIPS / "tea-is-ready.mp3")

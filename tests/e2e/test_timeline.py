@@ -1,22 +1,18 @@
 """The timeline in a real browser, opened as a file: it draws, plays, and can be followed by keyboard and pointer."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from browser_needs import CHROMIUM, IN_BROWSER, import_playwright
 
 from microturn.timeline.drawing import draw_timeline
 from microturn.timeline.summary import TurnSummary
 from microturn.turns.timing import IN_HZ, OUT_HZ
 from microturn.turns.trace import TurnTrace
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()), None)
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium"),
-]
+playwright = import_playwright("sync_api")
+pytestmark = IN_BROWSER
 NUM_TURNS = 50
 
 
