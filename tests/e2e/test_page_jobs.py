@@ -1,6 +1,7 @@
 """Jobs of the background on the page: a real server, a real coordinator, a backend that answers from a script."""
 
 import os
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -75,7 +76,7 @@ async def test_jobs_answers_cards_and_a_decision(page: Any) -> None:
     await weather.get_by_label("gloves").check()
 
     # A timer counts down.
-    await expect(timer.get_by_role("timer")).to_have_text("4:58", timeout=WITHIN_MS)
+    await expect(timer.get_by_role("timer")).to_have_text(re.compile(r"4:\d\d"), timeout=WITHIN_MS)  # it runs
     await expect(timer.locator(".job-steps")).to_contain_text("set timer ok")
 
     # A tool that asks waits for the click.
