@@ -2,6 +2,7 @@
 
 import os
 import re
+
 from collections.abc import AsyncIterator
 from typing import Any
 
