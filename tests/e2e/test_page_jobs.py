@@ -2,7 +2,6 @@
 
 import os
 import re
-
 from collections.abc import AsyncIterator
 from typing import Any
 
