@@ -43,7 +43,7 @@ class TurnCost:
 
     turn_ms: float
     is_speaking: bool
-    is_watching: bool
+    is_watching: bool = False
     trace: TurnTrace
 
 
