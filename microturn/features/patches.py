@@ -50,14 +50,13 @@ def frame_patches(pixels_HWC: NDArray[np.uint8]) -> NDArray[np.float32]:
     height, width, _ = pixels_HWC.shape
     num_rows, num_columns = _grid(height, width)
     side = PATCH_PIXELS
-    mean_V, deviation_V = _colours_of_a_row(num_columns * side)
+    mean_V, deviation_V, outside_V = _colours_of_a_row(num_columns * side)
     num_inside = 3 * width
     # Whole rows at once: numpy is slow where the last dimension is as short as that of colours.
     rows_HV = np.empty((num_rows * side, 3 * num_columns * side), np.float32)
     inside_HV = rows_HV[:height, :num_inside]
     np.subtract(pixels_HWC.reshape(height, num_inside), mean_V[:num_inside], out=inside_HV, dtype=np.float32)
     np.divide(inside_HV, deviation_V[:num_inside], out=inside_HV)
-    outside_V = (np.float32(_OUTSIDE) - mean_V) / deviation_V
     rows_HV[:height, num_inside:] = outside_V[num_inside:]
     rows_HV[height:] = outside_V
     patches_RKSSC = rows_HV.reshape(num_rows, side, num_columns, side, 3).swapaxes(1, 2)
@@ -86,7 +85,8 @@ def _grid(height: int, width: int) -> tuple[int, int]:
 
 
 @cache
-def _colours_of_a_row(num_pixels: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and deviation of each value of a row of pixels, in levels: (3 num_pixels,), twice."""
+def _colours_of_a_row(num_pixels: int) -> tuple[NDArray[np.float32], ...]:
+    """Of each value of a row of pixels: mean and deviation, in levels, and what it is outside the frame; (V,) each."""
     white = np.float32(_WHITE)
-    return np.tile(_MEAN * white, num_pixels), np.tile(_DEVIATION * white, num_pixels)
+    mean_V, deviation_V = np.tile(_MEAN * white, num_pixels), np.tile(_DEVIATION * white, num_pixels)
+    return mean_V, deviation_V, (np.float32(_OUTSIDE) - mean_V) / deviation_V

@@ -57,15 +57,15 @@ class Eyes(nn.Module):
     def __init__(self, config: VideoInConfig) -> None:
         super().__init__()
         self.image_in = ImageEmbedding(config)
-        self.auxiliary_glimpsed = nn.Linear(config.folds[-1].out_width, sum(NUM_CLASSES))
+        self.auxiliary = nn.ModuleDict({"glimpsed": nn.Linear(config.folds[-1].out_width, sum(NUM_CLASSES))})
 
     def forward(self, image_N: Tensor) -> Tensor:
         """Patch pairs (N, 2, 40, 40, 3) to the logits of all labels, (N, classes)."""
-        return self.auxiliary_glimpsed(self.image_in(image_N))
+        return self.auxiliary["glimpsed"](self.image_in(image_N))
 
     def save(self, path: Path) -> None:
         """Write the weights: ``image_in.…`` for a model, ``glimpsed.…`` for its auxiliary heads."""
-        save_file({name.removeprefix("auxiliary_"): value for name, value in self.state_dict().items()}, path)
+        save_file({name.removeprefix("auxiliary."): value for name, value in self.state_dict().items()}, path)
 
 
 class Moments(IterableDataset):

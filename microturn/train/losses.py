@@ -119,13 +119,13 @@ def compute_losses(
     if len(batch.image_at_N):
         glimpsed_ND, seen_ND = embedded_BTD.flatten(0, 1)[batch.image_at_N], hidden_ND[batch.image_at_N]
         glimpse, _ = label_loss(auxiliaries.glimpsed(glimpsed_ND), batch.label_target_N3)
-        label, label_accuracy = label_loss(auxiliaries.seen(seen_ND), batch.label_target_N3)
+        at_the_end, label_accuracy = label_loss(auxiliaries.seen(seen_ND), batch.label_target_N3)
+        label = glimpse + at_the_end
         seen = {
             "glimpse_loss": glimpse.detach(),
-            "label_loss": label.detach(),
+            "label_loss": at_the_end.detach(),
             "label_accuracy": label_accuracy.detach(),
         }
-        label = glimpse + label
     if len(batch.next_word_at_N):
         next_words_NV = model.logits(auxiliaries.next_word(hidden_ND[batch.next_word_at_N])).float()
         next_word = F.cross_entropy(next_words_NV, batch.next_word_target_N)

@@ -1,7 +1,7 @@
 """One picture after another, a question about each in writing, answered in writing: dense lessons in what words mean.
 
 A question that is heard, and its answer that is spoken, take ten seconds of one scene. Here each scene has a question
-of its own and is gone with its answer: a session shows twenty of them and not two.
+of its own and is gone with its answer: a session shows twelve of them and not three.
 """
 
 from microturn.data.phrases import Requests

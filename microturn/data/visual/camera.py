@@ -52,10 +52,15 @@ class Camera:
 
     def framed(self, box: Box) -> Box:
         """Where a box of the canvas lies in the finished frame."""
-        width, height = self.picture
-        left, top = (WIDTH - width) // 2, (HEIGHT - height) // 2
+        (width, height), (left, top) = self.picture, self._corner
         x, y = width / CANVAS_WIDTH, height / CANVAS_HEIGHT
         return left + box[0] * x, top + box[1] * y, left + box[2] * x, top + box[3] * y
+
+    @property
+    def _corner(self) -> tuple[int, int]:
+        """Left and top of the picture in the frame."""
+        width, height = self.picture
+        return (WIDTH - width) // 2, (HEIGHT - height) // 2
 
     def _framed(self, pixels: Pixels) -> Pixels:
         if self.picture == (WIDTH, HEIGHT):
@@ -63,7 +68,7 @@ class Camera:
         width, height = self.picture
         small = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
         frame = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-        left, top = (WIDTH - width) // 2, (HEIGHT - height) // 2
+        left, top = self._corner
         frame[top : top + height, left : left + width] = small
         return frame
 

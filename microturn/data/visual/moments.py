@@ -11,12 +11,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from microturn.data.draw import pick
 from microturn.data.split import PERSON_MOTIONS, THING_MOTIONS, Part
 from microturn.data.visual.camera import make_camera
 from microturn.data.visual.patch_labels import PatchLabels
 from microturn.data.visual.people import RAISED_BOTH, RAISED_LEFT, RAISED_RIGHT, Person
 from microturn.data.visual.scene import MAX_THINGS, Scene
-from microturn.data.visual.things import Thing
 from microturn.data.visual.tracks import Track
 from microturn.turns.slicer import SLOT_MS
 
@@ -43,21 +43,20 @@ def _arrange(scene: Scene) -> float:
     if rng.random() < PERSON_CHANCE:
         person = scene.add_person()
         if rng.random() < RAISED_CHANCE:
-            poses = (RAISED_LEFT, RAISED_RIGHT, RAISED_BOTH)
-            scene.pose(person, poses[int(rng.integers(len(poses)))], begin_ms)
+            scene.pose(person, pick((RAISED_LEFT, RAISED_RIGHT, RAISED_BOTH), rng), begin_ms)
     for _ in range(int(rng.integers(0, MAX_THINGS + 1))):
         scene.add_thing()
     scene.light = Track(1.0)
     if rng.random() < DARK_CHANCE:
         scene.dim(begin_ms)
     if scene.actors and rng.random() < REPEAT_CHANCE:
-        actor = scene.actors[int(rng.integers(len(scene.actors)))]
+        actor = pick(scene.actors, rng)
         motions = (PERSON_MOTIONS if isinstance(actor, Person) else THING_MOTIONS)[scene.part]
         period_ms = float(rng.uniform(700, 2_600))
-        scene.repeat(actor, motions[int(rng.integers(len(motions)))], begin_ms, 2, period_ms)
+        scene.repeat(actor, pick(motions, rng), begin_ms, 2, period_ms)
         return begin_ms + float(rng.uniform(0, 2 * period_ms))
     if scene.things and rng.random() < MOVE_CHANCE:
-        thing: Thing = scene.things[int(rng.integers(len(scene.things)))]
-        moved = (scene.move, scene.leave)[int(rng.integers(2))]
+        thing = pick(scene.things, rng)
+        moved = pick((scene.move, scene.leave), rng)
         moved(thing, begin_ms)
     return begin_ms + float(rng.uniform(0, 1_500))

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from microturn.data.split import Part
 from microturn.data.visual.palette import COLOURS, HAIR, SKINS, jittered, scaled, shade
 from microturn.data.visual.tracks import Cycle, Track
-from microturn.data.visual.view import CANVAS_WIDTH, RGB, Box
+from microturn.data.visual.view import CANVAS_WIDTH, RGB, Shown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,20 +119,15 @@ class Person:
                 return _pose(tuple(a + (b - a) * out for a, b in zip(values(rest), values(far), strict=True)))
         return _pose(self.pose.at(time_ms))
 
-    def box_at(self, time_ms: float) -> Box:
-        """About where it is, its arms apart, on the canvas of a camera that does not shake."""
-        x, y = self.place.at(time_ms)
-        return x - 1.7 * self.head, y - 2.5 * self.head, x + 1.7 * self.head, y + 7.6 * self.head
-
-    def raised_hands_at(self, time_ms: float) -> list[Box]:
-        """About where the hands are that are held up: beside the head and above it."""
+    def shown_at(self, time_ms: float) -> list[Shown]:
+        """About where it is, its arms apart, and the hands that are held up, beside the head and above it."""
         (x, y), pose, head = self.place.at(time_ms), self.pose_at(time_ms), self.head
-        sides = [side for side, arm in ((-1, pose.left_arm), (1, pose.right_arm)) if arm > HIGH_ARM_DEG]
-        return [
-            (min(x + side * near, x + side * far), y - 3.5 * head, max(x + side * near, x + side * far), y - 0.8 * head)
-            for side in sides
-            for near, far in ((1.0 * head, 2.9 * head),)
-        ]
+        shown: list[Shown] = [((x - 1.7 * head, y - 2.5 * head, x + 1.7 * head, y + 7.6 * head), "a person", "none")]
+        if pose.left_arm > HIGH_ARM_DEG:
+            shown.append(((x - 2.9 * head, y - 3.5 * head, x - head, y - 0.8 * head), "a raised hand", "none"))
+        if pose.right_arm > HIGH_ARM_DEG:
+            shown.append(((x + head, y - 3.5 * head, x + 2.9 * head, y - 0.8 * head), "a raised hand", "none"))
+        return shown
 
     def draw(self, canvas: Image.Image, time_ms: float, shift: tuple[float, float]) -> None:
         """Put it on the canvas as it is at a time; ``shift`` is the camera's."""

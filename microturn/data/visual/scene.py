@@ -17,7 +17,7 @@ from microturn.data.visual.patch_labels import COLOUR, MOVEMENT, WHAT, PatchLabe
 from microturn.data.visual.people import Person, Pose, make_person
 from microturn.data.visual.things import NAMES, Thing, make_thing
 from microturn.data.visual.tracks import WAVES, Cycle, Track
-from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, DRAWN, RGB, Box, Pixels
+from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, DRAWN, RGB, Pixels
 
 Actor = Thing | Person
 CLEAR = 45
@@ -181,22 +181,11 @@ class Scene:
         """See ``View``: of what is drawn, but for what the camera's shake and the occluder do to it."""
         if self.light.at(time_ms)[0] < DIM:
             return darkness()
-        shown: list[tuple[Box, int, int, int]] = []
-        for actor in self.actors:
-            movement = _movement(actor, time_ms)
-            if isinstance(actor, Thing):
-                box = actor.box_at(time_ms)
-                kinds = [] if box is None else [(box, actor.name, actor.colour_name_at(time_ms))]
-            else:
-                hands = actor.raised_hands_at(time_ms)
-                kinds = [
-                    (actor.box_at(time_ms), "a person", "none"),
-                    *((box, "a raised hand", "none") for box in hands),
-                ]
-            shown += [
-                (self.camera.framed(box), WHAT.index(what), COLOUR.index(colour), movement)
-                for box, what, colour in kinds
-            ]
+        shown = [
+            (self.camera.framed(box), WHAT.index(what), COLOUR.index(colour), _movement(actor, time_ms))
+            for actor in self.actors
+            for box, what, colour in actor.shown_at(time_ms)
+        ]
         return label_patches(shown)
 
     def _make_occluder(self) -> Occluder:

@@ -14,7 +14,7 @@ from microturn.data.visual.motions import MOTIONS, REST, Motion, Offset
 from microturn.data.visual.palette import scaled, shade
 from microturn.data.visual.shapes import Role
 from microturn.data.visual.tracks import Cycle, Track
-from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, RGB, Box
+from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, RGB, Shown
 
 NAMES: tuple[str, ...] = tuple(LOOKS)
 _ANGLE_STEP_DEG, _SIZE_STEP_PX = 4.0, 1.5
@@ -79,24 +79,23 @@ class Thing:
                 return motion(share, cycle.wave(share), strength)
         return REST
 
-    def box_at(self, time_ms: float) -> Box | None:
-        """About where it is, on the canvas of a camera that does not shake; None while it hides."""
-        (x, y), offset = self.place.at(time_ms), self.offset_at(time_ms)
+    def shown_at(self, time_ms: float) -> list[Shown]:
+        """About where it is; nothing while it hides."""
+        x, y, offset = self._centre_at(time_ms)
         if offset.is_hidden:
-            return None
-        x, y, wide, high = (
-            x + offset.x * self.size,
-            y + offset.y * self.size,
-            self.half_width * offset.scale,
-            self.size * offset.scale,
-        )
-        return x - wide, y - high, x + wide, y + high
+            return []
+        wide, high = self.half_width * offset.scale, self.size * offset.scale
+        return [((x - wide, y - high, x + wide, y + high), self.name, self.colour_name_at(time_ms))]
+
+    def _centre_at(self, time_ms: float) -> tuple[float, float, Offset]:
+        """Its middle, and what its repeated movement adds."""
+        (x, y), offset = self.place.at(time_ms), self.offset_at(time_ms)
+        return x + offset.x * self.size, y + offset.y * self.size, offset
 
     def draw(self, canvas: Image.Image, time_ms: float, shift: tuple[float, float]) -> None:
         """Put it on the canvas as it is at a time; ``shift`` is the camera's."""
-        x, y = self.place.at(time_ms)
-        offset = self.offset_at(time_ms)
-        x, y = x + shift[0] + offset.x * self.size, y + shift[1] + offset.y * self.size
+        x, y, offset = self._centre_at(time_ms)
+        x, y = x + shift[0], y + shift[1]
         reach = self.size * offset.scale * 1.6
         if offset.is_hidden or not (-reach < x < CANVAS_WIDTH + reach and -reach < y < CANVAS_HEIGHT + reach):
             return

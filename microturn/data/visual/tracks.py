@@ -22,10 +22,10 @@ class Track:
 
     def at(self, time_ms: float) -> Values:
         """The values at a time."""
-        place = bisect.bisect_right(self._sent, time_ms, key=lambda sent: sent[0])
-        if not place:
+        sent = self._latest(time_ms)
+        if sent is None:
             return self._first
-        at_ms, glide_ms, before, after = self._sent[place - 1]
+        at_ms, glide_ms, before, after = sent
         if time_ms >= at_ms + glide_ms:
             return after
         share = (time_ms - at_ms) / glide_ms
@@ -34,11 +34,16 @@ class Track:
 
     def is_gliding_at(self, time_ms: float) -> bool:
         """Whether it is on its way somewhere."""
-        place = bisect.bisect_right(self._sent, time_ms, key=lambda sent: sent[0])
-        if not place:
+        sent = self._latest(time_ms)
+        if sent is None:
             return False
-        at_ms, glide_ms, before, after = self._sent[place - 1]
+        at_ms, glide_ms, before, after = sent
         return time_ms < at_ms + glide_ms and before != after
+
+    def _latest(self, time_ms: float) -> tuple[float, float, Values, Values] | None:
+        """Where it was last sent before a time; None if nowhere yet."""
+        place = bisect.bisect_right(self._sent, time_ms, key=lambda sent: sent[0])
+        return self._sent[place - 1] if place else None
 
     @property
     def last(self) -> Values:

@@ -16,6 +16,9 @@ CANVAS_WIDTH, CANVAS_HEIGHT = WIDTH * DRAWN, HEIGHT * DRAWN
 RGB = tuple[int, int, int]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
+Shown = tuple[Box, str, str]
+"""Something on the canvas of a camera that does not shake: where, what and of which colour, in ``patch_labels``' words.
+"""
 Pixels = NDArray[np.uint8]
 """(HEIGHT, WIDTH, 3)."""
 

@@ -56,7 +56,7 @@ def test_eyes_learn_and_a_model_takes_them(tmp_path: Path) -> None:
     run = trainer(True, weights)
     for name, value in eyes.image_in.state_dict().items():
         assert torch.equal(run.model.image_in.state_dict()[name], value)
-    assert torch.equal(run.auxiliaries.glimpsed.weight, eyes.auxiliary_glimpsed.weight)
+    assert torch.equal(run.auxiliaries.glimpsed.weight, eyes.auxiliary["glimpsed"].weight)
     with pytest.raises(CheckpointError, match="can see"):
         trainer(False, weights)
     with pytest.raises(CheckpointError, match="another geometry"):
