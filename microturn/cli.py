@@ -582,7 +582,7 @@ def train(
     validation: Annotated[Path | None, typer.Option(help="Folder of validation shards.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Length of the whole run.")] = None,
     init_from: Annotated[Path | None, typer.Option(help="Checkpoint folder to take weights from.")] = None,
-    eyes: Annotated[Path | None, typer.Option(help="eyes.safetensors of `microturn.train.eyes`.")] = None,
+    eyes: Annotated[Path | None, typer.Option(help="eyes.safetensors of `microturn.recipes.eyes`.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     rate_scale: Annotated[float, typer.Option(help="Of the peak learning rates; 0.2 to go on from weights.")] = 1.0,
     voice_rate_scale: Annotated[

@@ -1,7 +1,5 @@
 """Eyes first: what embeds images learns alone, from moments of scenes, what is at each patch.
 
-    python -m microturn.train.eyes --run runs/eyes --max-minutes 10
-
 A model learns to see from sessions, but a session shows one scene for as long as a hundred turns, and thousands of
 scenes are too few: an hMLP knows nothing of shapes, and learns those scenes by heart. Alone it costs a fiftieth of what
 it costs inside the model, and a moment costs two frames to draw, so that every step sees scenes that no other saw.
@@ -9,7 +7,6 @@ it costs inside the model, and a moment costs two frames to draw, so that every 
 Dimensions: B moments, N image tokens of a frame, H height, W width, C colours.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Iterator
@@ -29,7 +26,6 @@ from microturn.data.visual.patch_labels import NUM_CLASSES, UNKNOWN
 from microturn.features.patches import pair_patches
 from microturn.model.config import VideoInConfig
 from microturn.model.embeddings import ImageEmbedding
-from microturn.recipes.geometries import nano_sight
 from microturn.train.losses import label_loss
 from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
 
@@ -135,19 +131,3 @@ def _known(eyes: Eyes, image_N: Tensor, label_N3: Tensor) -> Iterator[tuple[str,
     """How well scenes are known that were never learnt from."""
     loss, accuracy = label_loss(eyes(image_N), label_N3)
     yield from (("loss", round(loss.item(), 4)), ("accuracy", round(accuracy.item(), 4)))
-
-
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(description="Teach eyes what is at each patch of rendered scenes.")
-    parser.add_argument("--run", type=Path, required=True, help="where the log and the weights go")
-    parser.add_argument("--max-minutes", type=float, default=EyesTraining().max_minutes)
-    parser.add_argument("--workers", type=int, default=EyesTraining().num_workers, help="processes that draw")
-    parser.add_argument("--width", type=int, default=256, help="of the model that the eyes are for")
-    arguments = parser.parse_args()
-    training = EyesTraining(max_minutes=arguments.max_minutes, num_workers=arguments.workers)
-    train(arguments.run, training, nano_sight(arguments.width))
-
-
-if __name__ == "__main__":
-    main()
