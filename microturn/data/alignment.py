@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microturn.data.voices.alphabets import symbols_of_arpabet
 from microturn.data.voices.utterance import Span
 from microturn.errors import MissingDependencyError
-from microturn.features.phones import Phone
+from microturn.features.phones import Phone, sharing
 from microturn.turns.timing import IN_HZ
 
 FRAME_MS = 10.0
@@ -20,12 +21,6 @@ PADDING_MS = 200
 """Silence put around a recording that is cut close: the aligner needs room for its first and last state."""
 HISS = 1e-4
 """Noise added for the aligner, against full scale."""
-_NAMES = """
-    AA:ɑ AE:æ AH:ə AO:ɔ AW:W AY:I B:b CH:ʧ D:d DH:ð EH:ɛ ER:ɜɹ EY:A F:f G:ɡ HH:h IH:ɪ IY:i JH:ʤ K:k L:l M:m N:n NG:ŋ
-    OW:O OY:Y P:p R:ɹ S:s SH:ʃ T:t TH:θ UH:ʊ UW:u V:v W:w Y:j Z:z ZH:ʒ
-"""
-PHONES = {name: symbols for name, _, symbols in (pair.partition(":") for pair in _NAMES.split())}
-"""The aligner's phones in the symbols of ``features.phones``; where there are two, each has half of the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +76,10 @@ def _phones(decoder: Any, pcm: bytes) -> Iterator[Phone]:
     _listen(decoder, pcm)
     for word in decoder.get_alignment() or ():
         for entry in word:
-            symbols = PHONES.get(entry.name, "")
-            for place, symbol in enumerate(symbols):
-                start, length = entry.start * FRAME_MS - PADDING_MS, entry.duration * FRAME_MS / len(symbols)
-                yield Phone(symbol=symbol, start_ms=start + place * length, end_ms=start + (place + 1) * length)
+            name = "AX" if entry.name == "AH" else entry.name  # it has one for both, and most have no stress
+            if symbols := symbols_of_arpabet(name):
+                start_ms = entry.start * FRAME_MS - PADDING_MS
+                yield from sharing(symbols, start_ms, start_ms + entry.duration * FRAME_MS)
 
 
 def loudest_stretch(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from microturn.data.visual import PatchLabels
 from microturn.data.voices import SpokenWord
+from microturn.features.phones import Phone
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.timing import TURN_MS
 
@@ -77,6 +78,8 @@ class Episode:
     outputs: Sequence[MicroTurnOutput]
     heard: Sequence[SpokenWord]
     """The user's words, in media time."""
+    sounds: Sequence[Phone] = field(default=())
+    """The phones of those words, in media time; where nobody knows them, phones that are in no list."""
     said: Sequence[SpokenWord]
     """The words of the reference reply, in reply time."""
     expectations: Sequence[Expectation] = field(default=())

@@ -17,6 +17,7 @@ from microturn.data.visual.patch_labels import NUM_CLASSES, PatchLabels, unknown
 from microturn.data.voices import SpokenWord
 from microturn.features.dmel import dmel
 from microturn.features.patches import letterbox, pair_patches
+from microturn.features.phones import UNKNOWN_PHONE, Phone, phones_at
 from microturn.features.sequence import IMAGE_SHAPE, EventQueue, Run, input_run, output_run
 from microturn.features.tokenizer import Tokenizer
 from microturn.turns.timing import AUDIO_TOKEN_MS, AUDIO_TOKENS_PER_TURN
@@ -25,7 +26,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz'"
 NUM_LETTER_CLASSES = len(LETTERS) + 1
 """Letters, and 0 for none: the auxiliary target of each audio token."""
 LETTER_LAG_MS = 100
-"""An audio token is asked for the letter that was spoken this long before its end."""
+"""An audio token is asked for the letter, and the phone, that was spoken this long before its end."""
 NO_LABELS: PatchLabels = np.zeros((0, len(NUM_CLASSES)), np.uint8)
 NO_PATCHES: NDArray[np.float32] = np.zeros((0, *IMAGE_SHAPE), np.float32)
 
@@ -37,6 +38,8 @@ class PackedEpisode:
     run: Run
     letter_N: NDArray[np.uint8]
     """Class of the letter that the user is speaking, per audio token; 0 for none."""
+    sound_N: NDArray[np.uint8]
+    """The phone that the user is speaking, per audio token; see ``microturn.features.phones``."""
     frames_K2HWC: NDArray[np.uint8] = field(default_factory=lambda: NO_FRAMES)
     """The frames of the micro-turns with video. ``run`` has their patches' positions but not the patches, which are 70
     times as large: ``patches`` makes them."""
@@ -69,6 +72,11 @@ def letters(words: Sequence[SpokenWord], num_tokens: int) -> NDArray[np.uint8]:
     return classes_N
 
 
+def sounds(phones: Sequence[Phone], num_tokens: int) -> NDArray[np.uint8]:
+    """The phone heard in each 50 ms, ``LETTER_LAG_MS`` before its end: (num_tokens,)."""
+    return phones_at(phones, np.arange(1, num_tokens + 1) * AUDIO_TOKEN_MS - float(LETTER_LAG_MS))
+
+
 def pack(episode: Episode, tokenizer: Tokenizer) -> PackedEpisode:
     """The flat sequence of an episode."""
     samples = np.concatenate([turn.audio for turn in episode.inputs])
@@ -90,6 +98,7 @@ def pack(episode: Episode, tokenizer: Tokenizer) -> PackedEpisode:
     return PackedEpisode(
         run=run,
         letter_N=letters(episode.heard, len(run.dmel_NM)),
+        sound_N=sounds(episode.sounds, len(run.dmel_NM)),
         frames_K2HWC=np.stack(frames) if frames else NO_FRAMES,
         label_N3=_labels(episode.labels, len(frames)),
     )
@@ -114,13 +123,14 @@ def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
         "dmel": run.dmel_NM[:, 0::2] | (run.dmel_NM[:, 1::2] << 4),
         "speech": run.speech_NP.astype(np.float16),
         "letter": packed.letter_N,
+        "sound": packed.sound_N,
         "label": packed.label_N3,
     }
 
 
 def from_arrays(arrays: dict[str, NDArray]) -> PackedEpisode:
-    """The inverse of ``to_arrays``, but for what JPEG loses. Shards of a blind model hold no frames, and those of
-    before labels none of these."""
+    """The inverse of ``to_arrays``, but for what JPEG loses. Shards of a blind model hold no frames, and older ones no
+    labels of these, or no phones of what is heard."""
     low_high = arrays["dmel"]
     dmel_NM = np.empty((len(low_high), 2 * low_high.shape[1]), np.uint8)
     dmel_NM[:, 0::2], dmel_NM[:, 1::2] = low_high & 15, low_high >> 4
@@ -137,6 +147,7 @@ def from_arrays(arrays: dict[str, NDArray]) -> PackedEpisode:
     return PackedEpisode(
         run=run,
         letter_N=arrays["letter"],
+        sound_N=arrays.get("sound", np.full_like(arrays["letter"], UNKNOWN_PHONE)),
         frames_K2HWC=frames_K2HWC,
         label_N3=arrays["label"] if "label" in arrays else _labels((), len(frames_K2HWC)),
     )

@@ -129,6 +129,7 @@ class Stage:
         self._is_typing = False
         self._user = np.zeros(num_turns * IN_SAMPLES_PER_TURN, np.float32)
         self._heard: list[SpokenWord] = []
+        self._sounds: list[Phone] = []
         self._events: dict[int, tuple[TextEvent, ...]] = {}
         self._model = _ModelTrack(np.zeros(num_turns * OUT_SAMPLES_PER_TURN, np.float32), np.zeros(num_turns, np.bool_))
         self._clears: set[int] = set()
@@ -225,6 +226,7 @@ class Stage:
         self._heard += [
             SpokenWord(text=w.text, start_ms=w.start_ms + at_ms, end_ms=w.end_ms + at_ms) for w in utterance.words
         ]
+        self._sounds += shifted(utterance.sounds, at_ms)
         return utterance.words[-1].end_ms + at_ms
 
     @property
@@ -238,6 +240,7 @@ class Stage:
         length = min(len(utterance.samples), len(self._user))
         self._user[:length] += utterance.samples[:length]
         self._heard += utterance.words
+        self._sounds += utterance.sounds
 
     def event(self, event: TextEvent, at_ms: float) -> int:
         """A text event reaches the model at a media time. Returns its turn."""
@@ -417,6 +420,7 @@ class Stage:
             inputs=inputs,
             outputs=outputs,
             heard=[w for w in self._heard if w.end_ms + HEAR_LAG_MS < last_ms],
+            sounds=self._sounds,
             said=[w for w, _ in self._model.words if w.start_ms < last_ms],
             expectations=[e for e in self._expectations if e.to_ms <= last_ms],
             variants=[

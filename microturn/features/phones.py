@@ -1,11 +1,12 @@
-"""The sounds of the model's own speech: each patch is told by the phone that it ends on.
+"""The sounds of speech: each patch of the model's own is told by the phone that it ends on, and what is heard has them.
 
 A patch of 50 ms goes from the phone of the patch before it to its own. Both are discrete: what is chosen stands, where
 a patch that is a little of two sounds would be read as either, and an utterance knows where in its words it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +45,23 @@ def phones_by_patch(phones: Sequence[Phone], num_patches: int) -> NDArray[np.uin
 
     ``phones`` do not overlap. A symbol that is not in ``SYMBOLS`` is unknown.
     """
-    ids_N = np.full(num_patches, PAUSE if phones else UNKNOWN_PHONE, np.uint8)
+    if not phones:
+        return np.full(num_patches, UNKNOWN_PHONE, np.uint8)
+    return phones_at(phones, np.arange(num_patches) * PATCH_MS + PHONE_AT_MS)
+
+
+def phones_at(phones: Sequence[Phone], at_ms_N: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """The phone that sounds at each of some times, which ascend: (N,). Where several do it is the last of them."""
+    ids_N = np.full(len(at_ms_N), PAUSE, np.uint8)
     for phone in phones:
-        first, end = (max(0, int(np.ceil((ms - PHONE_AT_MS) / PATCH_MS))) for ms in (phone.start_ms, phone.end_ms))
+        first, end = np.searchsorted(at_ms_N, (phone.start_ms, phone.end_ms))
         ids_N[first:end] = _IDS.get(phone.symbol, UNKNOWN_PHONE)
     return ids_N
+
+
+def sharing(symbols: str, start_ms: float, end_ms: float) -> Iterator[Phone]:
+    """Phones that share a span of time evenly; one that is in no list, if there are none."""
+    length_ms = (end_ms - start_ms) / max(1, len(symbols))
+    for place, symbol in enumerate(symbols or ("",)):
+        begin_ms = start_ms + place * length_ms
+        yield Phone(symbol=symbol, start_ms=begin_ms, end_ms=begin_ms + length_ms)

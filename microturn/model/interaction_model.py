@@ -140,8 +140,16 @@ class InteractionModel(nn.Module):
 
     def read(self, x_BTD: Tensor, segment: Segment) -> Tensor:
         """Whole sequences whose embeddings are there already: normalised hidden states, with gradients."""
+        return self.read_in_halves(x_BTD, segment)[1]
+
+    def read_in_halves(self, x_BTD: Tensor, segment: Segment) -> tuple[Tensor, Tensor]:
+        """The same, after what the lower half of the layers makes of it, which is not normalised."""
         history = WholePass(self.config, segment, self._attention)
-        return self._run(self._compiled or self.blocks, x_BTD, history)
+        blocks = list(self._compiled or self.blocks)
+        middle = len(blocks) // 2
+        for block in blocks[:middle]:
+            x_BTD = block(x_BTD, history)
+        return x_BTD, self._run(blocks[middle:], x_BTD, history)
 
     def _run(self, blocks: Iterable[Layer], x_BTD: Tensor, history: Pass) -> Tensor:
         for block in blocks:

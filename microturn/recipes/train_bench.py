@@ -22,6 +22,7 @@ from microturn.evals.metric import Metric
 from microturn.evals.report import Report, SuiteReport
 from microturn.features.dmel import NUM_BINS
 from microturn.features.mel import MelStatistics
+from microturn.features.phones import NUM_PHONES, PAUSE
 from microturn.features.sequence import Run, input_run, output_run
 from microturn.features.tokenizer import Tokenizer
 from microturn.model.compiled import can_compile
@@ -107,7 +108,11 @@ def _made_up_session(num_turns: int, num_phones: int, tokenizer: Tokenizer, rng:
         bins_NM = rng.integers(0, NUM_BINS, (AUDIO_TOKENS_PER_TURN, MEL_BANDS), np.uint8)
         runs += [input_run(turn, bins_NM, [], tokenizer.vocabulary), output_run(output, tokenizer)]
     run = Run.concat(runs)
-    return PackedEpisode(run=run, letter_N=rng.integers(0, NUM_LETTER_CLASSES, len(run.dmel_NM), np.uint8))
+    return PackedEpisode(
+        run=run,
+        letter_N=rng.integers(0, NUM_LETTER_CLASSES, len(run.dmel_NM), np.uint8),
+        sound_N=rng.integers(PAUSE, NUM_PHONES, len(run.dmel_NM), np.uint8),
+    )
 
 
 def bench_training_command(recipe: str, *, num_steps: int, json_path: Path | None) -> Report:

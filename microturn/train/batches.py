@@ -44,6 +44,8 @@ class Batch:
     """Positions of audio tokens."""
     letter_target_N: Tensor
     """Letters that the user speaks, for ``audio_at_N``."""
+    sound_target_N: Tensor
+    """Phones that the user speaks, for ``audio_at_N``; UNKNOWN_PHONE without a target."""
     image_at_N: Tensor
     """Positions of image tokens of which something is known."""
     label_target_N3: Tensor
@@ -115,6 +117,7 @@ def collate(episodes: Sequence[PackedEpisode], vocabulary: Vocabulary, statistic
         speech_target_NP=speech,
         audio_at_N=_long(audio_at),
         letter_target_N=_long([episode.letter_N for episode in episodes]),
+        sound_target_N=_long([episode.sound_N for episode in episodes]),
         image_at_N=_long(image_at),
         label_target_N3=_long(label_target),
         phone_target_N=segment.token_BT[segment.kind_BT == Kind.SPEECH],

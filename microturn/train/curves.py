@@ -9,6 +9,7 @@ PANELS = (
     ("token_loss", "cross-entropy of tokens"),
     ("speech_loss", "flow-matching loss of speech"),
     ("letter_loss", "cross-entropy of letters (auxiliary)"),
+    ("sound_loss", "cross-entropy of the phones heard (auxiliary)"),
     ("next_word_loss", "cross-entropy of the next word (auxiliary)"),
     ("phone_loss", "cross-entropy of the phones of its own speech"),
     ("label_loss", "cross-entropy of what is at each patch of a frame (auxiliary)"),

@@ -8,13 +8,15 @@ from torch.nn import functional as F
 
 from microturn.data.packed import NUM_LETTER_CLASSES
 from microturn.data.visual.patch_labels import NUM_CLASSES
-from microturn.features.phones import UNKNOWN_PHONE
+from microturn.features.phones import NUM_PHONES, UNKNOWN_PHONE
 from microturn.features.sequence import PATCH_VALUES
 from microturn.model.interaction_model import InteractionModel
+from microturn.model.normalisation import RmsNorm
 from microturn.model.segment import Segment
 from microturn.train.batches import Batch
 from microturn.turns.vocabulary import Kind
 
+NORM_EPS = 1e-6
 OWN_FLOW_STEPS = 4
 """As many as when it is served."""
 
@@ -33,6 +35,8 @@ class LossConfig:
     """Share of the flow's draws in training that are not told what to say, so that sampling can be guided."""
     letter_weight: float = 0.3
     """Of the auxiliary letters."""
+    sound_weight: float = 0.5
+    """Of the auxiliary phones of what is heard."""
     phone_weight: float = 1.0
     """Of the phones' cross-entropy."""
     next_word_weight: float = 0.15
@@ -66,7 +70,9 @@ class Losses:
 class AuxiliaryHeads(nn.Module):
     """Hidden states to what their own losses tell late and dimly. Not part of the model.
 
-    The letter just heard tells where in a word a hidden state stands. The word that will be said next, if any will be
+    The letter just heard tells where in a word a hidden state stands. The phone just heard is asked half way up, so
+    that the layers above have sounds to make words of: words say three times a second what was right, phones twenty
+    times, and the same ones in every word (Toshniwal et al. 2017). The word that will be said next, if any will be
     soon, is asked at every decision and patch after a word: in a count, whether the number under way is the last is one
     decision in dozens of positions, and all of them can learn to know it. The mean of the next patch is told without
     the noise and the times that the flow's loss draws, so that its gradient says more about which sounds the words have
@@ -78,6 +84,7 @@ class AuxiliaryHeads(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.heard = nn.Linear(width, NUM_LETTER_CLASSES)
+        self.sounds = nn.Sequential(RmsNorm(width, NORM_EPS), nn.Linear(width, NUM_PHONES))
         self.ahead = nn.Linear(width, width)
         self.patch = nn.Linear(width, PATCH_VALUES)
         self.glimpsed = nn.Linear(width, sum(NUM_CLASSES))
@@ -107,13 +114,15 @@ def compute_losses(
         if len(clean_NP):
             segment.token_BT = misspoken_phones(segment, config, generator)
     embedded_BTD = model.embed(segment)
-    hidden_ND = model.read(embedded_BTD, segment).flatten(0, 1)
+    halfway_ND, hidden_ND = (x_BTD.flatten(0, 1) for x_BTD in model.read_in_halves(embedded_BTD, segment))
     segment.speech_NP, segment.token_BT = clean_NP, clean_BT
 
     logits_NV = model.logits(hidden_ND[batch.token_at_N]).float()
     token_N = F.cross_entropy(logits_NV, batch.token_target_N, reduction="none")
     letters_NC = auxiliaries.heard(hidden_ND[batch.audio_at_N]).float()
     letter = F.cross_entropy(letters_NC, batch.letter_target_N)
+    sounds_NC = auxiliaries.sounds(halfway_ND[batch.audio_at_N]).float()
+    sound = _mean_known(sounds_NC, batch.sound_target_N)
     speech = phone = next_word = patch = label = token_N.new_zeros(())
     seen: dict[str, Tensor] = {}
     if len(batch.image_at_N):
@@ -144,6 +153,7 @@ def compute_losses(
         + config.speech_weight * speech
         + config.phone_weight * phone
         + config.letter_weight * letter
+        + config.sound_weight * sound
         + config.next_word_weight * next_word
         + config.patch_weight * patch
         + config.label_weight * label
@@ -155,6 +165,7 @@ def compute_losses(
             "token_loss": token_N.detach().mean(),
             "speech_loss": speech.detach(),
             "letter_loss": letter.detach(),
+            "sound_loss": sound.detach(),
             "phone_loss": phone.detach(),
             "next_word_loss": next_word.detach(),
             "patch_loss": patch.detach(),

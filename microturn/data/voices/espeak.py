@@ -9,16 +9,19 @@ import sys
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from microturn.data.voices import espeak_child
+from microturn.data.voices.alphabets import symbols_of_ipa
 from microturn.data.voices.espeak_child import PHONEME, WORD
 from microturn.data.voices.phonemes import written
 from microturn.data.voices.utterance import Span, Utterance, build, from_pcm16
 from microturn.errors import MissingDependencyError
+from microturn.features.phones import Phone, sharing
 
 ACCENTS = (
     "en-us",
@@ -32,6 +35,9 @@ ACCENTS = (
 )
 WORDS_PER_MINUTE = 165
 BIAS_MS = 0.0
+
+Event = tuple[int, int, int, str]
+"""What happens, at which character of the text, at which sample, and a phone's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,23 +78,36 @@ class EspeakVoice:
         sample_rate = int(head["sample_rate"])
         samples = from_pcm16(np.frombuffer(pcm, np.int16))
         spans = _spans(words, head["events"], sample_rate)
-        return build(samples, sample_rate, text, spans, self.name, bias_ms=BIAS_MS)
+        phones = _phones(head["events"], sample_rate)
+        return build(samples, sample_rate, text, spans, self.name, phones=phones, bias_ms=BIAS_MS)
 
 
-def _spans(words: Sequence[str], events: Sequence[Sequence[int]], sample_rate: int) -> list[Span | None]:
+def _spans(words: Sequence[str], events: Sequence[Event], sample_rate: int) -> list[Span | None]:
     """Times by word. Events count characters from 1; a word that espeak-ng joined to the one before has no event."""
     at = np.cumsum([1] + [len(word) + 1 for word in words])
     spans: list[Span | None] = [None] * len(words)
-    for i, (kind, position, sample) in enumerate(events):
+    for i, (kind, position, sample, _) in enumerate(events):
         if kind != WORD:
             continue
         index = int(np.searchsorted(at, position, side="right")) - 1
         if not 0 <= index < len(words) or spans[index] is not None:
             continue
-        later = [s for k, _, s in events[i + 1 :] if k != PHONEME and s > sample]
+        later = [s for k, _, s, _ in events[i + 1 :] if k != PHONEME and s > sample]
         end = later[0] if later else sample
         spans[index] = (sample * 1000 / sample_rate, end * 1000 / sample_rate)
     return spans
+
+
+def _phones(events: Sequence[Event], sample_rate: int) -> list[Phone]:
+    """Each lasts until the next, or a pause."""
+    ms_of_sample = 1000 / sample_rate
+    sounds = [event for event in events if event[0] != WORD]
+    return [
+        phone
+        for (kind, _, start, name), (_, _, end, _) in pairwise(sounds)
+        if kind == PHONEME and end > start
+        for phone in sharing(symbols_of_ipa(name), start * ms_of_sample, end * ms_of_sample)
+    ]
 
 
 class _Child:

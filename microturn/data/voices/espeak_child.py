@@ -5,7 +5,8 @@ started twice. So this process starts it once and forks for every request: each 
 and the same request gives the same samples. Forking is cheap because this process imports nothing.
 
 One request is a JSON line {"text", "voice", "words_per_minute", "pitch", "range", "seed"}; the answer is a JSON line
-{"sample_rate", "events": [[type, text position, sample], …], "num_bytes"} and then that many bytes of 16-bit samples.
+{"sample_rate", "events": [[type, text position, sample, phone], …], "num_bytes"} and then that many bytes of 16-bit
+samples.
 """
 
 import json
@@ -28,7 +29,7 @@ from ctypes import (
 )
 
 SYNCHRONOUS = 2
-PHONEME_EVENTS, DONT_EXIT = 0x1, 0x8000
+PHONEME_EVENTS, IN_IPA, DONT_EXIT = 0x1, 0x2, 0x8000
 RATE, PITCH, RANGE = 1, 3, 4
 UTF8 = 1
 LIST_TERMINATED, WORD, END, PHONEME = 0, 1, 5, 7
@@ -54,10 +55,10 @@ class _Event(Structure):
 _Callback = CFUNCTYPE(c_int, POINTER(c_short), c_int, POINTER(_Event))
 
 
-def speak(library: CDLL, request: "dict[str, object]") -> "tuple[list[list[int]], bytes]":
+def speak(library: CDLL, request: "dict[str, object]") -> "tuple[list[tuple[int, int, int, str]], bytes]":
     """Synthesise one request in this process: events and samples."""
     samples = bytearray()
-    events: list[list[int]] = []
+    events: list[tuple[int, int, int, str]] = []
 
     def on_samples(wave: "POINTER[c_short]", count: int, event: "POINTER[_Event]") -> int:  # type: ignore[valid-type]
         if wave and count > 0:
@@ -65,9 +66,10 @@ def speak(library: CDLL, request: "dict[str, object]") -> "tuple[list[list[int]]
         index = 0
         while event[index].type != LIST_TERMINATED:
             if event[index].type in (WORD, END, PHONEME):
-                is_pause = event[index].type == PHONEME and event[index].id.string.startswith(b"_")
-                kind = END if is_pause else event[index].type
-                events.append([kind, event[index].text_position, event[index].sample])
+                kind = event[index].type
+                phone = event[index].id.string.decode(errors="ignore") if kind == PHONEME else ""
+                is_pause = kind == PHONEME and not phone
+                events.append((END if is_pause else kind, event[index].text_position, event[index].sample, phone))
             index += 1
         return 0
 
@@ -89,7 +91,7 @@ def main() -> None:
     """Answer requests until standard input closes."""
     library = CDLL("libespeak-ng.so.1")
     library.espeak_Synth.argtypes = [c_char_p, c_size_t, c_uint, c_int, c_uint, c_uint, c_void_p, c_void_p]
-    sample_rate = library.espeak_Initialize(SYNCHRONOUS, 0, None, PHONEME_EVENTS | DONT_EXIT)
+    sample_rate = library.espeak_Initialize(SYNCHRONOUS, 0, None, PHONEME_EVENTS | IN_IPA | DONT_EXIT)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

@@ -1,4 +1,4 @@
-"""festival's voices through one resident interpreter per process; word times from its token relation."""
+"""festival's voices through one resident interpreter per process; times of words and phones from its relations."""
 
 import functools
 import os
@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from microturn.data.voices.alphabets import symbols_of_arpabet
 from microturn.data.voices.utterance import Span, Utterance, build, from_pcm16
 from microturn.errors import MissingDependencyError
+from microturn.features.phones import Phone, sharing
 
 SPEAKERS = {"slt": "cmu_us_slt_arctic_hts", "kal": "kal_diphone", "ked": "ked_diphone"}
 BIAS_MS = {"slt": 0.0, "kal": 0.0, "ked": 0.0}
-DONE = "==done=="
+PHONE, DONE = "==phone==", "==done=="
 
 PRELUDE = f"""
 (define (microturn_times token)
@@ -27,9 +29,15 @@ PRELUDE = f"""
         (format t "%s %s %s\\n" (item.name token)
           (item.feat token "daughter1.word_start") (item.feat token "daughtern.word_end"))
         (microturn_times (item.next token)))))
+(define (microturn_phones segment)
+  (if segment
+      (begin
+        (format t "{PHONE} %s %s\\n" (item.name segment) (item.feat segment "end"))
+        (microturn_phones (item.next segment)))))
 (define (microturn_say words file)
   (let ((utt (utt.synth (eval (list 'Utterance 'Text words)))))
     (microturn_times (utt.relation.first utt 'Token))
+    (microturn_phones (utt.relation.first utt 'Segment))
     (utt.save.wave utt file 'riff)
     (format t "{DONE}\\n")
     (fflush nil)))
@@ -83,26 +91,36 @@ class _Interpreter:
     def say(self, voice: FestivalVoice, text: str, speed: float) -> Utterance:
         path = Path(self._folder.name) / "said.wav"
         self._write(f'(voice_{SPEAKERS[voice.speaker]})\n{_warp(voice, speed)}\n(microturn_say "{text}" "{path}")\n')
-        spans = self._read_spans()
+        spans, phones = self._read_times()
         samples, sample_rate = _read_wav(path)
-        return build(samples, sample_rate, text, spans, voice.name, bias_ms=BIAS_MS[voice.speaker])
+        return build(samples, sample_rate, text, spans, voice.name, phones=phones, bias_ms=BIAS_MS[voice.speaker])
 
     def _write(self, scheme: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(scheme)
         self._process.stdin.flush()
 
-    def _read_spans(self) -> list[Span | None]:
+    def _read_times(self) -> tuple[list[Span | None], list[Phone]]:
+        """Of the words and of the phones, in ms."""
         assert self._process.stdout is not None
         spans: list[Span | None] = []
+        phones: list[Phone] = []
+        phone_from_ms = 0.0
         for line in self._process.stdout:
             if line.strip() == DONE:
-                return spans
+                return spans, phones
             try:
-                start, end = (float(value) * 1000 for value in line.split()[-2:])
-            except ValueError:  # a warning, not a token
+                start, end = line.split()[-2:]
+                end_ms = float(end) * 1000
+                if line.startswith(PHONE):
+                    if symbols := symbols_of_arpabet(start):
+                        phones += sharing(symbols, phone_from_ms, end_ms)
+                    phone_from_ms = end_ms
+                else:
+                    start_ms = float(start) * 1000
+                    spans.append((start_ms, end_ms) if end_ms > start_ms else None)
+            except ValueError:  # a warning, not a time
                 continue
-            spans.append((start, end) if end > start else None)
         raise RuntimeError("festival ended in mid-sentence: run it by hand with the same text to see why")
 
 

@@ -1,4 +1,4 @@
-"""flite's voices through its C library, with word times from the token and segment relations of the utterance."""
+"""flite's voices through its C library, with times of words and phones from the relations of the utterance."""
 
 import ctypes
 import functools
@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from microturn.data.voices.alphabets import symbols_of_arpabet
 from microturn.data.voices.utterance import Span, Utterance, build, from_pcm16
 from microturn.errors import MissingDependencyError
+from microturn.features.phones import Phone, sharing
 
 SPEAKERS = ("kal16", "awb", "slt", "rms")
 WORD_START = b"daughter1.R:SylStructure.daughter1.daughter1.R:Segment.p.end"
@@ -64,10 +66,10 @@ class FliteVoice:
         try:
             wave = _Wave.from_address(flite.utt_wave(utterance))
             samples = from_pcm16(np.ctypeslib.as_array(wave.samples, (wave.num_samples,)))
-            sample_rate, spans = wave.sample_rate, _token_spans(flite, utterance)
+            sample_rate, spans, phones = wave.sample_rate, _token_spans(flite, utterance), _phones(flite, utterance)
         finally:
             flite.delete_utterance(utterance)
-        return build(samples, sample_rate, text, spans, self.name, bias_ms=BIAS_MS[self.speaker])
+        return build(samples, sample_rate, text, spans, self.name, phones=phones, bias_ms=BIAS_MS[self.speaker])
 
 
 def _token_spans(flite: Any, utterance: int) -> list[Span | None]:
@@ -79,6 +81,20 @@ def _token_spans(flite: Any, utterance: int) -> list[Span | None]:
         spans.append((start, end) if end > start else None)
         token = flite.item_next(token)
     return spans
+
+
+def _phones(flite: Any, utterance: int) -> list[Phone]:
+    """Each starts where the segment before it ends; pauses are segments too."""
+    phones: list[Phone] = []
+    start_ms = 0.0
+    segment = flite.relation_head(flite.utt_relation(utterance, b"Segment"))
+    while segment:
+        end_ms = flite.ffeature_float(segment, b"end") * 1000
+        if symbols := symbols_of_arpabet(flite.ffeature_string(segment, b"name").decode()):
+            phones += sharing(symbols, start_ms, end_ms)
+        start_ms = end_ms
+        segment = flite.item_next(segment)
+    return phones
 
 
 def is_installed() -> bool:
@@ -111,6 +127,7 @@ def _flite() -> Any:
         ("relation_head", pointer, pointer),
         ("item_next", pointer, pointer),
         ("ffeature_float", c_float, pointer, c_char_p),
+        ("ffeature_string", c_char_p, pointer, c_char_p),
         ("utt_wave", pointer, pointer),
         ("delete_utterance", None, pointer),
         ("feat_set_float", None, pointer, c_char_p, c_float),

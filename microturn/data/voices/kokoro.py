@@ -17,9 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microturn.data import folders
-from microturn.data.voices.phonemes import LATE_MS, SAMPLE_RATE, phonemes, single_threaded, spans_ms, with_durations
+from microturn.data.voices.phonemes import (
+    LATE_MS,
+    SAMPLE_RATE,
+    phonemes,
+    phones_ms,
+    single_threaded,
+    spans_ms,
+    with_durations,
+)
 from microturn.data.voices.utterance import SpokenWord, Utterance, build, from_pcm16
 from microturn.errors import MissingDependencyError
+from microturn.features.phones import Phone
 
 DURATIONS = "/encoder/Clip_output_0"
 STYLE_SIZE = 256
@@ -71,7 +80,9 @@ class KokoroVoice:
         samples, durations = (np.asarray(output).ravel() for output in _session(os.getpid()).run(None, feeds))
         total_ms = len(samples) * 1000 / SAMPLE_RATE
         spans = spans_ms(read.owners, durations.astype(np.float64), len(text.split()), total_ms)
-        return build(samples.astype(np.float32), SAMPLE_RATE, text, spans, self.name, bias_ms=LATE_MS)
+        phones = phones_ms(read, durations.astype(np.float64), total_ms)
+        sound = samples.astype(np.float32)
+        return build(sound, SAMPLE_RATE, text, spans, self.name, phones=phones, bias_ms=LATE_MS)
 
     def _style(self, num_phonemes: int) -> NDArray[np.float32]:
         """The style vector, (1, 256), which depends on the length of the sentence."""
@@ -86,11 +97,18 @@ def _load(path: Path, text: str, voice: str) -> Utterance | None:
         return None
     with np.load(path) as file:
         samples, times = from_pcm16(file["pcm"]), file["times_ms"]
+        has_phones = "phones" in file  # not in what older versions kept
+        symbols = str(file["phones"]) if has_phones else ""
+        phone_times = file["phone_times_ms"] if has_phones else np.zeros((0, 2))
     words = tuple(
         SpokenWord(text=word, start_ms=float(start), end_ms=float(end))
         for word, (start, end) in zip(text.split(), times, strict=True)
     )
-    return Utterance(samples=samples, sample_rate=SAMPLE_RATE, words=words, text=text, voice=voice)
+    phones = tuple(
+        Phone(symbol=symbol, start_ms=float(start), end_ms=float(end))
+        for symbol, (start, end) in zip(symbols, phone_times, strict=True)
+    )
+    return Utterance(samples=samples, sample_rate=SAMPLE_RATE, words=words, text=text, voice=voice, phones=phones)
 
 
 def _store(path: Path, utterance: Utterance) -> None:
@@ -99,7 +117,9 @@ def _store(path: Path, utterance: Utterance) -> None:
     pcm = (np.clip(utterance.samples, -1, 1) * 32767).round().astype(np.int16)
     times = np.array([(word.start_ms, word.end_ms) for word in utterance.words])
     aside = path.with_name(f"{path.stem}.{os.getpid()}.part.npz")
-    np.savez_compressed(aside, pcm=pcm, times_ms=times)
+    phones = "".join(phone.symbol for phone in utterance.phones)
+    phone_times = np.array([(phone.start_ms, phone.end_ms) for phone in utterance.phones]).reshape(-1, 2)
+    np.savez_compressed(aside, pcm=pcm, times_ms=times, phones=phones, phone_times_ms=phone_times)
     aside.replace(path)
 
 

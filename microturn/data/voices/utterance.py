@@ -51,6 +51,12 @@ class Utterance:
         """Length of the sound."""
         return len(self.samples) * 1000 / self.sample_rate
 
+    @property
+    def sounds(self) -> Sequence[Phone]:
+        """``phones``; without them, for every word one that is in no list."""
+        unknown = (Phone(symbol="", start_ms=word.start_ms, end_ms=word.end_ms) for word in self.words)
+        return self.phones or tuple(unknown)
+
 
 def from_pcm16(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
     """16-bit samples in [-1, 1)."""

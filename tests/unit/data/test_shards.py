@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from microturn.data.corpus import MuteVoice
-from microturn.data.packed import LETTERS, PackedEpisode, from_arrays, letters, pack, to_arrays
+from microturn.data.packed import LETTERS, PackedEpisode, from_arrays, letters, pack, sounds, to_arrays
 from microturn.data.scenarios import SCENARIOS
 from microturn.data.shards import list_shards, read_all, read_episode, read_index, write_shard
 from microturn.data.stage import Cast, Stage
@@ -16,6 +16,7 @@ from microturn.data.visual.camera import Camera
 from microturn.data.visual.patch_labels import UNKNOWN, WHAT
 from microturn.data.voices import SpokenWord
 from microturn.errors import MediaError
+from microturn.features.phones import UNKNOWN_PHONE, Phone, phone_symbol
 from microturn.features.tokenizer import Tokenizer
 from microturn.turns.vocabulary import Kind
 
@@ -37,6 +38,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path, packed: PackedEpisode)
     for entry, episode in read:
         assert entry.num_positions == packed.num_positions
         assert np.array_equal(episode.letter_N, packed.letter_N)
+        assert np.array_equal(episode.sound_N, packed.sound_N)
         for field in fields(packed.run):
             got, want = getattr(episode.run, field.name), getattr(packed.run, field.name)
             assert got.dtype == want.dtype
@@ -65,6 +67,17 @@ def test_letters_follow_the_words_a_tenth_of_a_second_late() -> None:
     words = [SpokenWord(text="ten", start_ms=100, end_ms=399), SpokenWord(text="a", start_ms=500, end_ms=540)]
     spelt = "".join(("-" + LETTERS)[c] for c in letters(words, 16))
     assert spelt == "----tteenn--a---"
+
+
+def test_phones_follow_what_is_heard_as_late_as_letters() -> None:
+    phones = [Phone(symbol="ɛ", start_ms=100, end_ms=299), Phone(symbol="n", start_ms=299, end_ms=340)]
+    assert "".join(phone_symbol(int(phone)) for phone in sounds(phones, 10)) == "___ɛɛɛɛn__"
+
+
+def test_shards_of_before_phones_know_none(packed: PackedEpisode) -> None:
+    arrays = to_arrays(packed)
+    del arrays["sound"]
+    assert set(from_arrays(arrays).sound_N) == {UNKNOWN_PHONE}
 
 
 def test_frames_survive_as_what_jpeg_leaves_of_them(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from microturn.data.voices.kokoro import KokoroVoice
 from microturn.data.voices.phonemes import phonemes
 from microturn.data.voices.utterance import PAD_MS, build, share, voiced_span_samples
 from microturn.features.mel import mel
+from microturn.features.phones import UNKNOWN_PHONE, phones_at
 from microturn.turns.timing import IN_HZ, MEL_HOP_SAMPLES, OUT_HZ
 
 TEXT = "count from three to ten by twos"
@@ -83,6 +84,24 @@ def test_word_starts_agree_with_forced_alignment(voice: Voice) -> None:
     errors = [word.start_ms - span[0] for word, span in zip(utterance.words[1:], aligned.spans[1:], strict=True)]
     assert float(np.median(np.abs(errors))) <= 30
     assert abs(float(np.median(errors))) <= 20
+
+
+@pytest.mark.parametrize("voice", VOICES[:7])
+def test_phones_agree_with_forced_alignment(voice: Voice) -> None:
+    """Read every 10 ms; vowels without stress have two names, and edges lie apart by as much as a frame of either."""
+    pytest.importorskip("pocketsphinx")
+    utterance = voice.say("she sells fish soup to my little brother at noon")
+    samples = resample(utterance.samples, utterance.sample_rate, IN_HZ)
+    aligned = align(samples, utterance.text.split(), with_phones=True)
+    assert aligned is not None
+    at_ms = np.arange(PAD_MS, utterance.duration_ms - PAD_MS, 10.0)
+    told, found = phones_at(utterance.phones, at_ms), phones_at(aligned.phones, at_ms)
+    assert UNKNOWN_PHONE not in told
+    assert np.mean(told == found) > 0.5
+    assert np.mean(told == found) > 2 * np.mean(told[15:] == found[:-15])
+    assert [edge for p in utterance.phones for edge in (p.start_ms, p.end_ms)] == pytest.approx(
+        sorted(edge for p in utterance.phones for edge in (p.start_ms, p.end_ms))
+    )
 
 
 def test_users_never_sound_like_the_assistant() -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from tiny_runs import STATISTICS, TOKENIZER, tiny
 
-from microturn.data.packed import PackedEpisode, letters
+from microturn.data.packed import PackedEpisode, letters, sounds
+from microturn.features.phones import PAUSE, UNKNOWN_PHONE
 from microturn.features.sequence import EventQueue, Run, input_run, output_run
 from microturn.model.interaction_model import InteractionModel
 from microturn.model.segment import Segment
@@ -79,7 +80,7 @@ def a_conversation() -> Batch:
         runs += [input_run(turn, bins, queue.take(), TOKENIZER.vocabulary)]
         runs += [output_run(output, TOKENIZER)]
     run = Run.concat(runs)
-    episode = PackedEpisode(run=run, letter_N=letters([], len(run.dmel_NM)))
+    episode = PackedEpisode(run=run, letter_N=letters([], len(run.dmel_NM)), sound_N=sounds([], len(run.dmel_NM)))
     return collate([episode, episode], TOKENIZER.vocabulary, STATISTICS)
 
 
@@ -114,8 +115,8 @@ def test_soon_after_a_word_every_decision_and_patch_is_asked_for_the_next() -> N
         output = MicroTurnOutput(index=turn, hear=" one" if turn == 10 else "", say=says, mel=mel)
         runs += [input_run(turn, np.zeros((4, 80), np.uint8), [], TOKENIZER.vocabulary), output_run(output, TOKENIZER)]
     run = Run.concat(runs)
-    no_letters = letters([], len(run.dmel_NM))
-    episode = PackedEpisode(run=run, letter_N=no_letters)
+    num_tokens = len(run.dmel_NM)
+    episode = PackedEpisode(run=run, letter_N=letters([], num_tokens), sound_N=sounds([], num_tokens))
     batch = collate([episode], TOKENIZER.vocabulary, STATISTICS)
     turns = batch.segment.turn_BT.flatten()[batch.next_word_at_N].tolist()
     asked = dict(zip(turns, batch.next_word_target_N.tolist(), strict=True))  # of each turn the last
@@ -186,3 +187,18 @@ def test_what_it_said_itself_is_fed_back_in_a_share_of_the_batches_of_training_a
     model.eval()
     compute_losses(model, auxiliaries, batch, config, torch.Generator().manual_seed(1))
     assert len(fed) == 1
+
+
+def test_the_sounds_that_are_heard_teach_the_lower_half_of_the_layers_alone() -> None:
+    torch.manual_seed(0)
+    model, auxiliaries = InteractionModel(tiny().model), AuxiliaryHeads(32)
+    batch = a_conversation()
+    batch.sound_target_N[:] = PAUSE + 3
+    nothing = {"token_weight": 0.0, "speech_weight": 0.0, "letter_weight": 0.0, "phone_weight": 0.0}
+    config = LossConfig(**nothing, next_word_weight=0.0, patch_weight=0.0)
+    losses = compute_losses(model, auxiliaries, batch, config, torch.Generator().manual_seed(1))
+    losses.total.backward()
+    reached = [any(float(p.grad.abs().sum()) > 0 for p in b.parameters() if p.grad is not None) for b in model.blocks]
+    assert reached == [True] * (len(reached) // 2) + [False] * (len(reached) - len(reached) // 2)
+    batch.sound_target_N[:] = UNKNOWN_PHONE
+    assert compute_losses(model, auxiliaries, batch, config, torch.Generator()).metrics["sound_loss"] == 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from microturn.data.packed import PackedEpisode, letters
+from microturn.data.packed import PackedEpisode, letters, sounds
 from microturn.data.shards import write_shard
 from microturn.data.visual.patch_labels import COLOUR, UNKNOWN
 from microturn.features.mel import MelStatistics
@@ -43,6 +43,7 @@ def episode(seed: int) -> PackedEpisode:
     return PackedEpisode(
         run=run,
         letter_N=letters([], len(run.dmel_NM)),
+        sound_N=sounds([], len(run.dmel_NM)),
         frames_K2HWC=np.stack([pair, pair]),
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microturn.data.packed import PackedEpisode, letters
+from microturn.data.packed import PackedEpisode, letters, sounds
 from microturn.features.mel import MelStatistics
 from microturn.features.sequence import Run, input_run, output_run
 from microturn.features.tokenizer import Tokenizer
@@ -31,7 +31,7 @@ def episode(seed: int, num_turns: int = 6) -> PackedEpisode:
         phones = (word + 2,) * 4 if k % 2 else ()
         runs += [output_run(MicroTurnOutput(index=k, say=say, mel=mel, phones=phones), TOKENIZER)]
     run = Run.concat(runs)
-    return PackedEpisode(run=run, letter_N=letters([], len(run.dmel_NM)))
+    return PackedEpisode(run=run, letter_N=letters([], len(run.dmel_NM)), sound_N=sounds([], len(run.dmel_NM)))
 
 
 def tiny() -> TrainConfig:
