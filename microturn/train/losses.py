@@ -35,7 +35,7 @@ class LossConfig:
     """Share of the flow's draws in training that are not told what to say, so that sampling can be guided."""
     letter_weight: float = 0.3
     """Of the auxiliary letters."""
-    sound_weight: float = 0.5
+    sound_weight: float = 1.0
     """Of the auxiliary phones of what is heard."""
     phone_weight: float = 1.0
     """Of the phones' cross-entropy."""
