@@ -25,7 +25,7 @@ from microturn.turns.timing import AUDIO_TOKEN_MS, AUDIO_TOKENS_PER_TURN
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
 NUM_LETTER_CLASSES = len(LETTERS) + 1
 """Letters, and 0 for none: the auxiliary target of each audio token."""
-LETTER_LAG_MS = 100
+TARGET_LAG_MS = 100
 """An audio token is asked for the letter, and the phone, that was spoken this long before its end."""
 NO_LABELS: PatchLabels = np.zeros((0, len(NUM_CLASSES)), np.uint8)
 NO_PATCHES: NDArray[np.float32] = np.zeros((0, *IMAGE_SHAPE), np.float32)
@@ -58,14 +58,14 @@ class PackedEpisode:
 
 
 def letters(words: Sequence[SpokenWord], num_tokens: int) -> NDArray[np.uint8]:
-    """The letter spoken in each 50 ms, ``LETTER_LAG_MS`` late; a word's letters are spread evenly over its time."""
+    """The letter spoken in each 50 ms, ``TARGET_LAG_MS`` late; a word's letters are spread evenly over its time."""
     classes_N = np.zeros(num_tokens, np.uint8)
     for word in words:
         spelling = [LETTERS.index(c) + 1 for c in word.text if c in LETTERS]
         if not spelling:
             continue
-        first = int((word.start_ms + LETTER_LAG_MS) // AUDIO_TOKEN_MS)
-        last = min(int((word.end_ms + LETTER_LAG_MS) // AUDIO_TOKEN_MS), num_tokens - 1)
+        first = int((word.start_ms + TARGET_LAG_MS) // AUDIO_TOKEN_MS)
+        last = min(int((word.end_ms + TARGET_LAG_MS) // AUDIO_TOKEN_MS), num_tokens - 1)
         for n in range(max(0, first), last + 1):
             share = (n - first) / max(1, last - first + 1)
             classes_N[n] = spelling[int(share * len(spelling))]
@@ -73,8 +73,8 @@ def letters(words: Sequence[SpokenWord], num_tokens: int) -> NDArray[np.uint8]:
 
 
 def sounds(phones: Sequence[Phone], num_tokens: int) -> NDArray[np.uint8]:
-    """The phone heard in each 50 ms, ``LETTER_LAG_MS`` before its end: (num_tokens,)."""
-    return phones_at(phones, np.arange(1, num_tokens + 1) * AUDIO_TOKEN_MS - float(LETTER_LAG_MS))
+    """The phone heard in each 50 ms, ``TARGET_LAG_MS`` before its end: (num_tokens,)."""
+    return phones_at(phones, np.arange(1, num_tokens + 1) * AUDIO_TOKEN_MS - float(TARGET_LAG_MS))
 
 
 def pack(episode: Episode, tokenizer: Tokenizer) -> PackedEpisode:

@@ -276,7 +276,12 @@ class Trainer:
         if state["config"] != self.config.model.to_json():
             raise CheckpointError(f"{self.checkpoint_path} is of another model: give the recipe that it began with")
         self.model.load_state_dict(state["model"])
-        self.auxiliaries.load_state_dict(state["auxiliaries"])
+        try:
+            self.auxiliaries.load_state_dict(state["auxiliaries"])
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{self.checkpoint_path} is of another version, with other auxiliaries: begin a run from its weights"
+            ) from error
         self.optimizer.load_state_dict(state["optimizer"])
         self.average.load_state_dict(state.get("average"))
         if self.team.is_first:

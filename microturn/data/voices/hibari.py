@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from microturn.data.voices.phonemes import (
     LATE_MS,
     SAMPLE_RATE,
+    Phonemes,
     assets,
+    british_phonemes,
     foreign_phonemes,
     phonemes,
     phones_ms,
@@ -30,6 +32,8 @@ from microturn.data.voices.utterance import Utterance, build
 BASE = "hibari:heart"
 DURATIONS = "/Clip_output_0"
 VOICED_HZ = 40.0
+BRITISH_SHARE = 0.35
+"""Of the warps: whoever learnt from Americans alone hears other accents badly."""
 NEAR_HEART = 1.08
 """A warp whose pitch and formants both lie within this factor of the original would be taken for the assistant."""
 
@@ -52,13 +56,16 @@ class HibariVoice:
     """Habitual speed."""
     language: str = "en"
     """What it reads: English, or one of ``phonemes.FOREIGN_READERS`` in English sounds."""
+    is_british: bool = False
+    """Whether it says English as in Britain."""
 
     @property
     def name(self) -> str:
         """``heart`` and the warp."""
         if self.is_assistant:
             return BASE
-        return f"{BASE} f0={self.f0_scale:.2f} formants={self.formants:.2f} excursion={self.f0_excursion:.2f}"
+        accent = " british" if self.is_british else ""
+        return f"{BASE} f0={self.f0_scale:.2f} formants={self.formants:.2f} excursion={self.f0_excursion:.2f}{accent}"
 
     @property
     def base(self) -> str:
@@ -80,7 +87,7 @@ class HibariVoice:
         """``say``, without looking whether it was said before."""
         from hibari import dsp
 
-        read = phonemes(text) if self.language == "en" else foreign_phonemes(text, self.language)
+        read = self._read(text)
         outputs = _session(os.getpid()).run(
             None, {"ids": read.ids[None], "speed": np.array([speed * self.pace], np.float32)}
         )
@@ -93,6 +100,11 @@ class HibariVoice:
         phones = phones_ms(read, durations, total_ms)
         sound = np.asarray(samples, np.float32)
         return build(sound, SAMPLE_RATE, text, spans, self.name, phones=phones, bias_ms=LATE_MS)
+
+    def _read(self, text: str) -> Phonemes:
+        if self.language != "en":
+            return foreign_phonemes(text, self.language)
+        return british_phonemes(text) if self.is_british else phonemes(text)
 
     def _warped(self, envelopes: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """The network's spectral parts, in nepers where they are magnitudes. Legend: K frequency bins, F frames."""
@@ -133,6 +145,7 @@ def sample_warp(rng: Generator) -> HibariVoice:
         breath_db=float(rng.uniform(-4, 5)),
         tilt_db=float(rng.uniform(-9, 6)),
         pace=float(np.clip(np.exp(rng.normal(0, 0.12)), 0.75, 1.35)),
+        is_british=bool(rng.random() < BRITISH_SHARE),
     )
 
 

@@ -18,7 +18,7 @@ from microturn.data.voices.kokoro import KokoroVoice
 from microturn.data.voices.phonemes import phonemes
 from microturn.data.voices.utterance import PAD_MS, build, share, voiced_span_samples
 from microturn.features.mel import mel
-from microturn.features.phones import UNKNOWN_PHONE, phones_at
+from microturn.features.phones import SYMBOLS, UNKNOWN_PHONE, phones_at
 from microturn.turns.timing import IN_HZ, MEL_HOP_SAMPLES, OUT_HZ
 
 TEXT = "count from three to ten by twos"
@@ -117,6 +117,18 @@ def test_the_assistant_is_the_unwarped_voice_at_the_output_rate() -> None:
     voice = assistant_voice()
     assert voice.name == voice.base == BASE
     assert voice.say("hello").sample_rate == 24_000
+
+
+def test_a_british_user_says_the_same_words_with_other_sounds() -> None:
+    text = "the car park was full past four"
+    american, british = (HibariVoice(f0_scale=0.7, is_british=b).say(text) for b in (False, True))
+    assert [word.text for word in british.words] == [word.text for word in american.words]
+    sounds = ["".join(phone.symbol for phone in utterance.phones) for utterance in (american, british)]
+    assert "kɑɹpɑɹk" in sounds[0]
+    assert "kɑpɑk" in sounds[1]
+    assert set(sounds[1]) <= set(SYMBOLS) - set("Qɒ")
+    drawn = [sample_warp(np.random.default_rng(seed)).is_british for seed in range(60)]
+    assert 5 < sum(drawn) < 40
 
 
 def test_pitch_follows_the_warp() -> None:

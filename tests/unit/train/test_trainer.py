@@ -49,6 +49,16 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path, shards: 
     assert steps(resumed, 4) == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_run_of_a_version_with_other_auxiliaries_is_refused(tmp_path: Path, shards: Path) -> None:
+    run = trainer(tmp_path / "run", shards)
+    run.save()
+    state = torch.load(run.checkpoint_path, weights_only=True)
+    state["auxiliaries"] = {n: v for n, v in state["auxiliaries"].items() if not n.startswith("sounds.")}
+    torch.save(state, run.checkpoint_path)
+    with pytest.raises(CheckpointError, match="another version"):
+        run.resume()
+
+
 def test_every_episode_comes_once_a_pass(shards: Path) -> None:
     reader = BatchReader(shards, TOKENIZER.vocabulary, STATISTICS, positions_per_batch=300, max_positions=1000, seed=0)
     rows = 0
