@@ -129,7 +129,7 @@ class InteractionModel(nn.Module):
         Hidden states at padding mean nothing.
         """
         if state is None:
-            return self.read(self.embed(segment), segment)
+            return self.read_in_halves(self.embed(segment), segment)[1]
         with torch.no_grad():
             if self._native is not None and self._native.can_run(segment, state):
                 return self.norm(self._native(self.embed(segment), segment, state))
@@ -138,12 +138,9 @@ class InteractionModel(nn.Module):
             history.finish()
         return hidden_BTD
 
-    def read(self, x_BTD: Tensor, segment: Segment) -> Tensor:
-        """Whole sequences whose embeddings are there already: normalised hidden states, with gradients."""
-        return self.read_in_halves(x_BTD, segment)[1]
-
     def read_in_halves(self, x_BTD: Tensor, segment: Segment) -> tuple[Tensor, Tensor]:
-        """The same, after what the lower half of the layers makes of it, which is not normalised."""
+        """Whole sequences whose embeddings are there already, with gradients: what the lower half of the layers makes
+        of them, as it is, and normalised hidden states at the end. (B, T, D) to two of the same."""
         history = WholePass(self.config, segment, self._attention)
         blocks = list(self._compiled or self.blocks)
         middle = len(blocks) // 2

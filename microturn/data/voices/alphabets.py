@@ -1,5 +1,9 @@
 """Other alphabets of phones, in the symbols of ``features.phones``."""
 
+from collections.abc import Iterable, Iterator
+
+from microturn.features.phones import Phone, sharing
+
 _ARPABET = """
     AA:ɑ AE:æ AH:ʌ AO:ɔ AW:W AX:ə AXR:əɹ AY:I B:b CH:ʧ D:d DH:ð DX:ɾ EH:ɛ EL:əl EM:əm EN:ən ER:ɜɹ EY:A F:f G:ɡ HH:h
     HV:h IH:ɪ IY:i JH:ʤ K:k L:l M:m N:n NG:ŋ NX:n OW:O OY:Y P:p R:ɹ S:s SH:ʃ T:t TH:θ UH:ʊ UW:u V:v W:w Y:j Z:z ZH:ʒ
@@ -27,3 +31,12 @@ def symbols_of_ipa(name: str) -> str:
         symbols += _SYMBOLS_OF_IPA.get(plain[:length], plain[:length])
         plain = plain[length:]
     return symbols
+
+
+def phones_of_segments(segments: Iterable[tuple[str, float]]) -> Iterator[Phone]:
+    """Phones of consecutive segments, each by its name in the ARPABET and its end in ms; pauses are segments too."""
+    start_ms = 0.0
+    for name, end_ms in segments:
+        if symbols := symbols_of_arpabet(name):
+            yield from sharing(symbols, start_ms, end_ms)
+        start_ms = end_ms

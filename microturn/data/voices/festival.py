@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from microturn.data.voices.alphabets import symbols_of_arpabet
+from microturn.data.voices.alphabets import phones_of_segments
 from microturn.data.voices.utterance import Span, Utterance, build, from_pcm16
 from microturn.errors import MissingDependencyError
-from microturn.features.phones import Phone, sharing
+from microturn.features.phones import Phone
 
 SPEAKERS = {"slt": "cmu_us_slt_arctic_hts", "kal": "kal_diphone", "ked": "ked_diphone"}
 BIAS_MS = {"slt": 0.0, "kal": 0.0, "ked": 0.0}
@@ -104,18 +104,15 @@ class _Interpreter:
         """Of the words and of the phones, in ms."""
         assert self._process.stdout is not None
         spans: list[Span | None] = []
-        phones: list[Phone] = []
-        phone_from_ms = 0.0
+        segments: list[tuple[str, float]] = []
         for line in self._process.stdout:
             if line.strip() == DONE:
-                return spans, phones
+                return spans, list(phones_of_segments(segments))
             try:
                 start, end = line.split()[-2:]
                 end_ms = float(end) * 1000
                 if line.startswith(PHONE):
-                    if symbols := symbols_of_arpabet(start):
-                        phones += sharing(symbols, phone_from_ms, end_ms)
-                    phone_from_ms = end_ms
+                    segments.append((start, end_ms))
                 else:
                     start_ms = float(start) * 1000
                     spans.append((start_ms, end_ms) if end_ms > start_ms else None)

@@ -2,16 +2,16 @@
 
 import ctypes
 import functools
+from collections.abc import Iterator
 from ctypes import POINTER, RTLD_GLOBAL, Structure, c_char_p, c_float, c_int, c_short, c_void_p
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from microturn.data.voices.alphabets import symbols_of_arpabet
+from microturn.data.voices.alphabets import phones_of_segments
 from microturn.data.voices.utterance import Span, Utterance, build, from_pcm16
 from microturn.errors import MissingDependencyError
-from microturn.features.phones import Phone, sharing
 
 SPEAKERS = ("kal16", "awb", "slt", "rms")
 WORD_START = b"daughter1.R:SylStructure.daughter1.daughter1.R:Segment.p.end"
@@ -66,7 +66,8 @@ class FliteVoice:
         try:
             wave = _Wave.from_address(flite.utt_wave(utterance))
             samples = from_pcm16(np.ctypeslib.as_array(wave.samples, (wave.num_samples,)))
-            sample_rate, spans, phones = wave.sample_rate, _token_spans(flite, utterance), _phones(flite, utterance)
+            sample_rate, spans = wave.sample_rate, _token_spans(flite, utterance)
+            phones = list(phones_of_segments(_segments(flite, utterance)))
         finally:
             flite.delete_utterance(utterance)
         return build(samples, sample_rate, text, spans, self.name, phones=phones, bias_ms=BIAS_MS[self.speaker])
@@ -83,18 +84,13 @@ def _token_spans(flite: Any, utterance: int) -> list[Span | None]:
     return spans
 
 
-def _phones(flite: Any, utterance: int) -> list[Phone]:
-    """Each starts where the segment before it ends; pauses are segments too."""
-    phones: list[Phone] = []
-    start_ms = 0.0
+def _segments(flite: Any, utterance: int) -> Iterator[tuple[str, float]]:
+    """Names and ends (ms)."""
     segment = flite.relation_head(flite.utt_relation(utterance, b"Segment"))
     while segment:
-        end_ms = flite.ffeature_float(segment, b"end") * 1000
-        if symbols := symbols_of_arpabet(flite.ffeature_string(segment, b"name").decode()):
-            phones += sharing(symbols, start_ms, end_ms)
-        start_ms = end_ms
+        name = flite.ffeature_string(segment, b"name").decode()
+        yield name, flite.ffeature_float(segment, b"end") * 1000
         segment = flite.item_next(segment)
-    return phones
 
 
 def is_installed() -> bool:

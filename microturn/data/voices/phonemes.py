@@ -32,6 +32,7 @@ RELEASE_MS = 40.0
 STRESS, LONG = "ˈˌ", "ː"
 """Marks among the phonemes that are no sounds of their own."""
 _TO_AMERICAN = str.maketrans({"Q": "O", "ɒ": "ɑ", "ᵊ": "ə", LONG: ""})
+"""British sounds to the nearest that an American voice has said."""
 FOREIGN_READERS: dict[str, Callable[[str], str]] = {"es": read_spanish, "de": read_german}
 """Words of other languages to sounds, by language."""
 
