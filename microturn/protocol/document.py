@@ -29,10 +29,23 @@ microturn speaks the audio and text part of OpenAI's **GPT-Live** protocol over 
 for turn-based clients, so the official `openai` package holds a session unchanged:
 
 ```python
-client = AsyncOpenAI(base_url="http://127.0.0.1:8710/v1", api_key="any")
-async with client.live.connect() as connection:
-    await connection.session.start(session={"model": "nano"})
-    async for event in connection: ...
+import asyncio, base64
+from collections.abc import AsyncIterable
+from openai import AsyncOpenAI
+
+async def talk(frames: AsyncIterable[bytes]) -> None:  # PCM16 at 24 kHz, 20 ms each, at the pace of real time
+    client = AsyncOpenAI(base_url="http://127.0.0.1:8710/v1", api_key="any")
+    async with client.live.connect() as connection:
+        await connection.session.start(session={"model": "nano"})
+
+        async def send() -> None:
+            async for frame in frames:
+                await connection.session.input_audio.append(audio=base64.b64encode(frame).decode())
+
+        sending = asyncio.create_task(send())
+        async for event in connection:
+            print(event.type)
+        await sending
 ```
 
 ## A session

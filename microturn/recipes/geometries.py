@@ -60,7 +60,7 @@ def nano_sight(width: int) -> VideoInConfig:
 
 
 def small() -> ModelConfig:
-    """Inkling-Small's geometry with a flow head: 263.7B parameters in the backbone, 11.9B active."""
+    """Inkling-Small's geometry with a flow head: 263.7B parameters in the backbone, 12.0B active."""
     width, heads = 4096, HeadsConfig(num_heads=32, num_kv_heads=8, head_width=128)
     return ModelConfig(
         backbone=BackboneConfig(

@@ -42,7 +42,7 @@ MAX_EVENT_TOKENS_PER_TURN = 32
 """Text-event tokens that may enter one input; the rest wait."""
 
 EVICTION_TURNS = 256
-"""Global layers see audio, video and speech of fewer turns ago than this; text they see for ever."""
+"""Global layers see audio, video and speech of fewer turns ago than this."""
 MAX_KEPT_TEXT_TOKENS = 2048
 """Text tokens that global layers keep; then a summary event takes their place."""
 

@@ -3,9 +3,10 @@
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
@@ -20,6 +21,31 @@ class Outline:
 
     points: Points
     role: Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bend:
+    """A smooth change of an outline: two things of one look are not of one shape."""
+
+    shear: float = 0.0
+    taper: float = 0.0
+    """Wider below, or above."""
+    swell: float = 0.0
+    """Wider in the middle, or narrower."""
+    bow: float = 0.0
+    """Ends and middle apart."""
+
+    @classmethod
+    def drawn(cls, rng: Generator, deviation: float) -> Self:
+        """A bend at random, each part of it of that standard deviation."""
+        shear, taper, swell, bow = (float(v) for v in rng.normal(0, deviation, 4))
+        return cls(shear=shear, taper=taper, swell=swell, bow=bow)
+
+    def __call__(self, points: Points) -> Points:
+        """(corners, 2) to the same."""
+        x, y = points.T
+        wide = x * (1 + self.taper * y + self.swell * (0.5 - y**2)) + self.shear * y + self.bow * (y**2 - 0.5)
+        return np.stack([wide, y], 1)
 
 
 def polygon(*corners: tuple[float, float], role: Role = "main") -> Outline:

@@ -12,13 +12,15 @@ from microturn.data.split import Part
 from microturn.data.visual.looks import LOOKS
 from microturn.data.visual.motions import MOTIONS, REST, Motion, Offset
 from microturn.data.visual.palette import scaled, shade
-from microturn.data.visual.shapes import Role
+from microturn.data.visual.shapes import Bend, Role
 from microturn.data.visual.tracks import Cycle, Track
 from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, RGB, Shown
 
 NAMES: tuple[str, ...] = tuple(LOOKS)
 _ANGLE_STEP_DEG, _SIZE_STEP_PX = 4.0, 1.5
 """Sprites are kept for angles and sizes this far apart."""
+_BEND = 0.09
+"""How far an outline is bent, of half a thing's height."""
 _COLOUR_STEP = 12
 """While a colour changes, sprites are kept for values this far apart."""
 
@@ -37,6 +39,7 @@ class Thing:
     colour: Track
     """RGB."""
     aspect: float = 1.0
+    bend: Bend = Bend()
     tilt_deg: float = 0.0
     is_mirrored: bool = False
     other: RGB = (120, 90, 60)
@@ -123,7 +126,7 @@ class Thing:
         draw = ImageDraw.Draw(sprite)
         fills = _fills(colour, self.other)
         for outline in LOOKS[self.name][self.look]:
-            corners = (outline.points * stretch) @ turn + half
+            corners = (self.bend(outline.points) * stretch) @ turn + half
             draw.polygon(corners.ravel().tolist(), fill=fills[outline.role])
         return _mottled(sprite, self.grain) if self.grain > 0 else sprite
 
@@ -139,8 +142,9 @@ def make_thing(rng: Generator, part: Part, name: str, colour_name: str, size: fl
         size=size,
         place=Track(x, y),
         colour=Track(*shade(rng, colour_name, part)),
-        aspect=float(rng.uniform(0.85, 1.2)),
-        tilt_deg=float(rng.normal(0, 6)),
+        aspect=float(rng.uniform(0.8, 1.25)),
+        bend=Bend.drawn(rng, _BEND),
+        tilt_deg=float(rng.normal(0, 8)),
         is_mirrored=bool(rng.random() < 0.5),
         other=shade(rng, others[int(rng.integers(len(others)))], part),
         grain=float(max(0.0, rng.uniform(-0.15, 0.35))),
