@@ -39,7 +39,7 @@ class Thing:
     colour: Track
     """RGB."""
     aspect: float = 1.0
-    bend: Bend = Bend()
+    bend: Bend = field(default_factory=Bend)
     tilt_deg: float = 0.0
     is_mirrored: bool = False
     other: RGB = (120, 90, 60)
