@@ -8,8 +8,9 @@ hibari voices (Apache-2.0) in a quiet room. The same code gives the same files.
 """
 
 import json
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +22,7 @@ from microturn.data.episode import Episode
 from microturn.data.languages import LANGUAGES
 from microturn.data.scenarios import SCENARIOS
 from microturn.data.stage import Cast, Stage
-from microturn.data.voices import assistant_voice
+from microturn.data.voices import SpokenWord, assistant_voice
 from microturn.data.voices.hibari import HibariVoice
 from microturn.turns.timing import IN_HZ, MAX_FPS, TURN_MS, turn_start_ms
 
@@ -38,6 +39,9 @@ USERS = (
     HibariVoice(f0_scale=1.18, formants=1.1),
 )
 BYSTANDER = HibariVoice(f0_scale=0.8, formants=0.84, breath_db=3.0)
+RESULTS = FOLDER.parent / "evals" / "results"
+PAUSE_MS = 400
+"""So long a silence divides what the user says."""
 SHORTEST_S, LONGEST_S, LONGEST_WATCHED_S = 6, 26, 18
 MANY_SEEDS = 200
 OPUS_BIT_RATE, VP9_BIT_RATE = 20_000, 20_000
@@ -73,25 +77,112 @@ class Example:
     """For the README."""
     accept: Callable[[Episode], bool] = is_any
     """The first play that it accepts is taken."""
+    measured: tuple[str, str, str] | None = None
+    """Where nano's own figure stands: a file of results, a suite, one of its shares; None: it is blind."""
 
 
 EXAMPLES = (
-    Example(name="time", scenario="every-seconds", behaviour="says something every so many seconds"),
-    Example(name="cue", scenario="spoken-cue", behaviour="speaks up whenever a cue falls", accept=has_moment),
-    Example(name="correct-me", scenario="correct-me", behaviour="corrects the user's mistakes", accept=has_moment),
-    Example(name="turns", scenario="take-turns", behaviour="answers at once, waits through pauses", accept=talks),
-    Example(name="interruption", scenario="count-aloud", behaviour="stops when told to", accept=is_stopped),
-    Example(name="correction", scenario="change-of-mind", behaviour="does what was meant last", accept=talks),
-    Example(name="background-sound", scenario="keep-going", behaviour="counts on while others talk", accept=talks),
-    Example(name="silence", scenario="not-for-me", behaviour="keeps silent: nothing is asked of it", accept=talks),
-    Example(name="repeat", scenario="repeat-after-me", behaviour="repeats what it hears"),
-    Example(name="text", scenario="read-aloud", behaviour="reads aloud what is typed and reported"),
-    Example(name="instructions", scenario="instructed", behaviour="keeps to what is asked in writing", accept=is_told),
-    Example(name="transcript", scenario="dictation", behaviour="writes down what is said", accept=talks),
-    Example(name="memory", scenario="remember", behaviour="remembers what it was told", accept=talks),
-    Example(name="translation", scenario="interpret", behaviour="translates while the user speaks", accept=talks),
     Example(
-        name="delegation", scenario="delegate", behaviour="asks the background model, tells the result", accept=is_told
+        name="time",
+        scenario="every-seconds",
+        behaviour="says something every so many seconds",
+        measured=("nano.json", "time", "accuracy/every-seconds"),
+    ),
+    Example(
+        name="cue",
+        scenario="spoken-cue",
+        behaviour="speaks up whenever a cue falls",
+        accept=has_moment,
+        measured=("nano-more.json", "cue", "accuracy/spoken-cue"),
+    ),
+    Example(
+        name="correct-me",
+        scenario="correct-me",
+        behaviour="corrects the user's mistakes",
+        accept=has_moment,
+        measured=("nano-more.json", "cue", "accuracy/correct-me"),
+    ),
+    Example(
+        name="turns",
+        scenario="take-turns",
+        behaviour="answers at once, waits through pauses",
+        accept=talks,
+        measured=("nano-turns.json", "turns", "take_rate"),
+    ),
+    Example(
+        name="interruption",
+        scenario="count-aloud",
+        behaviour="stops when told to",
+        accept=is_stopped,
+        measured=("nano.json", "interruption", "success"),
+    ),
+    Example(
+        name="correction",
+        scenario="change-of-mind",
+        behaviour="does what was meant last",
+        accept=talks,
+        measured=("nano-more.json", "correction", "accuracy"),
+    ),
+    Example(
+        name="background-sound",
+        scenario="keep-going",
+        behaviour="counts on while others talk",
+        accept=talks,
+        measured=("nano.json", "background-sound", "accuracy"),
+    ),
+    Example(
+        name="silence",
+        scenario="not-for-me",
+        behaviour="keeps silent: nothing is asked of it",
+        accept=talks,
+        measured=("nano.json", "silence", "accuracy"),
+    ),
+    Example(
+        name="repeat",
+        scenario="repeat-after-me",
+        behaviour="repeats what it hears",
+        measured=("nano.json", "repeat", "accuracy"),
+    ),
+    Example(
+        name="text",
+        scenario="read-aloud",
+        behaviour="reads aloud what is typed and reported",
+        measured=("nano.json", "text", "accuracy/read-aloud"),
+    ),
+    Example(
+        name="instructions",
+        scenario="instructed",
+        behaviour="keeps to what is asked in writing",
+        accept=is_told,
+        measured=("nano-instructions.json", "instructions", "accuracy"),
+    ),
+    Example(
+        name="transcript",
+        scenario="dictation",
+        behaviour="writes down what is said",
+        accept=talks,
+        measured=("nano.json", "transcript", "wer"),
+    ),
+    Example(
+        name="memory",
+        scenario="remember",
+        behaviour="remembers what it was told",
+        accept=talks,
+        measured=("nano-more.json", "memory", "recall"),
+    ),
+    Example(
+        name="translation",
+        scenario="interpret",
+        behaviour="translates while the user speaks",
+        accept=talks,
+        measured=("nano-more.json", "translation", "word_accuracy"),
+    ),
+    Example(
+        name="delegation",
+        scenario="delegate",
+        behaviour="asks the background model, tells the result",
+        accept=is_told,
+        measured=("nano-more.json", "delegation", "request_accuracy"),
     ),
     Example(name="sight", scenario="tell-when", behaviour="speaks when what it waits for is seen", accept=has_moment),
     Example(name="count", scenario="count-repetitions", behaviour="counts repetitions aloud", accept=has_moment),
@@ -156,12 +247,21 @@ def write(example: Example, episode: Episode) -> None:
     entry = {
         "behaviour": example.behaviour,
         "file": path.name,
-        "heard": " ".join(word.text for word in episode.heard),
+        "heard": in_breaths(episode.heard),
         "reply": " ".join(word.text for word in episode.said),
         "has_text": bool(events),
     }
     index = read_index() | {example.name: entry}
     (FOLDER / "index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def in_breaths(words: Sequence[SpokenWord]) -> str:
+    """What was said, with a dot at every pause."""
+    text, end_ms = "", math.inf
+    for word in words:
+        text += (" · " if word.start_ms - end_ms > PAUSE_MS else " ") + word.text
+        end_ms = word.end_ms
+    return text.strip()
 
 
 def read_index() -> dict[str, dict[str, str | bool]]:
@@ -176,9 +276,20 @@ def typed_lines(name: str) -> list[str]:
     return [f"{event['role']}: “{event['text']}”" for event in events]
 
 
+def how_often(example: Example) -> str:
+    """Nano's own figure, in words."""
+    if example.measured is None:
+        return "no: it cannot see yet"
+    file, suite, metric = example.measured
+    figure = json.loads((RESULTS / file).read_text(encoding="utf-8"))["suites"][suite]["metrics"][metric]
+    is_of_words = "word" in metric or metric == "wer"
+    share = 1 - figure["value"] if metric == "wer" else figure["value"]
+    return f"{round(share * figure['count'])} of {figure['count']}{' words' if is_of_words else ''}"
+
+
 def write_readme() -> None:
     """The table of what is there."""
-    rows = ["| | the user says | in writing | a good reply | try it |", "|---|---|---|---|---|"]
+    rows = ["| | the user says | in writing | a good reply | nano does it | try it |", "|---|---|---|---|---|---|"]
     index = read_index()
     for example in EXAMPLES:
         if example.name not in index:
@@ -189,13 +300,16 @@ def write_readme() -> None:
         heard = f"“{entry['heard']}”" if entry["heard"] else "nothing"
         typed = "<br>".join(typed_lines(example.name)) if entry["has_text"] else ""
         reply = f"“{entry['reply']}”" if entry["reply"] else "silence"
-        rows.append(f"| {entry['behaviour']} | {heard} | {typed} | {reply} | {command} |")
+        row = (entry["behaviour"], heard, typed, reply, how_often(example), command)
+        rows.append(f"| {' | '.join(map(str, row))} |")
     head = (__doc__ or "").split("\n\n")
     (FOLDER / "README.md").write_text(
         "# Examples\n\nRecordings of what an interaction model does, the user's side alone. `microturn run` plays one "
         "to nano and draws what happens; `ogg` holds sound, `webm` pictures too, `jsonl` texts with their times. "
-        "A good reply is the scenario's own, without its times; what nano has not learnt yet it does not do, and it "
-        "cannot see yet.\n\n" + "\n".join(rows) + f"\n\n{head[2].strip()}\n\n    .venv/bin/python examples/make.py\n",
+        "A good reply is the scenario's own, without its times; nano's may be another. How often nano does such a "
+        "thing without a fault, in voices that it never heard, is what `evals/results` has.\n\n"
+        + "\n".join(rows)
+        + f"\n\n{head[2].strip()}\n\n    .venv/bin/python examples/make.py\n",
         encoding="utf-8",
     )
 

@@ -580,11 +580,17 @@ def train(
     prepared: Annotated[Path, typer.Option(help="Folder with tokenizer.json and mel.json, or a checkpoint.")],
     run: Annotated[Path, typer.Option(help="Folder of the run: checkpoint, log, curves, weights.")],
     validation: Annotated[Path | None, typer.Option(help="Folder of validation shards.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Length of the whole run.")] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="Length of the whole run; of one that is resumed, its new length.")
+    ] = None,
     init_from: Annotated[Path | None, typer.Option(help="Checkpoint folder to take weights from.")] = None,
     eyes: Annotated[Path | None, typer.Option(help="eyes.safetensors of `microturn.recipes.eyes`.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
-    rate_scale: Annotated[float, typer.Option(help="Of the peak learning rates; 0.2 to go on from weights.")] = 1.0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder, at the rates that it began with.")
+    ] = False,
+    rate_scale: Annotated[
+        float | None, typer.Option(help="Of the peak learning rates, 1 unless given; 0.2 to go on from weights.")
+    ] = None,
     voice_rate_scale: Annotated[
         float | None, typer.Option(help="Of the flow head's and the auxiliaries'; the same unless given.")
     ] = None,

@@ -170,6 +170,8 @@ def measure(part: str, data_dir: Path, sets: Sequence[str] | None = None, *, num
             task = progress.add_task(name, total=len(entries), completed=len(entries) - len(todo))
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
+                if path.read_bytes()[-1:] not in (b"", b"\n"):  # the last line was cut off
+                    file.write("\n")
                 for measured, spans in in_processes(_measure_one, todo, num_workers):
                     _write_times(file, measured, spans)
                     progress.advance(task)

@@ -117,8 +117,8 @@ def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
     run = packed.run
     return pictures.to_arrays(packed.frames_K2HWC) | {
         "kind": run.kind_T,
-        "token": run.token_T.astype(np.uint16),
-        "turn": run.turn_T.astype(np.uint16),
+        "token": _narrow(run.token_T),
+        "turn": _narrow(run.turn_T),
         "is_output": run.is_output_T,
         "dmel": run.dmel_NM[:, 0::2] | (run.dmel_NM[:, 1::2] << 4),
         "speech": run.speech_NP.astype(np.float16),
@@ -126,6 +126,11 @@ def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
         "sound": packed.sound_N,
         "label": packed.label_N3,
     }
+
+
+def _narrow(values_T: NDArray[np.int32]) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    """In two bytes each where they fit, else in four."""
+    return values_T.astype(np.uint16 if values_T.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
 
 
 def from_arrays(arrays: dict[str, NDArray]) -> PackedEpisode:

@@ -7,7 +7,7 @@ rendering that was interrupted goes on with the shards that are missing.
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -89,10 +89,3 @@ def read_episode(shard: Path, entry: Entry) -> PackedEpisode:
         return from_arrays(load_arrays(data))
     except Exception as error:  # safetensors raises its own type
         raise MediaError(f"{shard} is damaged at {entry.key} ({error}): delete it and render it again") from error
-
-
-def read_all(folder: Path) -> Iterator[tuple[Entry, PackedEpisode]]:
-    """Every episode of every shard in a folder."""
-    for shard in list_shards(folder):
-        for entry in read_index(shard):
-            yield entry, read_episode(shard, entry)

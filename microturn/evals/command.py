@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from microturn.model.config import BackboneConfig
 
 KEY_VARIABLE = "MICROTURN_API_KEY"
-SUBJECTS = ("silent", "always-talking", "relay")
-"""Names that ``--model`` takes beside folders; ``relay:FILE`` has the relay think with another GGUF model."""
 
 
 def eval_command(

@@ -20,6 +20,8 @@ from microturn.turns.micro_turn import MicroTurnOutput
 class EngineSubject:
     """Sessions run side by side, turn by turn; each is independent of its neighbours (see the streaming tests)."""
 
+    is_sighted = True
+
     def __init__(
         self, runner: Runner, name: str, *, vocoder: Vocoder | None = None, budget: Budget | None = None
     ) -> None:

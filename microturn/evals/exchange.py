@@ -52,6 +52,8 @@ class Exchange:
     """One for each input."""
     is_without_echo: bool = False
     """Whether the case has an echo which the subject did not hear."""
+    is_without_pictures: bool = False
+    """Whether the subject was shown none of the case's pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """A server as a subject: anything that speaks GPT-Live, ours or another's, over a WebSocket and in real time.
 
 Each session is a connection of its own that streams the user's sound at the pace of a microphone. What comes back is
-put where it was heard: sound by when it came, captions with the sound that they came with. A server of ours also says
-in which micro-turn it wrote and heard each word, which is more exact and is used where it is there.
+put where it was heard: sound by when it came, captions with the sound that they came with. A server of ours also tells
+of each micro-turn: what it took down and wrote lies there, and a ``clear`` drops what is not yet played. Pictures are
+not sent.
 
 Times in an answer are reply time, one micro-turn before playback, as for every other subject; what the network adds
 counts.
@@ -10,8 +11,7 @@ counts.
 
 import asyncio
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from microturn.clock import Clock, SystemClock
 from microturn.data.acoustics import resample
 from microturn.errors import MicroturnError
 from microturn.evals.subject import Session
 from microturn.protocol.codec import AudioCodec, from_base64, to_base64
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, Role, TextEvent
-from microturn.turns.timing import IN_HZ, OUT_HZ, OUT_SAMPLES_PER_TURN, TEXT_LEAD_MS, TURN_MS
+from microturn.turns.timing import IN_HZ, OUT_HZ, OUT_SAMPLES_PER_TURN, TEXT_LEAD_MS, TURN_MS, ms_of_ns
 
 _CODEC = AudioCodec(encoding="audio/pcm", rate_hz=OUT_HZ)
 _CHUNK_MS = 40
@@ -35,18 +36,20 @@ _TAIL_S = 1.0
 
 
 @dataclass(kw_only=True)
-class _Heard:
+class Heard:
     """What one session got back."""
 
     num_turns: int
-    start_s: float = 0.0
+    clock: Clock = field(default_factory=SystemClock)
+    start_ns: int = 0
     sound: NDArray[np.float32] = field(init=False)
     """As it would have been played, from the start of the session."""
     begin: int = 0
     end: int = 0
     """Where in it the latest piece lies."""
     hear: dict[int, str] = field(default_factory=dict[int, str])
-    say: dict[int, str] = field(default_factory=dict[int, str])
+    captions: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    """Words said, each with the time at which their sound begins to be played."""
     pieces: dict[int, list[Piece]] = field(default_factory=dict[int, list[Piece]])
     clears: set[int] = field(default_factory=set[int])
     has_turns: bool = False
@@ -56,7 +59,7 @@ class _Heard:
         self.sound = np.zeros((self.num_turns + 1) * OUT_SAMPLES_PER_TURN, np.float32)
 
     def now_ms(self) -> float:
-        return (time.monotonic() - self.start_s) * 1000
+        return ms_of_ns(self.clock.now_ns() - self.start_ns)
 
     def play(self, samples: NDArray[np.float32]) -> None:
         """Sound that came now: it is played at once, or after what is still being played."""
@@ -64,6 +67,14 @@ class _Heard:
         room = self.sound[begin : begin + len(samples)]
         room += samples[: len(room)]
         self.begin, self.end = begin, begin + len(samples)
+
+    def clear(self) -> None:
+        """Drops sound that is not yet played, and the captions of it."""
+        now_ms = self.now_ms()
+        now = round(now_ms * OUT_HZ / 1000)
+        self.sound[now:] = 0.0
+        self.begin, self.end = min(self.begin, now), min(self.end, now)
+        self.captions = [(playing_ms, text) for playing_ms, text in self.captions if playing_ms < now_ms]
 
     @property
     def playing_ms(self) -> float:
@@ -76,13 +87,16 @@ class _Heard:
 
     def outputs(self) -> list[MicroTurnOutput]:
         made: list[MicroTurnOutput] = []
+        say: dict[int, str] = {}
+        for playing_ms, text in self.captions:
+            self.put(say, playing_ms - TURN_MS - TEXT_LEAD_MS, text)
         for k in range(self.num_turns):
             sound = self.sound[(k + 1) * OUT_SAMPLES_PER_TURN : (k + 2) * OUT_SAMPLES_PER_TURN]
             made.append(
                 MicroTurnOutput(
                     index=k,
                     hear=self.hear.get(k, ""),
-                    say=self.say.get(k, ""),
+                    say=say.get(k, ""),
                     pieces=tuple(self.pieces.get(k, ())),
                     is_clear=k in self.clears,
                     audio=sound if sound.any() else None,
@@ -100,6 +114,8 @@ class LiveSubject:
         model: what is asked for there.
     """
 
+    is_sighted = False
+
     def __init__(self, url: str, *, key: str | None = None, model: str = "nano") -> None:
         rest = url.partition("://")[2]
         self._url = url if "/" in rest.rstrip("/") else url.rstrip("/") + "/v1/live/sessions"
@@ -116,12 +132,12 @@ class LiveSubject:
 
     async def _hold(self, session: Session) -> list[MicroTurnOutput]:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        heard = _Heard(num_turns=len(session))
+        heard = Heard(num_turns=len(session))
         try:
             async with connect(self._url, additional_headers=headers, max_size=None) as socket:
                 await self._start(socket)
-                heard.start_s = time.monotonic()
-                listening = asyncio.create_task(_listen(socket, heard))
+                heard.start_ns = heard.clock.now_ns()
+                listening = asyncio.create_task(listen(socket, heard))
                 try:
                     await _speak(socket, session, heard)
                     await asyncio.sleep(_TAIL_S)
@@ -142,7 +158,7 @@ class LiveSubject:
         await _send(socket, type="microturn.extensions.enable", turns=True)  # another's server refuses, and goes on
 
 
-async def _speak(socket: ClientConnection, session: Session, heard: _Heard) -> None:
+async def _speak(socket: ClientConnection, session: Session, heard: Heard) -> None:
     sound = resample(np.concatenate([turn.audio for turn in session]), IN_HZ, OUT_HZ)
     chunk = OUT_HZ * _CHUNK_MS // 1000
     for begin in range(0, len(sound), chunk):
@@ -169,8 +185,9 @@ def _text_message(event: TextEvent) -> dict[str, Any]:
     return {"type": "session.commentary.append", "content": words, "delegation_id": None}
 
 
-async def _listen(socket: ClientConnection, heard: _Heard) -> None:
-    async for message in socket:
+async def listen(messages: AsyncIterable[str | bytes], heard: Heard) -> None:
+    """Takes in what a server sends."""
+    async for message in messages:
         event = json.loads(message)
         match event["type"]:
             case "session.output_audio.delta":
@@ -182,13 +199,15 @@ async def _listen(socket: ClientConnection, heard: _Heard) -> None:
             case "session.input_transcript.delta" if not heard.has_turns:
                 heard.put(heard.hear, heard.now_ms() - TURN_MS, event["delta"])
             case "session.output_transcript.delta":
-                heard.put(heard.say, heard.playing_ms - TURN_MS - TEXT_LEAD_MS, event["delta"])
+                heard.captions.append((heard.playing_ms, event["delta"]))
             case _:
                 pass
 
 
-def _take_turn(event: dict[str, Any], heard: _Heard) -> None:
+def _take_turn(event: dict[str, Any], heard: Heard) -> None:
     k = event["index"]
+    if event["clear"]:
+        heard.clear()
     if k >= heard.num_turns:
         return
     heard.hear[k] = event["hear"]

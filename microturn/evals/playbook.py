@@ -3,21 +3,41 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from microturn.data import human
 from microturn.data.episode import Episode
 from microturn.data.make import load_material, play_scenario
+from microturn.errors import MediaError
 from microturn.evals.exchange import Case
 
 Play = Callable[[str, int], Episode]
 """Scenario name and seed to an episode."""
 
+MIN_TIMED_SHARE = 0.5
+"""Of the human recordings that are there; the rest is what an alignment gives up on, or was added since."""
 _SEEDS_PER_RUN = 1_000_000
 _MAX_PLAYS_PER_CASE = 30
 
 
 def heldout_play(data_dir: Path | None) -> Play:
-    """Plays with held-out material; without ``data_dir`` no human speech or recorded noise takes part."""
+    """Plays with held-out material; without ``data_dir`` no human speech or recorded noise takes part.
+
+    Raises:
+        MediaError: there are human recordings, and too few that scenarios can play, whose word times are known.
+    """
+    if data_dir is not None:
+        _check_timed(data_dir)
     material = load_material("heldout", data_dir)
     return lambda name, seed: play_scenario(name, seed, material)
+
+
+def _check_timed(data_dir: Path) -> None:
+    num_all = len(human.clips("heldout", data_dir, is_timed=False))
+    num_timed = len(human.clips("heldout", data_dir))
+    if num_timed < MIN_TIMED_SHARE * num_all:
+        raise MediaError(
+            f"word times are known for {num_timed} of the {num_all} held-out recordings in {data_dir}, and the others "
+            f"are not played: run `microturn data align --part heldout --data {data_dir}`"
+        )
 
 
 class Playbook:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from microturn.data import human
 from microturn.data.voices import user_voices
 from microturn.evals.echo import EchoedSession
 from microturn.evals.exchange import Case, Exchange, Verdict, amplified
@@ -41,6 +42,9 @@ def run_suites(
         play: plays scenarios, by default with held-out voices, phrasings and noises.
         input_gain_db: makes all that the microphone hears so much louder, or quieter below zero.
         console: where progress is shown; nowhere by default.
+
+    Raises:
+        MediaError: there are human recordings, and the times of their words are not known.
     """
     playbook = Playbook(play or heldout_play(data_dir), seed=seed, data_dir=data_dir)
     with _progress(console) as progress:
@@ -66,7 +70,8 @@ def run_suites(
     if out_dir is not None:
         for key, exchange in answers.items():
             keep(out_dir / key, exchange, verdicts[key])
-    settings = {"limit": limit, "seed": seed, "human recordings": "no" if data_dir is None else "yes"}
+    num_clips = 0 if data_dir is None else len(human.clips("heldout", data_dir))
+    settings: dict[str, str | int | None] = {"limit": limit, "seed": seed, "human recordings": num_clips or "no"}
     if input_gain_db:
         settings["input gain db"] = f"{input_gain_db:g}"
     if play is None:
@@ -102,7 +107,9 @@ def _answer_all(cases: Sequence[Case], subject: Subject, progress: Progress) -> 
                     "a subject answers every micro-turn"
                 )
             is_open = isinstance(session, EchoedSession) and not session.is_closed
-            answers[case.key] = Exchange(case=case, outputs=outputs, is_without_echo=is_open)
+            answers[case.key] = Exchange(
+                case=case, outputs=outputs, is_without_echo=is_open, is_without_pictures=not subject.is_sighted
+            )
         progress.advance(task, len(batch))
     return answers
 

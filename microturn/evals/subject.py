@@ -22,6 +22,11 @@ class Subject(Protocol):
         """What results say was measured."""
         ...
 
+    @property
+    def is_sighted(self) -> bool:
+        """Whether it is shown the pictures of a session, whatever it makes of them."""
+        ...
+
     def answer(self, sessions: Sequence[Session]) -> list[list[MicroTurnOutput]]:
         """Answers whole sessions, each on its own and causally: one output for each input.
 
@@ -43,6 +48,7 @@ class Silent:
     """A control: never says or writes anything."""
 
     name = "silent"
+    is_sighted = True
 
     def answer(self, sessions: Sequence[Session]) -> list[list[MicroTurnOutput]]:
         return [[MicroTurnOutput(index=turn.index) for turn in session] for session in sessions]
@@ -52,6 +58,7 @@ class AlwaysTalking:
     """A control: says the same word in every micro-turn, and hears it too."""
 
     name = "always-talking"
+    is_sighted = True
 
     def answer(self, sessions: Sequence[Session]) -> list[list[MicroTurnOutput]]:
         hum = np.zeros((MEL_FRAMES_PER_TURN, MEL_BANDS), np.float32)

@@ -25,7 +25,7 @@ def temporal_iou(said: Sequence[Span], shown: Sequence[Span]) -> float:
 
 
 def said_spans(outputs: Sequence[MicroTurnOutput], first: str, last: str) -> list[Span]:
-    """From each ``first`` to the next ``last``, in playback time; one that is never closed ends with the reply."""
+    """From each ``first`` to the next ``last``, in playback time; a ``first`` that no ``last`` follows begins none."""
     spans: list[Span] = []
     begun_ms: float | None = None
     for word in spoken_words(outputs):
@@ -34,7 +34,7 @@ def said_spans(outputs: Sequence[MicroTurnOutput], first: str, last: str) -> lis
         elif word.text == last and begun_ms is not None:
             spans.append((begun_ms, word.start_ms + TURN_MS))
             begun_ms = None
-    return spans if begun_ms is None else [*spans, (begun_ms, float(len(outputs) * TURN_MS))]
+    return spans
 
 
 def pauc(outputs: Sequence[MicroTurnOutput], moment: Moment) -> float:

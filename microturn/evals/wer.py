@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 # fmt: off
@@ -31,7 +31,7 @@ _MINUS = re.compile(r"(?<![\w.])(?<!\d )-(?=\d)")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WordErrors:
-    """Edits between what was said and what was heard. Sum them over clips before taking the rate."""
+    """Edits between what was said and what was heard."""
 
     substitutions: int = 0
     deletions: int = 0
@@ -45,23 +45,10 @@ class WordErrors:
         edits = self.substitutions + self.deletions + self.insertions
         return edits / self.num_words if self.num_words else float(edits > 0)
 
-    def __add__(self, other: "WordErrors") -> "WordErrors":
-        return WordErrors(
-            substitutions=self.substitutions + other.substitutions,
-            deletions=self.deletions + other.deletions,
-            insertions=self.insertions + other.insertions,
-            num_words=self.num_words + other.num_words,
-        )
-
 
 def word_error_rate(reference: str, heard: str, *, language: str = "en") -> WordErrors:
     """The fewest edits that turn the reference's words into those heard, both in normal form."""
     return count_edits(normal_words(reference, language=language), normal_words(heard, language=language))
-
-
-def total_errors(errors: Iterable[WordErrors]) -> WordErrors:
-    """The sum over clips."""
-    return sum(errors, WordErrors())
 
 
 def count_edits(reference: Sequence[str], heard: Sequence[str]) -> WordErrors:

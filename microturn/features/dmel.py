@@ -11,8 +11,6 @@ Dimensions: B sessions, S samples of a turn, L samples of the tail, T tokens, M 
 F samples of a frame.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,20 +75,6 @@ def dmel_step(
 def silent_tail(num_rows: int) -> NDArray[np.float32]:
     """The tails of sessions that have heard nothing yet: (num_rows, 800) zeros."""
     return np.zeros((num_rows, TAIL_SAMPLES), np.float32)
-
-
-@dataclass(slots=True)
-class DmelStream:
-    """One session's dMel, a micro-turn at a time."""
-
-    tail: NDArray[np.float32] = field(default_factory=lambda: silent_tail(1)[0])
-    """The last 800 samples heard: all that the stream remembers."""
-
-    def step(self, samples: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """One micro-turn: (3200,) samples -> (4, 80) bins."""
-        bins_1TM, tail_1L = dmel_step(samples[None], self.tail[None])
-        self.tail = tail_1L[0]
-        return bins_1TM[0]
 
 
 def _log_mel(frames_NTF: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@
 300 (t + 1); magnitude spectrum, 80 Slaney mels from 0 to 12 kHz, natural log clamped at 1e-4. A micro-turn
 holds 16 frames, a patch 4.
 
-Dimensions: B clips, S samples, T frames, M mel bands, P patches, D values of a patch.
+Dimensions: B clips, S samples, T frames, M mel bands.
 """
 
 import json
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from microturn.errors import CheckpointError
 from microturn.features.filterbank import slaney_filterbank
-from microturn.turns.timing import MEL_FRAMES_PER_PATCH, MEL_HOP_SAMPLES, OUT_HZ
+from microturn.turns.timing import MEL_HOP_SAMPLES, OUT_HZ
 
 _Array = TypeVar("_Array", NDArray[np.float32], Tensor)
 
@@ -28,7 +28,6 @@ NUM_BANDS = 80
 WINDOW_SAMPLES = 1024
 LEFT_PAD_SAMPLES = WINDOW_SAMPLES - MEL_HOP_SAMPLES
 MIN_MEL = 1e-4
-PATCH_VALUES = MEL_FRAMES_PER_PATCH * NUM_BANDS
 
 SILENT_LOG_MEL = float(np.log(MIN_MEL))
 """The value of every band of a silent frame."""
@@ -75,20 +74,6 @@ def mel_of_tensor(samples_BS: Tensor, past_BS: Tensor | None = None) -> Tensor:
 @cache
 def _constants(device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(_WINDOW).to(device), torch.from_numpy(np.ascontiguousarray(_FILTERS)).to(device)
-
-
-def to_patches(mel_TM: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Four frames to a patch, oldest frame first: (4 P, 80) -> (P, 320)."""
-    if mel_TM.shape[0] % MEL_FRAMES_PER_PATCH or mel_TM.shape[1:] != (NUM_BANDS,):
-        raise ValueError(
-            f"patches take whole fours of frames (4 P, {NUM_BANDS}), not {mel_TM.shape}: pad with SILENT_LOG_MEL"
-        )
-    return mel_TM.reshape(-1, PATCH_VALUES)
-
-
-def from_patches(patch_PD: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The frames of patches: (P, 320) -> (4 P, 80)."""
-    return patch_PD.reshape(-1, NUM_BANDS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,13 +5,17 @@ from dataclasses import replace
 from microturn.recipes.geometries import nano
 from microturn.train.trainer import TrainConfig
 
+BLIND_POSITIONS = 2_400
+"""All but the longest sessions."""
 SIGHTED_POSITIONS = 4_200
 """Forty seconds with the camera on: a micro-turn is 15 patches longer."""
 
 
 def nano_cpu(vocab_size: int) -> TrainConfig:
     """On a few CPU cores: bf16 autocast, compiled."""
-    return TrainConfig(model=nano(vocab_size), positions_per_batch=8_400, is_compiled=True)
+    return TrainConfig(
+        model=nano(vocab_size), positions_per_batch=8_400, max_positions=BLIND_POSITIONS, is_compiled=True
+    )
 
 
 def nano_sight_cpu(vocab_size: int) -> TrainConfig:

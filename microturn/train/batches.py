@@ -4,7 +4,8 @@ Legend: B rows, T positions, N positions of one kind, M mel bands, P values of a
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from microturn.model.segment import Segment
 from microturn.train.augment import AugmentConfig, alter
 from microturn.train.parallel import Team
 from microturn.turns.vocabulary import Kind, Vocabulary
+
+logger = logging.getLogger(__name__)
 
 SOON_TURNS = 16
 """How far apart a word and the next may be: at the slowest pace a count has fifteen turns between them."""
@@ -171,6 +174,21 @@ class Cursor:
     """
 
 
+def warn_of_long(folder: Path, entries: Iterable[Entry], max_positions: int) -> None:
+    """Say how many of a folder's episodes are too long to be read, and what share of all positions they are."""
+    lengths = [entry.num_positions for entry in entries]
+    long = [length for length in lengths if length > max_positions]
+    if long:
+        logger.warning(
+            "%d of %d episodes in %s, %.1f %% of the positions, are longer than %d positions and left out",
+            len(long),
+            len(lengths),
+            folder,
+            100 * sum(long) / sum(lengths),
+            max_positions,
+        )
+
+
 class BatchReader:
     """Endless batches from a folder of shards, shuffled anew each pass, episodes of like length together."""
 
@@ -215,6 +233,10 @@ class BatchReader:
                 self._next_pass()
                 continue
             self.cursor.drawn_from = drawn_from
+            if self.team.is_first:
+                warn_of_long(
+                    self.folder, (entry for shard in shards for entry in read_index(shard)), self.max_positions
+                )
             num_batches = 0
             for index, group in enumerate(self._own_groups(shards)):
                 num_batches += 1

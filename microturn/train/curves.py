@@ -22,7 +22,12 @@ STYLES = {"train": {"alpha": 0.4, "linewidth": 0.8}, "validation": {"marker": "o
 
 
 def draw_curves(log: Path, picture: Path) -> None:
-    """Draw a run's ``log.jsonl``, training and validation. Raises MissingDependencyError without matplotlib."""
+    """Draw a run's ``log.jsonl``, training and validation; nothing where a run was too short to leave one.
+
+    Raises MissingDependencyError without matplotlib.
+    """
+    if not log.exists():
+        return
     try:
         import matplotlib
 

@@ -60,8 +60,10 @@ class Eyes(nn.Module):
         return self.auxiliary["glimpsed"](self.image_in(image_N))
 
     def save(self, path: Path) -> None:
-        """Write the weights: ``image_in.…`` for a model, ``glimpsed.…`` for its auxiliary heads."""
-        save_file({name.removeprefix("auxiliary."): value for name, value in self.state_dict().items()}, path)
+        """Write the weights, whole or not at all: ``image_in.…`` for a model, ``glimpsed.…`` for its heads."""
+        partial = path.with_suffix(".partial")
+        save_file({name.removeprefix("auxiliary."): value for name, value in self.state_dict().items()}, partial)
+        partial.rename(path)
 
 
 class Moments(IterableDataset):

@@ -1,12 +1,23 @@
 """Muon for the hidden matrices, AdamW for everything else (Jordan et al. 2024, as torch ships it)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
-NOT_HIDDEN = ("embed", "table", "unembed", "relative", "enter.weight", "phone", "auxiliary")
+NOT_HIDDEN = (
+    "embed",
+    "table",
+    "unembed",
+    "relative",
+    "speech_in.enter.weight",
+    "flow_head.enter.weight",
+    "flow_head.time_enter.weight",
+    "phone",
+    "auxiliary",
+)
 """Matrices that are not maps between hidden states, by part of their name: Muon is not for them."""
 
 
@@ -73,14 +84,18 @@ class Optimizer:
         self.adamw = torch.optim.AdamW(_at_scales(others), lr=config.other_rate, betas=(0.9, 0.95), weight_decay=0.0)
 
     def step(self, rate_factor: float) -> float:
-        """Clip, update and clear the gradients. Returns the norm of the gradient before clipping."""
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_gradient_norm)
+        """Clip, update and clear the gradients; where their norm is not finite, clear them only.
+
+        Returns the norm before clipping.
+        """
+        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.config.max_gradient_norm))
         for optimizer, rate in ((self.muon, self.config.matrix_rate), (self.adamw, self.config.other_rate)):
             for group in optimizer.param_groups:
                 group["lr"] = rate * rate_factor * group["scale"]
-            optimizer.step()
+            if math.isfinite(norm):
+                optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return float(norm)
+        return norm
 
     def state_dict(self) -> dict:
         """Both states."""

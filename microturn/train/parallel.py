@@ -25,8 +25,11 @@ class Team:
         """The team that ``torchrun`` called together; alone without it."""
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
+        is_cuda = device.startswith("cuda")
+        if is_cuda:  # from here on "cuda" is this process's own
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+            dist.init_process_group("nccl" if is_cuda else "gloo")
         return cls(dist.get_rank(), dist.get_world_size())
 
     @property

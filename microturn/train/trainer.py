@@ -6,24 +6,26 @@ that a run of any length ends annealed. What is saved is enough to go on exactly
 
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
 from microturn.data.shards import Entry, list_shards, read_episode, read_index
-from microturn.errors import CheckpointError
+from microturn.errors import CheckpointError, MicroturnError
 from microturn.features.mel import MelStatistics
 from microturn.model.compiled import can_compile
 from microturn.model.config import ModelConfig
 from microturn.model.interaction_model import InteractionModel
 from microturn.train.augment import AugmentConfig
 from microturn.train.average import WeightAverage
-from microturn.train.batches import Batch, BatchReader, Cursor, collate
+from microturn.train.batches import Batch, BatchReader, Cursor, collate, warn_of_long
 from microturn.train.losses import AuxiliaryHeads, LossConfig, Losses, compute_losses
 from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
 from microturn.train.parallel import Team
@@ -33,6 +35,11 @@ logger = logging.getLogger(__name__)
 
 NEW_PARTS = ("image_in.", "phone_head.", "speech_in.phones")
 """Of the model, by the start of their names: what older or smaller weights may lack."""
+CHECKPOINT_FILE = "checkpoint.pt"
+KEPT = ("max_minutes", "seed", "positions_per_batch")
+"""Of a run's configuration, beside its model and its optimiser: what its checkpoint keeps."""
+MAX_SKIPPED_IN_A_ROW = 20
+"""Steps whose gradient is not finite, after which the run is given up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +78,26 @@ class Progressed:
     step: int = 0
     num_positions: int = 0
     elapsed_s: float = 0.0
+    num_skipped: int = 0
+    """Steps that changed nothing, since their gradient was not finite."""
+
+
+def as_it_began(config: TrainConfig, folder: Path) -> TrainConfig:
+    """The configuration with the rates, the length, the seed and the batches of the run in a folder.
+
+    As it is where the run's checkpoint keeps none of them. Raises CheckpointError if there is no checkpoint.
+    """
+    kept = _read_checkpoint(folder / CHECKPOINT_FILE, "cpu", is_mapped=True).get("training")
+    if kept is None:
+        return config
+    return replace(config, optimizer=OptimizerConfig(**kept["optimizer"]), **{name: kept[name] for name in KEPT})
+
+
+def _read_checkpoint(path: Path, device: str, *, is_mapped: bool = False) -> dict[str, Any]:
+    """What ``Trainer.save`` wrote. Mapped, what is not looked at is not read."""
+    if not path.exists():
+        raise CheckpointError(f"{path} does not exist: start without --resume")
+    return torch.load(path, map_location=device, weights_only=True, mmap=is_mapped)
 
 
 class Trainer:
@@ -108,6 +135,7 @@ class Trainer:
         self.average = WeightAverage(trained.parameters(), config.average_steps)
         self.generator = torch.Generator(config.device).manual_seed(config.seed + self.team.rank)
         self.progressed = Progressed()
+        self._num_skipped_in_a_row = 0
         self.reader = BatchReader(
             shards,
             vocabulary,
@@ -169,7 +197,7 @@ class Trainer:
                 if self.progressed.elapsed_s >= next_at["validate"]:
                     self.validate()
                     next_at["validate"] = self.progressed.elapsed_s + due["validate"]
-                if self.progressed.elapsed_s >= next_at["save"]:
+                if self.progressed.elapsed_s >= next_at["save"] and not self._num_skipped_in_a_row:
                     self.save()
                     next_at["save"] = self.progressed.elapsed_s + due["save"]
         self.validate()
@@ -185,7 +213,10 @@ class Trainer:
                 return
 
     def step(self, batch: Batch) -> Losses:
-        """One step of the optimiser, at the rate of the time used so far. Returns the losses that it went by."""
+        """One step of the optimiser, at the rate of the time used so far. Returns the losses that it went by.
+
+        A gradient that is not finite is skipped. Raises MicroturnError when too many of them come in a row.
+        """
         self.model.train()
         losses = self._losses(batch, self.generator)
         losses.total.backward()
@@ -193,11 +224,25 @@ class Trainer:
         progress = self.progressed.elapsed_s / (self.config.max_minutes * 60)
         schedule = self.config.optimizer
         factor = rate_factor(progress, warmup=schedule.warmup, decay_from=schedule.decay_from)
-        losses.metrics["gradient_norm"] = torch.tensor(self.optimizer.step(factor))
-        self.average.update()
+        norm = self.optimizer.step(factor)
+        losses.metrics["gradient_norm"] = torch.tensor(norm)
         self.progressed.step += 1
+        if math.isfinite(norm):
+            self.average.update()
+            self._num_skipped_in_a_row = 0
+        else:
+            self._skip()
         self.progressed.num_positions += batch.num_positions * self.team.size  # the others' are about as long
         return losses
+
+    def _skip(self) -> None:
+        self.progressed.num_skipped += 1
+        self._num_skipped_in_a_row += 1
+        if self._num_skipped_in_a_row == MAX_SKIPPED_IN_A_ROW:
+            raise MicroturnError(
+                f"step {self.progressed.step}: no finite gradient in {MAX_SKIPPED_IN_A_ROW} steps; "
+                f"{self.checkpoint_path} is as it was last saved: begin another run, with a lower --rate-scale"
+            )
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         batch = batch.to(self.config.device)
@@ -209,6 +254,8 @@ class Trainer:
     def _validation_groups(self, folder: Path) -> list[list[tuple[Path, Entry]]]:
         """Where the episodes of each batch lie: with their pictures they would fill the memory."""
         places = [(shard, entry) for shard in list_shards(folder) for entry in read_index(shard)]
+        if self.team.is_first:
+            warn_of_long(folder, (entry for _, entry in places), self.config.max_positions)
         places = [place for place in places if place[1].num_positions <= self.config.max_positions][:48]
         return [places[i : i + 8] for i in range(0, len(places), 8)]
 
@@ -248,7 +295,7 @@ class Trainer:
     @property
     def checkpoint_path(self) -> Path:
         """What ``resume`` reads."""
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT_FILE
 
     def save(self) -> None:
         """Write everything that going on needs, whole or not at all. The first process's work."""
@@ -263,16 +310,21 @@ class Trainer:
             "progressed": asdict(self.progressed),
             "cursor": asdict(self.reader.cursor),
             "config": self.config.model.to_json(),
+            "training": {
+                "optimizer": asdict(self.config.optimizer),
+                **{name: getattr(self.config, name) for name in KEPT},
+            },
         }
         partial = self.checkpoint_path.with_suffix(".partial")
         torch.save(state, partial)
         partial.rename(self.checkpoint_path)
 
     def resume(self) -> None:
-        """Go on from ``checkpoint.pt``. Raises CheckpointError if it is absent or of another model."""
-        if not self.checkpoint_path.exists():
-            raise CheckpointError(f"{self.checkpoint_path} does not exist: start without --resume")
-        state = torch.load(self.checkpoint_path, map_location=self.config.device, weights_only=True)
+        """Go on from ``checkpoint.pt``, with a configuration that is ``as_it_began``.
+
+        Raises CheckpointError if it is absent, or of another model, version or optimiser.
+        """
+        state = _read_checkpoint(self.checkpoint_path, self.config.device)
         if state["config"] != self.config.model.to_json():
             raise CheckpointError(f"{self.checkpoint_path} is of another model: give the recipe that it began with")
         self.model.load_state_dict(state["model"])
@@ -282,7 +334,13 @@ class Trainer:
             raise CheckpointError(
                 f"{self.checkpoint_path} is of another version, with other auxiliaries: begin a run from its weights"
             ) from error
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+        except ValueError as error:
+            raise CheckpointError(
+                f"{self.checkpoint_path} is of another version, with other groups of parameters, or began with other "
+                "rate scales: give those, or begin a run from its weights"
+            ) from error
         self.average.load_state_dict(state.get("average"))
         if self.team.is_first:
             self.generator.set_state(state["generator"].cpu())

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from microturn.features.mel import mel
 from microturn.features.vocoder import Vocoder, VocoderConfig, pitch_of
-from microturn.train.vocoder_data import Batch, Pool, Teacher, read_texts, some_text
+from microturn.train.vocoder_data import Batch, Pool, Teacher, read_texts, sentence
 from microturn.train.vocoder_losses import vocoder_losses
 
 _NUM_HELD_OUT = 16
@@ -148,6 +148,7 @@ def train(data: Path, run: Path, training: VocoderTraining, config: VocoderConfi
         pool.add()
 
     recent: Counter[str] = Counter()
+    num_recent = 0
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
     with Progress(*columns) as bar, (run / "log.jsonl").open("a", encoding="utf-8") as log:
         task = bar.add_task("vocoder", total=training.max_minutes * 60, loss="")
@@ -157,6 +158,7 @@ def train(data: Path, run: Path, training: VocoderTraining, config: VocoderConfi
                     pool.add()
                 losses = trainer.step(pool.batch(training.num_clips, training.num_frames, config.lookahead_frames))
                 recent.update(losses)
+                num_recent += 1
                 bar.update(
                     task,
                     completed=trainer.seconds,
@@ -167,10 +169,11 @@ def train(data: Path, run: Path, training: VocoderTraining, config: VocoderConfi
                     record = {
                         "step": trainer.num_steps,
                         "seconds": round(trainer.seconds, 1),
-                        **{name: round(total / training.report_every, 4) for name, total in recent.items()},
+                        **{name: round(total / num_recent, 4) for name, total in recent.items()},
                         **evaluate(trainer.average, teacher, held_out),
                     }
                     recent.clear()
+                    num_recent = 0
                     print(json.dumps(record), file=log, flush=True)
                     trainer.save(run)
         finally:
@@ -181,13 +184,12 @@ def train(data: Path, run: Path, training: VocoderTraining, config: VocoderConfi
 @torch.inference_mode()
 def evaluate(vocoder: Vocoder, teacher: Teacher, texts: list[str]) -> dict[str, float]:
     """The vocoder by itself on texts that it never learned from: mel error, pitch error, voicing error."""
-    rng = random.Random(1)
     mel_errors: list[float] = []
     cents: list[float] = []
     voicing_errors: list[float] = []
     late = vocoder.config.lookahead_frames
     for text in texts:
-        utterance = teacher.say(some_text([text], rng), speed=1.0, before=20, after=20, seed=0)
+        utterance = teacher.say(sentence(text), speed=1.0, before=20, after=20, seed=0)
         if utterance is None:
             continue
         frames = torch.from_numpy(mel(utterance.samples))[None]

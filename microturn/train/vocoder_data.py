@@ -92,12 +92,16 @@ def read_texts(data: Path) -> list[str]:
     return sorted(text for text in texts if len(text) > 1)
 
 
+def sentence(text: str, mark: str = ".") -> str:
+    """A text with a capital letter and a mark at its end."""
+    return text[:1].upper() + text[1:] + mark
+
+
 def some_text(texts: Sequence[str], rng: random.Random) -> str:
     """A sentence, a number or a row of numbers, the way the assistant will say them."""
     kind = rng.random()
     if kind < 0.6:
-        text = rng.choice(texts)
-        return text[:1].upper() + text[1:] + rng.choice((".", ".", "?", "!", ","))
+        return sentence(rng.choice(texts), rng.choice((".", ".", "?", "!", ",")))
     if kind < 0.8:
         start = rng.randrange(60)
         return ", ".join(str(start + k) for k in range(rng.randrange(1, 7))) + rng.choice((".", ","))

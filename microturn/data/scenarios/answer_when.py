@@ -8,7 +8,6 @@ from microturn.data.scenarios.seeing import (
     answer,
     ask,
     close_eyes_perhaps,
-    look_away_perhaps,
     open_eyes,
 )
 from microturn.data.scenarios.tell_when import other_things, prepare
@@ -75,8 +74,7 @@ def play(stage: Stage, at_ms: float) -> float:
     open_eyes(stage, story.scene, at_ms)
     said = ask(stage, stage.pick(QUESTIONS[change]).format(n=thing.name if thing else ""), at_ms)
     ready_ms = turn_start_ms(said.end_turn)
-    now_ms = look_away_perhaps(stage, story.scene, ready_ms + stage.between(*AFTER_REQUEST_MS))
-    now_ms = other_things(stage, story, change, thing, now_ms)
+    now_ms = other_things(stage, story, change, thing, ready_ms + stage.between(*AFTER_REQUEST_MS))
     happening = story.happen(change, now_ms, thing=thing)
     stage.quiet(ready_ms, happening.time_ms)
     said = answer(stage, reply_to(happening), happening.time_ms, not_before=said.end_turn)

@@ -3,14 +3,21 @@
 from microturn.data.numbers import spoken
 from microturn.data.scenarios.count_aloud import FASTER, GO_ON, SKIP_TO, SLOWER, START_AGAIN, STOP
 from microturn.data.scenarios.every_seconds import THINGS
+from microturn.data.scenarios.harmless import asks_nothing, begins_with_greeting
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.scenarios.short_requests import COURTESIES
 from microturn.data.stage import Stage
 
 COMMANDS = (STOP, GO_ON, START_AGAIN, SLOWER, FASTER)
 """They ask for nothing before the model has said anything."""
 HARMLESS = (STOP, SLOWER, FASTER)
 """They ask for nothing while nothing is running; a "go on" might take up again what was stopped."""
+RESUMING = frozenset(
+    (
+        *("go", "going", "continue", "carry", "keep", "counting", "resume", "proceed", "take"),
+        *("again", "start", "begin", "over", "beginning", "top"),
+    )
+)
+"""One of these is in all that tells a model to go on or to start again."""
 MOST_CLIP_WORDS = 3
 MANY_TRIES = 30
 
@@ -47,15 +54,24 @@ def command(stage: Stage) -> str:
 
 
 def things(stage: Stage) -> str:
-    """One or two of what others have said now and then, but no "hello" by itself: that is answered."""
-    while (said := " ".join(stage.pick(THINGS) for _ in range(stage.whole(1, 2)))) in COURTESIES:
-        continue
-    return said
+    """One or two of what others have said now and then, but no greeting, which is answered; and nothing that might take
+    up again what was stopped, once the model has spoken."""
+    while True:
+        said = " ".join(stage.pick(THINGS) for _ in range(stage.whole(1, 2)))
+        if not begins_with_greeting(said) and not (stage.has_spoken and might_resume(said)):
+            return said
+
+
+def might_resume(said: str) -> bool:
+    """Whether a model that has been stopped might take it for a "go on" or a "start again"."""
+    return not RESUMING.isdisjoint(said.split())
 
 
 def recording(stage: Stage, at_ms: float) -> float:
-    """A human recording of a word or a few. Returns when it ends."""
-    if clip := stage.clip(lambda clip: len(clip.text.split()) <= MOST_CLIP_WORDS, MANY_TRIES):
+    """A human recording of a word or a few that ask for nothing. Returns when it ends."""
+    if clip := stage.clip(
+        lambda clip: len(clip.text.split()) <= MOST_CLIP_WORDS and asks_nothing(clip.text), MANY_TRIES
+    ):
         return stage.play(clip, at_ms, level_db=stage.between(-6, 0))
     return stage.user(words(stage), at_ms)
 

@@ -2,6 +2,7 @@
 
 from microturn.data.phrases import Phrases
 from microturn.data.scenarios.count_aloud import ask, choose_numbers
+from microturn.data.scenarios.harmless import asks_nothing, is_harmless
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
 from microturn.turns.timing import turn_start_ms
@@ -28,14 +29,6 @@ BACKCHANNEL = Phrases(
     ),
     heldout=("hm okay", "yes yes", "oh i see", "really", "oh nice"),
 )
-COMMANDS = frozenset(
-    (
-        *("stop", "wait", "pause", "enough", "hold", "halt", "quiet", "silence", "plenty", "hurry", "proceed"),
-        *("continue", "resume", "again", "faster", "slower", "slow"),
-        *("speed", "skip", "jump", "go", "carry", "keep", "start", "over", "begin", "count", "say", "repeat", "read"),
-    )
-)
-"""Words that a bystander does not use, for they might be meant for the model."""
 LONGEST_CLIP_MS = 5_000
 MOST_NUMBERS = 12
 MANY_TRIES = 20
@@ -60,18 +53,14 @@ def side_talk(stage: Stage, at_ms: float) -> float:
     if stage.chance(0.3):
         return stage.user(stage.pick(BACKCHANNEL), at_ms, level_db=stage.between(-6, 0))
     if stage.cast.clips and stage.chance(0.5):
-        clip = stage.clip(lambda clip: is_harmless(clip.text) and clip.duration_ms < LONGEST_CLIP_MS, MANY_TRIES)
+        clip = stage.clip(lambda clip: asks_nothing(clip.text) and clip.duration_ms < LONGEST_CLIP_MS, MANY_TRIES)
         if clip:
             return stage.play(clip, at_ms, level_db=stage.between(-8, 0))
     if stage.cast.sentences and (sentence := stage.find(stage.cast.sentences, is_harmless)):
-        voice = stage.cast.user if stage.chance(0.4) else stage.cast.bystanders(stage.rng)
+        is_user = stage.chance(0.4) and asks_nothing(sentence)  # what others ask is not for the model
+        voice = stage.cast.user if is_user else stage.cast.bystanders(stage.rng)
         return stage.user(sentence, at_ms, voice=voice, level_db=stage.between(-12, 0))
     return stage.user(stage.pick(BACKCHANNEL), at_ms)
-
-
-def is_harmless(text: str) -> bool:
-    """No word of it could be taken for a command."""
-    return COMMANDS.isdisjoint(text.split())
 
 
 KEEP_GOING = Scenario(

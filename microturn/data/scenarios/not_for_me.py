@@ -1,13 +1,12 @@
 """Silence, noise, and talk that is not meant for the model: it listens, writes down, and says nothing."""
 
-from microturn.data.phrases import VERBS
-from microturn.data.scenarios.keep_going import is_harmless
+from microturn.data.scenarios.harmless import asks_nothing
 from microturn.data.scenarios.scenario import Scenario
-from microturn.data.scenarios.short_requests import COURTESIES
 from microturn.data.stage import Stage
 
 KINDS = ("nothing", "talk", "talk", "recordings", "recordings")
 LONGEST_CLIP_MS = 9000
+MANY_TRIES = 20
 
 
 def play(stage: Stage, at_ms: float) -> float:
@@ -33,27 +32,10 @@ def talk(stage: Stage, at_ms: float) -> float:
     return at_ms
 
 
-def asks_nothing(sentence: str) -> bool:
-    """Whether it begins as no question or request does, holds no command and is no greeting: nobody could mean to be
-    answered."""
-    first, *_ = sentence.split()
-    return first not in VERBS | ASKING and is_harmless(sentence) and sentence not in COURTESIES
-
-
-ASKING = frozenset(
-    (
-        *("what", "who", "whose", "whom", "which", "when", "where", "why", "how", "please", "let", "help", "turn"),
-        *("is", "are", "am", "was", "were", "do", "does", "did", "has", "have", "had", "shall", "should", "may"),
-        *("can", "could", "will", "would", "might", "must", "come", "bring", "send", "open", "close"),
-    )
-)
-"""What questions and requests begin with, beside the verbs of what a model can do."""
-
-
 def recordings(stage: Stage, at_ms: float) -> float:
-    """Human recordings, one after the other."""
+    """Human recordings that ask for nothing, one after the other."""
     for _ in range(stage.whole(1, 5)):
-        if clip := stage.clip(lambda clip: clip.duration_ms <= LONGEST_CLIP_MS):
+        if clip := stage.clip(lambda clip: clip.duration_ms <= LONGEST_CLIP_MS and asks_nothing(clip.text), MANY_TRIES):
             stage.play(clip, at_ms, level_db=stage.between(-6, 0))
             at_ms += clip.duration_ms + stage.between(150, 1200)
     return at_ms + 300

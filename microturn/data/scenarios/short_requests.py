@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from microturn.data.numbers import spoken
-from microturn.data.phrases import Requests
+from microturn.data.phrases import Requests, hold_out
 from microturn.data.scenarios.count_aloud import Counting
 from microturn.data.scenarios.every_seconds import something
 from microturn.data.stage import Stage
@@ -69,6 +69,7 @@ COUNT = Requests(
         "i am asking you to count from {a}",
     ),
 )
+hold_out(f"{phrase} to {{b}}" for phrase in COUNT.heldout)
 SUM = Requests(
     train=(
         "what is {a}",
@@ -154,6 +155,7 @@ REPEAT = Requests(
         "please say back to me",
     ),
 )
+hold_out(f"{phrase} {{x}}" for phrase in REPEAT.heldout)
 IN_ORDER = Requests(
     train=(
         "which {k} comes",

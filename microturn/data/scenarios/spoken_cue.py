@@ -6,6 +6,7 @@ from microturn.data.numbers import spoken
 from microturn.data.phrases import Phrases, Requests
 from microturn.data.scenarios.cued import STATEMENTS, attend, occurrences, run_ends
 from microturn.data.scenarios.every_seconds import any_words, something
+from microturn.data.scenarios.harmless import asks_nothing
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
 
@@ -72,11 +73,11 @@ CUE_WORDS = Phrases(
         *("morning", "evening", "birthday", "holiday", "picture", "story", "question", "problem", "island", "ocean"),
         *("rocket", "robot", "magic", "pizza", "chocolate", "sugar", "pepper", "lemon", "cherry", "football"),
         *("maybe", "really", "always", "never", "perhaps", "tomorrow", "yesterday", "because", "however", "okay then"),
-        *("thank you", "good morning", "my friend", "new york", "ice cream", "all right", "of course", "no problem"),
+        *("at last", "right away", "my friend", "new york", "ice cream", "all right", "of course", "no problem"),
     ),
     heldout=(
         *("orange juice", "carpet", "thunder", "engine", "basket", "village", "butter", "sometimes", "together"),
-        *("good evening", "by the way", "hospital", "weather", "library", "camera"),
+        *("last week", "by the way", "hospital", "weather", "library", "camera"),
     ),
 )
 EXCLAMATIONS = Phrases(
@@ -177,10 +178,11 @@ def _word_cue(stage: Stage, at_ms: float) -> float:
 
 
 def choose_cue(stage: Stage) -> str:
-    """A word to listen for; in training now and then any word that is not too short to be common."""
+    """A word to listen for, which asks for nothing when it falls by itself; in training now and then any such word that
+    is not too short to be common."""
     if stage.cast.part == "train" and stage.cast.sentences and stage.chance(0.3):
         word = any_words(stage, 1)
-        if len(word) >= LEAST_LETTERS:
+        if len(word) >= LEAST_LETTERS and asks_nothing(word):
             return word
     return stage.pick(CUE_WORDS)
 

@@ -67,6 +67,7 @@ THINKING = Phrases(
     ),
 )
 """Said to nobody in particular."""
+RECORDED_CHANCE = 0.5
 KINDS = {"at once": 0.25, "pause": 0.25, "um": 0.15, "false start": 0.2, "nothing asked": 0.15}
 
 
@@ -101,7 +102,10 @@ def nothing_asked(stage: Stage, at_ms: float) -> float:
 
 
 def at_once(stage: Stage, asked: Asked, at_ms: float) -> float:
-    """In one breath."""
+    """In one breath; now and then in a recording, where there is one of just these words."""
+    recorded = [clip for clip in stage.cast.clips if clip.text == asked.text]
+    if recorded and stage.chance(RECORDED_CHANCE):
+        return stage.play(recorded[stage.whole(0, len(recorded) - 1)].load(), at_ms, level_db=stage.between(-6, 0))
     return stage.user(asked.text, at_ms)
 
 

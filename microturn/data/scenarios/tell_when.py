@@ -202,6 +202,9 @@ AND_BACK: dict[Change, Change] = {
 """Changes that can happen again, and what has to happen in between."""
 THINGS_CHANGES = (Change.APPEARS, Change.LEAVES, Change.MOVES, Change.RECOLOURS)
 PERSONS_CHANGES = (Change.HAND_UP, Change.HAND_DOWN, Change.PERSON_LEAVES)
+DISAPPEARANCES = frozenset({Change.LEAVES, Change.LIGHT_ON, Change.PERSON_LEAVES})
+"""Changes that darkness or a camera going off and on might be taken for: "you no longer see the ball", "you can see
+again"."""
 NEVER = 0.1
 """Share of plays in which what is waited for does not come."""
 
@@ -224,8 +227,7 @@ def play(stage: Stage, at_ms: float) -> float:
         request = stage.pick(TELL_ME).format(c=condition)
     said = ask(stage, request, at_ms)
     ready_ms = turn_start_ms(said.end_turn)
-    now_ms = look_away_perhaps(stage, story.scene, ready_ms + stage.between(*AFTER_REQUEST_MS))
-    now_ms = other_things(stage, story, change, thing, now_ms)
+    now_ms = other_things(stage, story, change, thing, ready_ms + stage.between(*AFTER_REQUEST_MS))
     if stage.chance(NEVER):
         stage.quiet(ready_ms, now_ms)
         return stage.user(stage.pick(NEVER_MIND), now_ms) + 1_000
@@ -251,10 +253,15 @@ def prepare(stage: Stage, change: Change) -> tuple[Story, Thing | None]:
 
 
 def other_things(stage: Stage, story: Story, change: Change, thing: Thing | None, at_ms: float) -> float:
-    """Up to three changes that are not the one. Returns when that one may come."""
+    """Up to three changes that neither are the one nor seem to be; perhaps the camera goes off first. Returns when the
+    one may come."""
+    if change not in DISAPPEARANCES:
+        at_ms = look_away_perhaps(stage, story.scene, at_ms)
     but = {change, Change.PERSON_LEAVES, Change.PERSON_COMES, AND_BACK.get(change, change)}
     if change in PERSONS_CHANGES:
         but |= {Change.HAND_UP, Change.HAND_DOWN}
+    if change in DISAPPEARANCES:
+        but.add(Change.LIGHT_OFF)
     if change is Change.LIGHT_ON:
         return at_ms
     for _ in range(stage.whole(0, 3)):

@@ -41,6 +41,8 @@ class _Job(NamedTuple):
 class RelaySubject:
     """A subject of the evaluation that is a chain of models."""
 
+    is_sighted = False
+
     def __init__(self, parts: RelayParts, clock: Clock | None = None) -> None:
         self._parts = parts
         self._clock = clock or SystemClock()

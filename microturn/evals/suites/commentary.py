@@ -3,6 +3,7 @@
 ``f1``: an utterance is right if it names a change within a second of its being plain to see (and not more than half a
 second before: a change may show earlier than it is plain); any other is wrong, and so is every change that is not
 named. The acknowledgement of the request is neither. ``lag_ms``: the median time from a change to its utterance.
+Not run for a subject that is shown no pictures.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from microturn.evals.answers import utterances
 from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook
-from microturn.evals.suites.suite import Suite, added, pooled
+from microturn.evals.suites.suite import Suite, added, if_seen, pooled, unseen
 from microturn.evals.watching import matched
 from microturn.evals.wer import normal_words
 
@@ -46,7 +47,7 @@ class CommentarySuite(Suite):
             kind=exchange.case.kind,
             is_right=not problems,
             problems=problems,
-            figures={"moments": len(moments), "utterances": len(said), "named": len(pairs)},
+            figures={"moments": len(moments), "utterances": len(said), "named": len(pairs), **unseen(exchange)},
             samples={"lag_ms": [utterance.start_ms - moment.from_ms for moment, utterance in pairs]},
         )
 
@@ -54,8 +55,9 @@ class CommentarySuite(Suite):
         twice = [2 * v.figures["named"] for v in verdicts]
         total = [v.figures["moments"] + v.figures["utterances"] for v in verdicts]
         num_moments = added(verdicts, "moments")
-        return {
+        figures = {
             "f1": replace(metric.ratio(twice, total), count=round(num_moments)),
             "lag_ms": metric.median(pooled(verdicts, "lag_ms")),
             "named": metric.share(added(verdicts, "named"), num_moments),
         }
+        return if_seen(figures, verdicts)

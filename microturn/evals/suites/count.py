@@ -2,7 +2,7 @@
 
 ``obo``: the share of clips in which the last number heard after the penultimate repetition is off by at most one.
 ``exact``: by nothing. ``lag_ms``: the median time from a repetition's end to its number. Real clips are a row of their
-own: people who repeat one sign, by looping.
+own: people who repeat one sign, by looping. Not run for a subject that is shown no pictures.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook
 from microturn.evals.spoken import spoken_words
 from microturn.evals.suites.sight import NO_FILMS, has_films
-from microturn.evals.suites.suite import Suite, pooled
+from microturn.evals.suites.suite import Suite, if_seen, pooled, unseen
 from microturn.evals.watching import last_count
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import TURN_MS
@@ -43,18 +43,19 @@ class CountSuite(Suite):
             kind=exchange.case.kind,
             is_right=is_near,
             problems=[] if is_near else [f"{count if count is not None else 'no number'} for {true} repetitions"],
-            figures={"exact": count == true},
+            figures={"exact": count == true, **unseen(exchange)},
             samples={"lag_ms": lags_ms(exchange.outputs, repetitions)},
         )
 
     def summarise(self, verdicts: Sequence[Verdict]) -> Metrics:
         rendered, filmed = ([v for v in verdicts if v.kind == kind] for kind in (RENDERED, FILMED))
-        return {
+        figures = {
             "obo": metric.rate([v.is_right for v in rendered]),
             "exact": metric.rate([bool(v.figures["exact"]) for v in rendered]),
             "lag_ms": metric.median(pooled(rendered, "lag_ms")),
             "obo/real-video": metric.rate([v.is_right for v in filmed]) if filmed else metric.not_run(NO_FILMS),
         }
+        return if_seen(figures, verdicts)
 
 
 def lags_ms(outputs: Sequence[MicroTurnOutput], repetitions: Sequence[Moment]) -> list[float]:

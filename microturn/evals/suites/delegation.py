@@ -1,10 +1,11 @@
 """``delegation``: questions go to the background in the user's words, and results are told when nobody speaks.
 
 ``request_accuracy``: of the acts that the reference writes (ask, amend, cancel), the share that the reply writes too,
-with the same number and words, within ``ACT_WITHIN_TURNS`` of the reference's end; an act that the reference does not
-write makes the example wrong. ``result_spoken``: of the results that come in, the share whose words are all spoken, in
-order, afterwards. ``over_user``: of those, the share that begins while the user speaks, short pauses between two words
-included. ``told_ms``: the median time from a result's arrival to its first word, in playback time.
+with the same number and words, within ``ACT_WITHIN_TURNS`` of the reference's end. ``result_spoken``: of the results
+that come in, the share whose words are all spoken, in order, afterwards. ``over_user``: of those, the share that begins
+while the user speaks, short pauses between two words included. ``told_ms``: the median time from a result's arrival to
+its first word, in playback time. ``success``: the share of examples with each act of the reference once and no other,
+every result told, none over the user, and nothing said where there is nothing to say.
 
 Here the results are the episode's own, at moments of its own. ``live_evals/delegation`` judges the same with a real
 coordinator and a real backend behind the reply.
@@ -18,7 +19,8 @@ from microturn.evals import metric
 from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook
-from microturn.evals.spoken import TimedWord, spoken_words
+from microturn.evals.spoken import TimedWord, speaks, spoken_words
+from microturn.evals.suites.silence import quiet_turns
 from microturn.evals.suites.suite import Suite, added, by_kind, pooled
 from microturn.evals.wer import normal_words
 from microturn.turns.background import Act, ActReader, ReportKind, parse_report
@@ -54,11 +56,15 @@ class DelegationSuite(Suite):
     def judge(self, exchange: Exchange) -> Verdict:
         episode = exchange.case.episode
         expected, written = acts_of(episode.outputs), acts_of(exchange.outputs)
-        num_right = num_matching(expected, written)
+        pairs = matching(expected, written)
+        missing = [act for i, (_, act) in enumerate(expected) if i not in pairs]
+        extra = [act for k, (_, act) in enumerate(written) if k not in pairs.values()]
+        broken = [k for k in quiet_turns(episode) if speaks(exchange.outputs[k])]
         results = told_results(episode, exchange.outputs)
         spoken = [told for told in results if told.start_ms is not None]
-        problems = [f"wrote {act}" for _, act in written if not any(_is_same(act, other) for _, other in expected)]
-        problems += [f"did not write {act}" for turn, act in expected if not num_matching([(turn, act)], written)]
+        problems = [f"wrote {act}, which was not due" for act in extra]
+        problems += [f"did not write {act}" for act in missing]
+        problems += [f"spoke in turn {k}, where nothing was to be said" for k in broken[:2]]
         problems += ["did not tell a result"] * (len(results) - len(spoken))
         problems += ["began to tell a result over the user"] * sum(told.is_over_user for told in spoken)
         return Verdict(
@@ -68,7 +74,7 @@ class DelegationSuite(Suite):
             problems=problems,
             figures={
                 "acts": len(expected),
-                "acts_right": num_right,
+                "acts_right": len(pairs),
                 "results": len(results),
                 "results_spoken": len(spoken),
                 "results_over_user": sum(told.is_over_user for told in spoken),
@@ -93,17 +99,16 @@ def acts_of(outputs: Sequence[MicroTurnOutput]) -> list[tuple[int, Act]]:
     return [(turn, act) for turn, output in enumerate(outputs) for act in reader.read(output.pieces)]
 
 
-def num_matching(expected: Sequence[tuple[int, Act]], written: Sequence[tuple[int, Act]]) -> int:
-    """How many of the expected acts were written, each at its time; one that was written counts once."""
-    left = list(written)
-    count = 0
-    for turn, act in expected:
-        for candidate in left:
-            if _is_same(act, candidate[1]) and abs(candidate[0] - turn) <= ACT_WITHIN_TURNS:
-                left.remove(candidate)
-                count += 1
+def matching(expected: Sequence[tuple[int, Act]], written: Sequence[tuple[int, Act]]) -> dict[int, int]:
+    """Places of the expected acts that were written at their time, each with the place of the act that is it."""
+    pairs: dict[int, int] = {}
+    for i, (turn, act) in enumerate(expected):
+        for k, (written_turn, other) in enumerate(written):
+            is_free = k not in pairs.values()
+            if is_free and _is_same(act, other) and abs(written_turn - turn) <= ACT_WITHIN_TURNS:
+                pairs[i] = k
                 break
-    return count
+    return pairs
 
 
 def told_results(episode: Episode, outputs: Sequence[MicroTurnOutput]) -> list[Told]:

@@ -4,7 +4,8 @@
 what was told, typed and said or asked for so many times. Rows of their own: ``recall/half-hour``, the same facts with
 half an hour between the fact (one alone) and the question: some talk of others, then a room in which nobody speaks
 (what is heard is text, of which a model keeps a bounded amount); ``how_long_ago``, answers in seconds that are off by
-at most ``OFF_BY_S`` or ``OFF_BY_SHARE``; ``shown``, what was seen before.
+at most ``OFF_BY_S`` or ``OFF_BY_SHARE``; ``shown``, what was seen before, not run for a subject that is
+shown no pictures.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.metric import Metric, Metrics
 from microturn.evals.playbook import Playbook
 from microturn.evals.spoken import TimedWord, spoken_words
-from microturn.evals.suites.suite import Suite, added
+from microturn.evals.suites.suite import Suite, added, if_seen, unseen
 from microturn.evals.wer import normal_words
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.timing import TURN_MS, turn_of_ms, turn_start_ms
@@ -75,7 +76,7 @@ class MemorySuite(Suite):
             kind=exchange.case.kind,
             is_right=not problems,
             problems=problems,
-            figures={"questions": len(questions), "recalled": len(questions) - len(problems)},
+            figures={"questions": len(questions), "recalled": len(questions) - len(problems), **unseen(exchange)},
         )
 
     def summarise(self, verdicts: Sequence[Verdict]) -> Metrics:
@@ -89,7 +90,7 @@ class MemorySuite(Suite):
             "recall/how-often": of(HOW_OFTEN),
             "recall/half-hour": of(LATER),
             "how_long_ago": of(HOW_LONG_AGO),
-            "shown": of(SHOWN),
+            **if_seen({"shown": of(SHOWN)}, verdicts),
         }
 
 

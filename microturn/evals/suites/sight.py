@@ -1,10 +1,11 @@
 """``sight``: says "start" and "stop" with a movement, speaks when the moment comes, and says what is to be seen.
 
-``iou``: the mean temporal overlap of [start, stop] as heard with the movement as shown (after streaming Charades).
+``iou``: the mean temporal overlap of [start, stop] as heard with the movement as shown (after streaming Charades); a
+"start" without a "stop" has no span and scores 0.
 ``pauc``: the mean area under the curve of ProactiveVideoQA at omega 0.5 over requests to tell when something happens,
 and questions that only the future answers; silence scores 0.25. Beside them: ``early_rate``, the share of those in
 which something was said between the request and the moment, and ``look_accuracy``, over questions about the present.
-Real clips are rows of their own.
+Real clips are rows of their own. Not run for a subject that is shown no pictures.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from microturn.evals.metric import Metric, Metrics
 from microturn.evals.playbook import Playbook, split
 from microturn.evals.spoken import speaks
 from microturn.evals.suites.silence import quiet_turns
-from microturn.evals.suites.suite import Suite, added, pooled
+from microturn.evals.suites.suite import Suite, added, if_seen, pooled, unseen
 from microturn.evals.watching import pauc, said_spans, temporal_iou
 
 START_STOP, TELL_WHEN, ANSWER_WHEN, LOOK = "start-stop", "tell-when", "answer-when", "look-and-say"
@@ -52,7 +53,13 @@ class SightSuite(Suite):
         kind, episode = exchange.case.kind, exchange.case.episode
         if kind == LOOK:
             followed = follow(episode, exchange.outputs)
-            return Verdict(key=exchange.case.key, kind=kind, is_right=followed.is_right, problems=followed.problems)
+            return Verdict(
+                key=exchange.case.key,
+                kind=kind,
+                is_right=followed.is_right,
+                problems=followed.problems,
+                figures=unseen(exchange),
+            )
         early = [k for k in quiet_turns(episode) if speaks(exchange.outputs[k])]
         problems = [f"spoke in turn {k}, before its time" for k in early[:2]]
         if kind in (START_STOP, FILMED_IOU):
@@ -66,7 +73,7 @@ class SightSuite(Suite):
             kind=kind,
             is_right=not problems,
             problems=problems,
-            figures={"waits": 1, "early": bool(early)},
+            figures={"waits": 1, "early": bool(early), **unseen(exchange)},
             samples={name: [score]},
         )
 
@@ -75,7 +82,7 @@ class SightSuite(Suite):
             return [v for v in verdicts if v.kind in kinds]
 
         rendered = of(START_STOP, TELL_WHEN, ANSWER_WHEN)
-        return {
+        figures = {
             "iou": metric.mean(pooled(of(START_STOP), "iou")),
             "pauc": metric.mean(pooled(of(TELL_WHEN, ANSWER_WHEN), "pauc")),
             "pauc/tell-when": metric.mean(pooled(of(TELL_WHEN), "pauc")),
@@ -85,6 +92,7 @@ class SightSuite(Suite):
             "iou/real-video": filmed_mean(of(FILMED_IOU), "iou"),
             "pauc/real-video": filmed_mean(of(FILMED_PAUC), "pauc"),
         }
+        return if_seen(figures, verdicts)
 
 
 def overlap(exchange: Exchange) -> float:

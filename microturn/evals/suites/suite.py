@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+from microturn.evals import metric
 from microturn.evals.exchange import Case, Exchange, Verdict, reference, rotated
 from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook
@@ -59,6 +60,19 @@ def headline_values(metrics: Metrics, headline: Sequence[str]) -> dict[str, floa
         for name in headline
         if name in metrics
     }
+
+
+def unseen(exchange: Exchange) -> dict[str, int]:
+    """The figure by which ``if_seen`` knows that the subject was shown no pictures."""
+    return {"without_pictures": int(exchange.is_without_pictures)}
+
+
+def if_seen(metrics: Metrics, verdicts: Sequence[Verdict]) -> Metrics:
+    """Figures about what was seen: not run where the subject was shown no pictures."""
+    if not added(verdicts, "without_pictures"):
+        return metrics
+    why = "it was shown no pictures: give a model that runs here"
+    return {name: metric.not_run(why, figure.unit) for name, figure in metrics.items()}
 
 
 def by_kind(verdicts: Sequence[Verdict]) -> Mapping[str, list[Verdict]]:

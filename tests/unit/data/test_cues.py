@@ -6,7 +6,8 @@ from mute_plays import mute_stage, play_on
 from microturn.data.episode import Episode
 from microturn.data.scenarios.correct_me import FOREIGN, VERBS
 from microturn.data.scenarios.cued import STATEMENTS, occurrences, run_ends
-from microturn.data.scenarios.spoken_cue import CUE_WORDS, EXCLAMATIONS, KINDS
+from microturn.data.scenarios.harmless import asks_nothing
+from microturn.data.scenarios.spoken_cue import CUE_WORDS, EXCLAMATIONS, KINDS, choose_cue
 from microturn.evals.answers import numbers
 from microturn.evals.spoken import spoken_words
 from microturn.turns.timing import HEAR_LAG_MS
@@ -68,6 +69,12 @@ def test_talk_that_holds_no_cue_holds_none() -> None:
 
 def test_no_exclamation_is_a_cue() -> None:
     assert not set(CUE_WORDS.heldout) & set(EXCLAMATIONS.heldout)
+
+
+def test_no_cue_asks_for_anything_when_it_falls_by_itself() -> None:
+    assert all(asks_nothing(cue) for cue in (*CUE_WORDS.train, *CUE_WORDS.heldout))
+    stage = mute_stage(0, sentences=("hello goodbye continue",))
+    assert all(asks_nothing(choose_cue(stage)) for _ in range(600))
 
 
 def test_a_cue_of_two_words_ends_with_its_second() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from microturn.data import scenarios
 from microturn.data.phrases import Phrases, Requests, frame, is_heldout, shape
-from microturn.data.scenarios import count_aloud, every_seconds, in_seconds, repeat_after_me
+from microturn.data.scenarios import count_aloud, every_seconds, in_seconds, repeat_after_me, short_requests
 
 BANKS = (count_aloud.UP_TO, count_aloud.FROM_TO, every_seconds.REQUEST, in_seconds.REQUEST, repeat_after_me.REQUEST)
 
@@ -33,6 +33,13 @@ def test_no_bank_words_a_request_as_another_one_holds_it_out() -> None:
         chosen = {bank.choose("train", rng) for _ in range(400)}
         assert not {shape(phrase) for phrase in chosen - set(bank.train)} & heldout
     assert is_heldout("start counting from {first}")
+
+
+def test_training_never_asks_in_words_that_evaluation_puts_together() -> None:
+    rng = np.random.default_rng(3)
+    chosen = {shape(count_aloud.FROM_TO.choose("train", rng)) for _ in range(30_000)}
+    assert not chosen & {shape(f"{opening} to {{b}}") for opening in short_requests.COUNT.heldout}
+    assert all(is_heldout(f"{opening} {{x}}") for opening in short_requests.REPEAT.heldout)
 
 
 def test_evaluation_asks_in_the_words_of_the_bank_alone() -> None:

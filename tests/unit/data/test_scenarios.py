@@ -1,14 +1,16 @@
 """Every scenario, played without a sound: what the model is taught follows from what it heard, and in time."""
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from mute_plays import mute_stage
+from mute_plays import mute_clips, mute_stage, play_on
 
 from microturn.data.corpus import MuteVoice, UnfilmedStage
 from microturn.data.episode import Episode
+from microturn.data.human import Clip
 from microturn.data.languages import LANGUAGES, german, spanish
 from microturn.data.numbers import in_digits, spoken
 from microturn.data.phrases import Phrases
@@ -27,6 +29,7 @@ from microturn.data.scenarios import (
     delegate,
     dictation,
     every_seconds,
+    harmless,
     in_seconds,
     instructed,
     interpret,
@@ -34,7 +37,6 @@ from microturn.data.scenarios import (
     look_and_say,
     look_back,
     mix,
-    not_for_me,
     on_film,
     read_aloud,
     remember,
@@ -49,6 +51,9 @@ from microturn.data.scenarios import (
     transcribe,
 )
 from microturn.data.stage import WINDOW_EARLY_MS, Cast, Stage
+from microturn.data.visual import View
+from microturn.data.visual.story import Change
+from microturn.data.voices import Utterance
 from microturn.evals.suites.delegation import acts_of
 from microturn.turns.background import ActKind
 from microturn.turns.timing import TURN_MS
@@ -185,7 +190,53 @@ def test_what_is_dictated_asks_for_nothing() -> None:
     stage.model("one two three", 2)
     assert stage.has_spoken
     said = [dictation.command(stage) for _ in range(300)] + [dictation.things(stage) for _ in range(300)]
-    assert not {"go on", "start again", "start over", "continue", "hello"} & set(said)
+    assert not {"go on", "start again", "start over", "continue", "hello", "keep going"} & set(said)
+    rng = np.random.default_rng(1)
+    for bank in (count_aloud.GO_ON, count_aloud.START_AGAIN):
+        assert all(dictation.might_resume(bank.choose(part, rng)) for part in ("train", "heldout") for _ in range(300))
+
+
+ASKING_CLIPS = ("hello", "good morning", "hello operator", "thank you", "what time is it", "read it", "stop")
+TALKING_CLIPS = ("wildfire", "the night is cool", "think engine")
+
+
+@pytest.mark.parametrize("name", ["not-for-me", "dictation", "keep-going"])
+def test_no_recording_that_asks_for_something_is_left_without_an_answer(name: str) -> None:
+    played: set[str] = set()
+
+    class Noted(Stage):
+        def clip(self, fits: Callable[[Clip], bool], tries: int = 1) -> Utterance | None:
+            found = super().clip(fits, tries)
+            played.update([found.text] if found else [])
+            return found
+
+    for seed in range(30):
+        stage = mute_stage(seed, kind=Noted, clips=mute_clips(*ASKING_CLIPS, *TALKING_CLIPS))
+        SCENARIOS[name].play(stage, 400.0)
+    assert played
+    assert played <= set(TALKING_CLIPS)
+
+
+def test_recordings_are_repeated_once_they_have_ended() -> None:
+    texts = ("the night is cool", "wildfire", "press 1 now", "a b c d e f g h i")
+    repeated: set[str] = set()
+    for seed in range(40):
+        episode = play_on(mute_stage(seed, sentences=SENTENCES, clips=mute_clips(*texts)), "repeat-after-me", seed)
+        for expectation in episode.expectations:
+            if expectation.text in texts:
+                repeated.add(expectation.text)
+                ends_ms = [word.end_ms for word in episode.heard if word.text == expectation.text.split()[-1]]
+                assert min(ends_ms) < expectation.from_ms + WINDOW_EARLY_MS
+    assert repeated == {"the night is cool", "wildfire"}
+
+
+def test_a_courtesy_may_be_recorded() -> None:
+    hello = short_requests.Asked(opening="hello", answer="hello")
+    stages = [mute_stage(seed, clips=mute_clips("hello")) for seed in range(12)]
+    for stage in stages:
+        take_turns.at_once(stage, hello, 400.0)
+        assert [word.text for word in stage.heard] == ["hello"]
+    assert any(isinstance(stage.cast.user, MuteVoice) and not stage.cast.user.texts for stage in stages)
 
 
 def test_sums_are_handed_over_only_if_they_are_too_large_to_know() -> None:
@@ -210,11 +261,21 @@ def test_counting_goes_on_whoever_talks() -> None:
         first_said_ms = episode.said[0].start_ms
         talk = [word.text for word in episode.heard if word.start_ms > first_said_ms]
         num_talked_over += bool(talk)
-        assert keep_going.is_harmless(" ".join(talk))
+        assert harmless.is_harmless(" ".join(talk))
         assert not any(output.is_clear for output in episode.outputs)
         request = [word.text for word in episode.heard if word.start_ms < first_said_ms]
         assert episode.said[-1].text in request  # it counted to the end that was asked for
     assert num_talked_over >= 4, "somebody talks while the model counts, if it counts for long enough"
+
+
+def test_while_it_counts_the_user_asks_for_nothing() -> None:
+    sentences = ("what do you think of it", "tell me about him", "good evening", "she had your dark suit")
+    user, others = MuteVoice(), MuteVoice()
+    for seed in range(40):
+        cast = Cast(user=user, bystanders=lambda _: others, assistant=MuteVoice(), part="train", sentences=sentences)
+        SCENARIOS["keep-going"].play(Stage(np.random.default_rng(seed), cast), 400.0)
+    assert set(user.texts) & set(sentences) == {"she had your dark suit"}
+    assert set(others.texts) == set(sentences)
 
 
 def test_a_pace_that_is_kept_is_a_pace_that_was_asked_for() -> None:
@@ -273,9 +334,10 @@ def test_breaking_off_after_the_end_of_the_stage_changes_nothing() -> None:
 
 
 def test_talk_that_is_for_nobody_asks_for_nothing() -> None:
-    assert not_for_me.asks_nothing("the old man went to the sea")
-    for sentence in ("tell me what it is", "what do you think of my statue", "please come here", "he said stop"):
-        assert not not_for_me.asks_nothing(sentence)
+    assert harmless.asks_nothing("the old man went to the sea")
+    asking = ("tell me what it is", "what do you think of my statue", "please come here", "he said stop")
+    for sentence in (*asking, "hello", "good morning to you all", "thank you"):
+        assert not harmless.asks_nothing(sentence)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -360,6 +422,19 @@ def test_training_is_late_at_times_and_evaluation_never() -> None:
     assert set(counted) == {0, 1, 2}
     assert counted[0] > 200
     assert counted[1] > counted[2], "what is due is the likeliest at each turn"
+
+
+@pytest.mark.parametrize("change", [Change.LEAVES, Change.LIGHT_ON, Change.PERSON_LEAVES])
+def test_nothing_vanishes_from_sight_while_the_model_waits_for_something_to_vanish(change: Change) -> None:
+    class Unwatched(Stage):
+        def watch(self, view: View | None, at_ms: float) -> None:
+            pytest.fail("the camera goes off")
+
+    for seed in range(20):
+        stage = mute_stage(seed, kind=Unwatched)
+        story, thing = tell_when.prepare(stage, change)
+        end_ms = tell_when.other_things(stage, story, change, thing, 2_000.0)
+        assert len({story.scene.light.at(time_ms)[0] for time_ms in np.arange(1_000.0, end_ms + 1, 50.0)}) == 1
 
 
 def test_the_same_seed_plays_the_same() -> None:

@@ -9,7 +9,7 @@ import pytest
 from microturn.data.corpus import MuteVoice
 from microturn.data.packed import LETTERS, PackedEpisode, from_arrays, letters, pack, sounds, to_arrays
 from microturn.data.scenarios import SCENARIOS
-from microturn.data.shards import list_shards, read_all, read_episode, read_index, write_shard
+from microturn.data.shards import list_shards, read_episode, read_index, write_shard
 from microturn.data.stage import Cast, Stage
 from microturn.data.visual import Scene
 from microturn.data.visual.camera import Camera
@@ -33,7 +33,8 @@ def packed() -> PackedEpisode:
 
 def test_what_is_read_is_what_was_written(tmp_path: Path, packed: PackedEpisode) -> None:
     write_shard(tmp_path / "00000.tar", [("a", "repeat-after-me", packed), ("b", "repeat-after-me", packed)])
-    read = list(read_all(tmp_path))
+    (shard,) = list_shards(tmp_path)
+    read = [(entry, read_episode(shard, entry)) for entry in read_index(shard)]
     assert [entry.key for entry, _ in read] == ["a", "b"]
     for entry, episode in read:
         assert entry.num_positions == packed.num_positions
@@ -43,6 +44,14 @@ def test_what_is_read_is_what_was_written(tmp_path: Path, packed: PackedEpisode)
             got, want = getattr(episode.run, field.name), getattr(packed.run, field.name)
             assert got.dtype == want.dtype
             np.testing.assert_allclose(got, want, atol=0.01 if field.name == "speech_NP" else 0)
+
+
+def test_ids_and_turns_of_more_than_two_bytes_survive(packed: PackedEpisode) -> None:
+    assert to_arrays(packed)["token"].itemsize == 2
+    run = replace(packed.run, token_T=packed.run.token_T + 201_000, turn_T=packed.run.turn_T + 70_000)
+    read = from_arrays(to_arrays(replace(packed, run=run)))
+    assert np.array_equal(read.run.token_T, run.token_T)
+    assert np.array_equal(read.run.turn_T, run.turn_T)
 
 
 def test_an_unfinished_shard_is_not_listed(tmp_path: Path, packed: PackedEpisode) -> None:
@@ -93,7 +102,8 @@ def test_frames_survive_as_what_jpeg_leaves_of_them(tmp_path: Path) -> None:
     assert list(turns) == list(range(2, 11))  # the last frame, taken before 1400 ms, stands in for a second
     assert len(seen.patches()) == (seen.run.kind_T == Kind.IMAGE).sum() == 15 * len(turns)
     write_shard(tmp_path / "00000.tar", [("a", "watching", seen)])
-    ((_, read),) = read_all(tmp_path)
+    (entry,) = read_index(tmp_path / "00000.tar")
+    read = read_episode(tmp_path / "00000.tar", entry)
     assert read.frames_K2HWC.shape == seen.frames_K2HWC.shape
     assert np.abs(read.frames_K2HWC.astype(int) - seen.frames_K2HWC).mean() < 6
     assert (tmp_path / "00000.tar").stat().st_size < seen.frames_K2HWC.nbytes / 5

@@ -12,8 +12,9 @@ from microturn.evals.exchange import Case, Exchange, reference
 from microturn.evals.playbook import Playbook
 from microturn.evals.subject import Silent
 from microturn.evals.suites.delegation import DelegationSuite, acts_of, told_results
+from microturn.evals.suites.silence import quiet_turns
 from microturn.turns.background import Report, ReportKind
-from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
+from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind
 from microturn.turns.timing import IN_SAMPLES_PER_TURN, MEL_FRAMES_PER_TURN
 
 
@@ -50,6 +51,26 @@ def test_another_question_is_a_wrong_request(cases: list[Case]) -> None:
     verdict = DelegationSuite().judge(Exchange(case=case, outputs=outputs))
     assert not verdict.is_right
     assert verdict.figures["acts_right"] < verdict.figures["acts"]
+
+
+def test_an_act_that_is_written_twice_is_a_wrong_request(cases: list[Case]) -> None:
+    case = cases[0]
+    outputs = list(case.episode.outputs)
+    turn, act = acts_of(outputs)[0]
+    again = Piece(kind=PieceKind.ACT, text=str(act), is_end=True)
+    outputs[turn] = replace(outputs[turn], pieces=(*outputs[turn].pieces, again))
+    verdict = DelegationSuite().judge(Exchange(case=case, outputs=outputs))
+    assert not verdict.is_right
+    assert verdict.figures["acts_right"] == verdict.figures["acts"]
+
+
+def test_speech_where_nothing_is_to_be_said_is_no_success(cases: list[Case]) -> None:
+    case = next(case for case in cases if quiet_turns(case.episode))
+    outputs = list(case.episode.outputs)
+    turn = quiet_turns(case.episode)[0]
+    outputs[turn] = replace(outputs[turn], mel=np.zeros((MEL_FRAMES_PER_TURN, 80), np.float32))
+    verdict = DelegationSuite().judge(Exchange(case=case, outputs=outputs))
+    assert verdict.problems == [f"spoke in turn {turn}, where nothing was to be said"]
 
 
 def asked_with_a_pause(pause_ms: float) -> Episode:

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from mute import play_mute
 
+from microturn.data.human import measure
+from microturn.errors import MediaError
 from microturn.evals.exchange import Exchange, reference
 from microturn.evals.human_sets import CLIPS_PER_SESSION, GAP_MS, LEAD_MS, PEAK, human_cases, human_set_names
-from microturn.evals.playbook import Playbook
+from microturn.evals.playbook import Playbook, heldout_play
+from microturn.evals.runner import run_suites
+from microturn.evals.subject import Silent
 from microturn.evals.suites.transcript import TranscriptSuite
 from microturn.turns.micro_turn import MicroTurnOutput
 from microturn.turns.timing import IN_HZ, in_samples
@@ -31,6 +35,18 @@ def data_dir(tmp_path: Path) -> Path:
         lines.append(json.dumps({"file": f"{digit}.wav", "norm": digit, "speaker": "theo", "language": "en"}))
     (folder / "manifest.jsonl").write_text("\n".join(lines))
     return tmp_path
+
+
+def test_recordings_without_word_times_are_no_part_of_plays_and_that_is_said(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MICROTURN_CACHE", str(data_dir / "cache"))
+    with pytest.raises(MediaError, match=r"0 of the 7 held-out.*`microturn data align --part heldout"):
+        heldout_play(data_dir)
+    settings = [run_suites([], Silent(), limit=1, data_dir=data_dir, play=play_mute).settings]
+    measure("heldout", data_dir)
+    settings.append(run_suites([], Silent(), limit=1, data_dir=data_dir, play=play_mute).settings)
+    assert [found["human recordings"] for found in settings] == ["no", len(DIGITS)]
 
 
 def test_clips_are_joined_into_sessions_with_silence_between(data_dir: Path) -> None:

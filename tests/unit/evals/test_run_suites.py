@@ -132,6 +132,22 @@ def test_a_subject_that_skips_turns_is_refused() -> None:
         run_suites(named_suites(["repeat"]), Short(), limit=1, play=play_mute)
 
 
+def test_a_subject_that_is_shown_no_pictures_has_no_score_for_seeing() -> None:
+    class Unshown(Silent):
+        is_sighted = False
+
+    suites = named_suites(["sight", "count", "commentary", "memory"])
+    for subject, is_run in ((Unshown(), False), (Silent(), True)):
+        found = run_suites(suites, subject, limit=4, play=play_mute).suites
+        for name in ("sight", "count", "commentary"):
+            figures = [m for key, m in found[name].metrics.items() if not key.endswith(("lag_ms", "/real-video"))]
+            assert {figure.value is not None for figure in figures} == {is_run}
+            assert is_run or all("shown no pictures" in figure.note for figure in figures)
+            assert found[name].controls["reference"][next(iter(found[name].controls["reference"]))] is not None
+        assert (found["memory"].metrics["shown"].value is not None) == is_run
+        assert found["memory"].metrics["recall"].value == 0
+
+
 def test_a_subject_that_cannot_hear_itself_has_no_score_for_that() -> None:
     figures = run_suites(named_suites(["echo"]), Silent(), limit=4, play=play_mute).suites["echo"].metrics
     assert figures["accuracy"].value is None

@@ -1,6 +1,6 @@
 import pytest
 
-from microturn.evals.wer import WordErrors, normal_words, total_errors, word_error_rate
+from microturn.evals.wer import WordErrors, normal_words, word_error_rate
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,3 @@ def test_kinds_of_errors_are_counted() -> None:
 def test_empty_references() -> None:
     assert word_error_rate("", "").rate == 0
     assert word_error_rate("", "noise").rate == 1
-
-
-def test_the_rate_of_many_clips_weighs_words_not_clips() -> None:
-    total = total_errors([word_error_rate("a b c", "a b c"), word_error_rate("d", "e")])
-    assert total.rate == pytest.approx(0.25)

@@ -5,14 +5,7 @@ import pytest
 import torch
 
 from microturn.features.filterbank import slaney_filterbank
-from microturn.features.mel import (
-    SILENT_LOG_MEL,
-    MelStatistics,
-    from_patches,
-    mel,
-    mel_of_tensor,
-    to_patches,
-)
+from microturn.features.mel import SILENT_LOG_MEL, MelStatistics, mel, mel_of_tensor
 
 
 def test_the_filterbank_is_slaneys() -> None:
@@ -55,16 +48,6 @@ def test_gradients_are_finite_in_silence() -> None:
     mel_of_tensor(samples).sum().backward()
     assert samples.grad is not None
     assert torch.isfinite(samples.grad).all()
-
-
-def test_patches_keep_the_order_of_frames() -> None:
-    frames = np.arange(16 * 80, dtype=np.float32).reshape(16, 80)
-    patches = to_patches(frames)
-    assert patches.shape == (4, 320)
-    assert np.array_equal(patches[1, :80], frames[4])
-    assert np.array_equal(from_patches(patches), frames)
-    with pytest.raises(ValueError, match="fours"):
-        to_patches(frames[:3])
 
 
 def test_statistics_normalise_both_kinds_of_array_and_survive_json() -> None:

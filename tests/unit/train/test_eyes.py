@@ -13,7 +13,7 @@ from microturn.data.shards import write_shard
 from microturn.data.visual.moments import moments
 from microturn.data.visual.patch_labels import UNKNOWN, WHAT
 from microturn.errors import CheckpointError
-from microturn.train.eyes import EYES_FILE, EyesTraining, Moments, known_patches, train
+from microturn.train.eyes import EYES_FILE, Eyes, EyesTraining, Moments, known_patches, train
 from microturn.train.trainer import TrainConfig, Trainer
 
 
@@ -36,6 +36,21 @@ def test_patches_stay_with_their_labels() -> None:
     image_N, label_N3 = known_patches(frames, labels)
     assert image_N.shape == (36, 2, 40, 40, 3)  # the empty column is not asked about
     assert label_N3.tolist() == [row for moment in labels for row in moment.tolist() if row[0] != UNKNOWN]
+
+
+def test_eyes_that_cannot_be_written_leave_those_that_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(_: object, path: Path) -> None:
+        Path(path).write_bytes(b"cut")
+        raise OSError("the disk is full")
+
+    config = tiny(can_see=True).video_in
+    assert config is not None
+    Eyes(config).save(tmp_path / EYES_FILE)
+    saved = (tmp_path / EYES_FILE).read_bytes()
+    monkeypatch.setattr("microturn.train.eyes.save_file", cut_off)
+    with pytest.raises(OSError, match="disk"):
+        Eyes(config).save(tmp_path / EYES_FILE)
+    assert (tmp_path / EYES_FILE).read_bytes() == saved
 
 
 def test_eyes_learn_and_a_model_takes_them(tmp_path: Path) -> None:

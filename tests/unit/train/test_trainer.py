@@ -1,19 +1,21 @@
 """The trainer learns, goes on exactly where it stood, and predicts only what the model itself produces."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_runs import STATISTICS, TOKENIZER, episode, steps, tiny, trainer
 
-from microturn.data.shards import write_shard
-from microturn.errors import CheckpointError, MediaError
+from microturn.data.shards import list_shards, read_index, write_shard
+from microturn.errors import CheckpointError, MediaError, MicroturnError
 from microturn.model import checkpoint
 from microturn.recipes import RECIPES
 from microturn.recipes.training import AUXILIARIES_FILE, run_training
-from microturn.train.batches import BatchReader, collate
+from microturn.train.batches import Batch, BatchReader, collate
+from microturn.train.parallel import Team
+from microturn.train.trainer import as_it_began
 from microturn.turns.vocabulary import Kind
 
 
@@ -57,6 +59,79 @@ def test_a_run_of_a_version_with_other_auxiliaries_is_refused(tmp_path: Path, sh
     torch.save(state, run.checkpoint_path)
     with pytest.raises(CheckpointError, match="another version"):
         run.resume()
+
+
+def test_a_run_whose_optimiser_has_other_groups_is_refused(tmp_path: Path, shards: Path) -> None:
+    run = trainer(tmp_path / "run", shards)
+    run.save()
+    state = torch.load(run.checkpoint_path, weights_only=True)
+    muon, adamw = (state["optimizer"][name]["param_groups"][0]["params"] for name in ("muon", "adamw"))
+    adamw.append(len(adamw))
+    muon.pop()
+    torch.save(state, run.checkpoint_path)
+    with pytest.raises(CheckpointError, match="another version"):
+        run.resume()
+
+
+def spoilt(batch: Batch) -> Batch:
+    """The batch with speech that no loss is finite of."""
+    return replace(batch, speech_target_NP=torch.full_like(batch.speech_target_NP, torch.nan))
+
+
+def test_a_batch_without_a_finite_gradient_changes_no_weight(tmp_path: Path, shards: Path) -> None:
+    run = trainer(tmp_path / "run", shards)
+    batches = iter(run.reader)
+    run.step(next(batches))
+    weights = [p.detach().clone() for p in run.optimizer.parameters]
+    average = [mean.clone() for mean in run.average.state_dict()["mean"]]
+    run.step(spoilt(next(batches)))
+    assert run.progressed.num_skipped == 1
+    assert all(torch.equal(now, then) for now, then in zip(run.optimizer.parameters, weights, strict=True))
+    assert all(torch.equal(now, then) for now, then in zip(run.average.state_dict()["mean"], average, strict=True))
+    assert run.step(next(batches)).total.isfinite()
+    run.save()
+    resumed = trainer(tmp_path / "run", shards)
+    resumed.resume()
+    assert resumed.progressed.num_skipped == 1
+
+
+def test_a_run_without_finite_gradients_stops_and_leaves_its_checkpoint(
+    tmp_path: Path, shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trainer(tmp_path / "run", shards, replace(tiny(), save_every_minutes=0.0))
+    batches = [batch for batch, _ in zip(run.reader, range(3), strict=False)]
+    run.step(batches[0])
+    run.save()
+    saved = run.checkpoint_path.read_bytes()
+    monkeypatch.setattr(BatchReader, "__iter__", lambda _: iter([spoilt(batches[1])] * 99))
+    with pytest.raises(MicroturnError, match="no finite gradient in 20 steps"):
+        run.train()
+    assert run.progressed.step == 21
+    assert run.checkpoint_path.read_bytes() == saved
+
+
+def test_episodes_that_are_too_long_are_counted_once_a_pass(
+    tmp_path: Path, shards: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lengths = [entry.num_positions for shard in list_shards(shards) for entry in read_index(shard)]
+    max_positions = sorted(lengths)[-5]
+    long = [length for length in lengths if length > max_positions]
+    said = f"{len(long)} of 24 episodes in {shards}, {100 * sum(long) / sum(lengths):.1f} % of the positions"
+    config = replace(tiny(), max_positions=max_positions)
+    run = trainer(tmp_path / "run", shards, config)
+    assert [record.message.startswith(said) for record in caplog.records] == [True]  # of the validation
+    caplog.clear()
+    for _ in run.reader:
+        if run.reader.cursor.pass_index == 1:
+            break
+    assert [record.message.startswith(said) for record in caplog.records] == [True, True]
+    caplog.clear()
+    other = BatchReader(
+        shards, TOKENIZER.vocabulary, STATISTICS, positions_per_batch=300, max_positions=max_positions, seed=0,
+        team=Team(1, 2),
+    )  # fmt: skip
+    next(iter(other))
+    assert not caplog.records
 
 
 def test_every_episode_comes_once_a_pass(shards: Path) -> None:
@@ -125,18 +200,70 @@ def test_an_empty_folder_names_the_command(tmp_path: Path) -> None:
 
 
 def test_training_from_weights_goes_on_with_the_heads_trained_with_them(
-    tmp_path: Path, shards: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shards: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(RECIPES, "tiny", lambda _: tiny())
     monkeypatch.setattr("microturn.recipes.training.draw_curves", lambda *_: None)
-    TOKENIZER.save(tmp_path / "tokenizer.json")
-    (tmp_path / "mel.json").write_text(json.dumps(STATISTICS.to_json()))
-    run_training("tiny", shards, tmp_path, tmp_path / "first", shards, max_minutes=0.05)
+    run_training("tiny", shards, prepared, tmp_path / "first", shards, max_minutes=0.05)
     trained = tmp_path / "first" / "checkpoint"
     checkpoint.load(trained)
     knows, forgot = (trainer_from(trained, shards, has_heads) for has_heads in (True, False))
     assert knows["letter_loss"] < 0.9 * forgot["letter_loss"]
     assert knows["token_loss"] == forgot["token_loss"]
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to train the recipe "tiny" with."""
+    monkeypatch.setitem(RECIPES, "tiny", lambda _: tiny())
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    TOKENIZER.save(folder / "tokenizer.json")
+    (folder / "mel.json").write_text(json.dumps(STATISTICS.to_json()))
+    return folder
+
+
+def kept(run: Path) -> dict:
+    """What a run's checkpoint keeps of its configuration."""
+    return torch.load(run / "checkpoint.pt", weights_only=True)["training"]
+
+
+def test_a_resumed_run_has_the_rates_that_it_began_with(tmp_path: Path, shards: Path, prepared: Path) -> None:
+    def go_on(**options: float) -> None:
+        run_training("tiny", shards, prepared, tmp_path / "run", resume=True, **options)
+
+    run_training("tiny", shards, prepared, tmp_path / "run", max_minutes=1e-6, rate_scale=0.25, voice_rate_scale=0.5)
+    began = kept(tmp_path / "run")
+    assert began["optimizer"] == asdict(tiny().optimizer.at(0.25, 0.5))
+    go_on()
+    assert kept(tmp_path / "run") == began
+    go_on(rate_scale=0.25, voice_rate_scale=0.5, max_minutes=2e-6)
+    assert kept(tmp_path / "run") == began | {"max_minutes": 2e-6}
+    for flag in ("rate_scale", "voice_rate_scale", "sight_rate_scale"):
+        with pytest.raises(CheckpointError, match=f"--{flag.replace('_', '-')} 0.3"):
+            go_on(**{flag: 0.3})
+
+
+def test_a_resumed_run_has_the_batches_and_the_seed_that_it_began_with(tmp_path: Path, shards: Path) -> None:
+    config = replace(tiny(), seed=7, positions_per_batch=200, max_minutes=3.0)
+    trainer(tmp_path, shards, config).save()
+    assert as_it_began(tiny(), tmp_path) == config
+    with pytest.raises(CheckpointError, match="without --resume"):
+        as_it_began(tiny(), tmp_path / "new")
+
+
+def test_a_checkpoint_that_keeps_no_rates_takes_those_that_are_given(
+    tmp_path: Path, shards: Path, prepared: Path
+) -> None:
+    run = tmp_path / "run"
+    run_training("tiny", shards, prepared, run, max_minutes=1e-6)
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    del state["training"], state["progressed"]["num_skipped"]
+    torch.save(state, run / "checkpoint.pt")
+    run_training("tiny", shards, prepared, run, max_minutes=1e-6, resume=True, rate_scale=0.5)
+    assert kept(run)["optimizer"] == asdict(tiny().optimizer.at(0.5))
+    torch.save(state, run / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match="other rate scales"):
+        run_training("tiny", shards, prepared, run, max_minutes=1e-6, resume=True, voice_rate_scale=0.5)
 
 
 def trainer_from(trained: Path, shards: Path, has_heads: bool) -> dict[str, float]:

@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 import torch
 
 from microturn.features.vocoder import NUM_BINS, Vocoder, VocoderConfig
+from microturn.train import vocoder
 from microturn.train.vocoder import Trainer, VocoderTraining
 from microturn.train.vocoder_data import Batch, Pool, Teacher, Utterance
 
@@ -67,6 +70,33 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -
     for name, value in through.average.state_dict().items():
         torch.testing.assert_close(second.average.state_dict()[name], value, atol=0, rtol=0)
     assert Vocoder.load(tmp_path / "vocoder.safetensors").config == SMALL
+
+
+def test_a_resumed_runs_first_record_is_a_mean_of_its_own_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Recorder(HummingTeacher):
+        def say(self, text: str, *, speed: float, before: int, after: int, seed: int) -> Utterance | None:
+            asked.append(text)
+            return super().say(text, speed=speed, before=before, after=after, seed=seed)
+
+    def step(trainer: Trainer, _: Batch) -> dict[str, float]:
+        trainer.num_steps += 1
+        trainer.seconds += 1.0
+        return {"mel": 2.0}
+
+    monkeypatch.setattr(vocoder, "Teacher", Recorder)
+    monkeypatch.setattr(vocoder, "read_texts", lambda _: [f"text {n}" for n in range(20)])
+    monkeypatch.setattr(Trainer, "step", step)
+    begun = Trainer(SMALL, TRAINING)
+    begun.num_steps = 3
+    begun.save(tmp_path)
+    training = replace(TRAINING, max_minutes=1 / 60, report_every=4, first_pool_seconds=2.0)
+    vocoder.train(tmp_path, tmp_path, training, SMALL)
+    assert json.loads((tmp_path / "log.jsonl").read_text())["mel"] == 2.0
+    assert all(text.startswith("Text ") for text in asked[-16:])  # held out texts, and no numbers
 
 
 @pytest.mark.parametrize("lookahead", [0, 1, 2])
