@@ -6,6 +6,7 @@ patch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +129,7 @@ def to_arrays(packed: PackedEpisode) -> dict[str, NDArray]:
     }
 
 
-def _narrow(values_T: NDArray[np.int32]) -> NDArray[np.uint16] | NDArray[np.uint32]:
+def _narrow(values_T: NDArray[np.int32]) -> NDArray[np.unsignedinteger[Any]]:
     """In two bytes each where they fit, else in four."""
     return values_T.astype(np.uint16 if values_T.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
 
