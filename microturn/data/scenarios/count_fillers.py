@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from microturn.data.numbers import spoken
 from microturn.data.phrases import Requests
 from microturn.data.scenarios.cued import STATEMENTS, attend, occurrences
+from microturn.data.scenarios.harmless import asks_nothing
 from microturn.data.scenarios.scenario import Scenario
 from microturn.data.stage import Stage
 
@@ -78,11 +79,11 @@ def stumbling(stage: Stage, filler: str, count: int) -> str:
 
 
 def plain_sentence(stage: Stage, filler: str) -> str:
-    """A sentence without the filler."""
+    """A sentence without the filler, which asks for nothing."""
     for _ in range(MANY_TRIES):
         is_open = bool(stage.cast.sentences) and stage.chance(0.3)
         sentence = stage.pick(stage.cast.sentences if is_open else STATEMENTS)
-        if not occurrences(sentence.split(), filler.split()):
+        if not occurrences(sentence.split(), filler.split()) and asks_nothing(sentence):
             return sentence
     return "we will see"
 

@@ -193,9 +193,10 @@ def _with_cue(stage: Stage, cue: str) -> str:
 
 
 def _some_talk(stage: Stage) -> list[str]:
-    """One or two sentences in which the cue falls at most by chance."""
+    """One or two sentences that ask for nothing, in which the cue falls at most by chance."""
     banks = (STATEMENTS,) if not stage.cast.sentences else (STATEMENTS, stage.cast.sentences)
-    return [stage.pick(banks[stage.whole(0, len(banks) - 1)]) for _ in range(stage.whole(1, 2))]
+    talk = [stage.pick(banks[stage.whole(0, len(banks) - 1)]) for _ in range(stage.whole(1, 2))]
+    return [said if asks_nothing(said) else stage.pick(STATEMENTS) for said in talk]
 
 
 def _kind_cue(stage: Stage, at_ms: float) -> float:
