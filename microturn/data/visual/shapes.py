@@ -64,9 +64,14 @@ def ellipse(x: float, y: float, width: float, height: float, role: Role = "main"
 
 
 def ring(x: float, y: float, outer: float, inner: float, role: Role = "main") -> Outline:
-    """A circle with a hole: out along one edge, back along the other."""
-    circle = np.vstack([_circle(20), _circle(20)[:1]])
-    return Outline(points=np.vstack([circle * outer, circle[::-1] * inner]) + np.array((x, y)), role=role)
+    """A circle with a hole."""
+    return hollow(ellipse(x, y, outer, outer, role), ellipse(x, y, inner, inner))
+
+
+def hollow(outer: Outline, inner: Outline) -> Outline:
+    """The first without the second, which lies within it: out along one edge, back along the other."""
+    out, back = (np.vstack([outline.points, outline.points[:1]]) for outline in (outer, inner))
+    return Outline(points=np.vstack([out, back[::-1]]), role=outer.role)
 
 
 def star(num_points: int, inner: float, role: Role = "main") -> Outline:

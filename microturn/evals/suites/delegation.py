@@ -19,8 +19,8 @@ from microturn.evals import metric
 from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook
-from microturn.evals.spoken import TimedWord, speaks, spoken_words
-from microturn.evals.suites.silence import quiet_turns
+from microturn.evals.spoken import TimedWord, spoken_words
+from microturn.evals.suites.silence import broken_turns
 from microturn.evals.suites.suite import Suite, added, by_kind, pooled
 from microturn.evals.wer import normal_words
 from microturn.turns.background import Act, ActReader, ReportKind, parse_report
@@ -59,7 +59,7 @@ class DelegationSuite(Suite):
         pairs = matching(expected, written)
         missing = [act for i, (_, act) in enumerate(expected) if i not in pairs]
         extra = [act for k, (_, act) in enumerate(written) if k not in pairs.values()]
-        broken = [k for k in quiet_turns(episode) if speaks(exchange.outputs[k])]
+        broken = broken_turns(exchange)
         results = told_results(episode, exchange.outputs)
         spoken = [told for told in results if told.start_ms is not None]
         problems = [f"wrote {act}, which was not due" for act in extra]

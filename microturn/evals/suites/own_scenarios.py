@@ -14,9 +14,8 @@ from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.follow import follow
 from microturn.evals.metric import Metrics
 from microturn.evals.playbook import Playbook, split
-from microturn.evals.spoken import speaks
 from microturn.evals.suites.interruption import stop_problems, stopping
-from microturn.evals.suites.silence import quiet_turns
+from microturn.evals.suites.silence import broken_turns
 from microturn.evals.suites.suite import Suite, by_kind
 from microturn.evals.suites.transcript import transcript_edits
 
@@ -39,7 +38,7 @@ class OwnScenarios(Suite):
         episode, outputs = exchange.case.episode, exchange.outputs
         followed = follow(episode, outputs)
         stoppings = [stopping(episode, stop, outputs, followed) for stop in episode.stops]
-        broken = [k for k in quiet_turns(episode) if speaks(outputs[k])]
+        broken = broken_turns(exchange)
         problems = [*followed.problems, *stop_problems(stoppings), *(f"spoke in turn {k}" for k in broken[:3])]
         edits, num_words = transcript_edits(exchange)
         return Verdict(

@@ -17,8 +17,7 @@ from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.follow import follow
 from microturn.evals.metric import Metric, Metrics
 from microturn.evals.playbook import Playbook, split
-from microturn.evals.spoken import speaks
-from microturn.evals.suites.silence import quiet_turns
+from microturn.evals.suites.silence import broken_turns
 from microturn.evals.suites.suite import Suite, added, if_seen, pooled, unseen
 from microturn.evals.watching import pauc, said_spans, temporal_iou
 
@@ -60,7 +59,7 @@ class SightSuite(Suite):
                 problems=followed.problems,
                 figures=unseen(exchange),
             )
-        early = [k for k in quiet_turns(episode) if speaks(exchange.outputs[k])]
+        early = broken_turns(exchange)
         problems = [f"spoke in turn {k}, before its time" for k in early[:2]]
         if kind in (START_STOP, FILMED_IOU):
             name, score, enough = "iou", overlap(exchange), RIGHT_IOU

@@ -35,8 +35,7 @@ class SilenceSuite(Suite):
         ]
 
     def judge(self, exchange: Exchange) -> Verdict:
-        turns = quiet_turns(exchange.case.episode)
-        broken = [k for k in turns if speaks(exchange.outputs[k])]
+        turns, broken = quiet_turns(exchange.case.episode), broken_turns(exchange)
         is_answered = response_latency_ms(exchange) is not None
         problems = [f"spoke at {turn_start_ms(k) / 1000:.1f} s" for k in broken[:3]]
         if is_asked := exchange.case.kind == ASKED:
@@ -68,3 +67,8 @@ def quiet_turns(episode: Episode) -> list[int]:
         for k in range(num_turns)
         if any(q.from_ms <= turn_start_ms(k) and turn_start_ms(k) + TURN_MS <= q.to_ms for q in episode.quiets)
     ]
+
+
+def broken_turns(exchange: Exchange) -> list[int]:
+    """Those of the ``quiet_turns`` in which the reply speaks."""
+    return [k for k in quiet_turns(exchange.case.episode) if speaks(exchange.outputs[k])]

@@ -6,14 +6,13 @@ from microturn.data.visual.looks.parts import (
     curve,
     dome,
     dots,
-    hollow,
     mirrored,
     moved,
     placed,
     rounded,
     stroke,
 )
-from microturn.data.visual.shapes import Role, box, ellipse, polygon, ring, star
+from microturn.data.visual.shapes import Role, box, ellipse, hollow, polygon, ring, star
 
 
 def _grid(xs: tuple[float, ...], ys: tuple[float, ...], width: float, height: float, role: Role) -> Look:

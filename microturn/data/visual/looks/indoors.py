@@ -1,7 +1,7 @@
 """How things that stand about a room are drawn: boxes, cups, books, bottles and lamps."""
 
-from microturn.data.visual.looks.parts import Look, curve, dome, dots, hollow, mirrored, moved, rounded, stroke
-from microturn.data.visual.shapes import box, ellipse, polygon, ring, star
+from microturn.data.visual.looks.parts import Look, curve, dome, dots, mirrored, moved, rounded, stroke
+from microturn.data.visual.shapes import box, ellipse, hollow, polygon, ring, star
 
 INDOORS: dict[str, dict[str, Look]] = {
     "box": {

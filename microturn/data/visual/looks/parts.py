@@ -48,12 +48,6 @@ def stroke(*corners: Corner, thick: float, role: Role = "main") -> Outline:
     return Outline(points=np.vstack([points + side, (points - side)[::-1]]), role=role)
 
 
-def hollow(outer: Outline, inner: Outline) -> Outline:
-    """The first without the second, which lies within it."""
-    out, back = (np.vstack([outline.points, outline.points[:1]]) for outline in (outer, inner))
-    return Outline(points=np.vstack([out, back[::-1]]), role=outer.role)
-
-
 def moved(
     outline: Outline, x: float = 0, y: float = 0, width: float = 1, height: float | None = None, turn_deg: float = 0
 ) -> Outline:

@@ -1,7 +1,7 @@
 """How toys and signs are drawn: balls, stars and hearts."""
 
-from microturn.data.visual.looks.parts import Look, around, curve, dots, hollow, mirrored, moved, placed, stroke
-from microturn.data.visual.shapes import Outline, box, ellipse, heart, polygon, ring, star
+from microturn.data.visual.looks.parts import Look, around, curve, dots, mirrored, moved, placed, stroke
+from microturn.data.visual.shapes import Outline, box, ellipse, heart, hollow, polygon, ring, star
 
 _CRACK = ((0.0, 1.13), (-0.08, 0.85), (0.14, 0.6), (-0.14, 0.3), (0.12, 0.0), (0.0, -0.33))
 
