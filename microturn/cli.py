@@ -585,6 +585,10 @@ def train(
     ] = None,
     init_from: Annotated[Path | None, typer.Option(help="Checkpoint folder to take weights from.")] = None,
     eyes: Annotated[Path | None, typer.Option(help="eyes.safetensors of `microturn.recipes.eyes`.")] = None,
+    ears_shards: Annotated[
+        Path | None,
+        typer.Option(help="Folder of shards of much speech: every other step teaches the lower layers its phones."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the folder, at the rates that it began with.")
     ] = False,
@@ -610,6 +614,7 @@ def train(
         max_minutes=max_minutes,
         init_from=init_from,
         eyes=eyes,
+        ears_shards=ears_shards,
         resume=resume,
         rate_scale=rate_scale,
         voice_rate_scale=voice_rate_scale,

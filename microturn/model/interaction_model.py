@@ -142,11 +142,23 @@ class InteractionModel(nn.Module):
         """Whole sequences whose embeddings are there already, with gradients: what the lower half of the layers makes
         of them, as it is, and normalised hidden states at the end. (B, T, D) to two of the same."""
         history = WholePass(self.config, segment, self._attention)
-        blocks = list(self._compiled or self.blocks)
-        middle = len(blocks) // 2
-        for block in blocks[:middle]:
+        lower, upper = self._halves()
+        for block in lower:
             x_BTD = block(x_BTD, history)
-        return x_BTD, self._run(blocks[middle:], x_BTD, history)
+        return x_BTD, self._run(upper, x_BTD, history)
+
+    def read_halfway(self, segment: Segment) -> Tensor:
+        """What the lower half of the layers makes of whole sequences, with gradients: (B, T, D), as it is."""
+        history = WholePass(self.config, segment, self._attention)
+        x_BTD = self.embed(segment)
+        for block in self._halves()[0]:
+            x_BTD = block(x_BTD, history)
+        return x_BTD
+
+    def _halves(self) -> tuple[list[Layer], list[Layer]]:
+        """The layers, as they are run: the lower half of them and the upper."""
+        blocks = list(self._compiled or self.blocks)
+        return blocks[: len(blocks) // 2], blocks[len(blocks) // 2 :]
 
     def _run(self, blocks: Iterable[Layer], x_BTD: Tensor, history: Pass) -> Tensor:
         for block in blocks:

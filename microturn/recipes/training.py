@@ -34,12 +34,14 @@ def run_training(
     voice_rate_scale: float | None = None,
     sight_rate_scale: float | None = None,
     eyes: Path | None = None,
+    ears_shards: Path | None = None,
 ) -> None:
     """Train, then leave a checkpoint folder in ``run/checkpoint`` and the training record in ``run``.
 
     ``rate_scale`` scales the recipe's peak learning rates, 1 unless given: less to go on from trained weights;
     ``voice_rate_scale`` those of the flow head and of the auxiliaries, ``sight_rate_scale`` those of what embeds
-    images, the same unless given. ``eyes``: what ``microturn.train.eyes`` left.
+    images, the same unless given. ``eyes``: what ``microturn.train.eyes`` left. ``ears_shards``: what every other step
+    teaches the lower half of the layers the phones of (``Trainer``).
 
     A run that is resumed keeps the rates, the length, the seed and the batches that it began with. ``max_minutes``
     gives it another length; scales that are given have to be those that it began with.
@@ -67,6 +69,7 @@ def run_training(
         init_from=checkpoint.load(init_from).state_dict() if init_from else None,
         auxiliaries_from=_auxiliaries(init_from) if init_from else None,
         eyes_from=load_file(eyes) if eyes else None,
+        ears_shards=ears_shards,
     )
     if resume:
         trainer.resume()

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from microturn.data.packed import NUM_LETTER_CLASSES
 from microturn.data.visual.patch_labels import NUM_CLASSES
-from microturn.features.phones import NUM_PHONES, UNKNOWN_PHONE
+from microturn.features.phones import NUM_PHONES, PAUSE, UNKNOWN_PHONE
 from microturn.features.sequence import PATCH_VALUES
 from microturn.model.interaction_model import InteractionModel
 from microturn.model.normalisation import RmsNorm
@@ -170,10 +170,21 @@ def compute_losses(
             "next_word_loss": next_word.detach(),
             "patch_loss": patch.detach(),
             "token_accuracy": is_right_N.float().mean(),
+            "sound_accuracy": _phone_accuracy(sounds_NC, batch.sound_target_N),
             "letter_accuracy": (letters_NC.argmax(-1) == batch.letter_target_N).float().mean(),
             **seen,
         }
     return Losses(total, metrics)
+
+
+def compute_ears_losses(model: InteractionModel, auxiliaries: AuxiliaryHeads, batch: Batch) -> Losses:
+    """Of the phones of what is heard alone: the upper half of the layers, the voice and the words take no part."""
+    halfway_ND = model.read_halfway(batch.segment).flatten(0, 1)[batch.audio_at_N]
+    sounds_NC = auxiliaries.sounds(halfway_ND).float()
+    loss = _mean_known(sounds_NC, batch.sound_target_N)
+    with torch.no_grad():
+        metrics = {"ears_loss": loss.detach(), "ears_accuracy": _phone_accuracy(sounds_NC, batch.sound_target_N)}
+    return Losses(loss, metrics)
 
 
 def label_loss(logits_NL: Tensor, label_N3: Tensor) -> tuple[Tensor, Tensor]:
@@ -228,6 +239,13 @@ def _mean_known(logits_NC: Tensor, target_N: Tensor) -> Tensor:
     """Mean cross-entropy over the targets that are known; 0 if none is."""
     loss_N = F.cross_entropy(logits_NC, target_N, ignore_index=UNKNOWN_PHONE, reduction="none")
     return loss_N.sum() / (target_N != UNKNOWN_PHONE).sum().clamp_min(1)
+
+
+def _phone_accuracy(logits_NC: Tensor, target_N: Tensor) -> Tensor:
+    """Share of the phones that are known and no pause that are right; 0 if there is none."""
+    is_phone_N = (target_N != UNKNOWN_PHONE) & (target_N != PAUSE)
+    is_right_N = (logits_NC.argmax(-1) == target_N) & is_phone_N
+    return is_right_N.sum() / is_phone_N.sum().clamp_min(1)
 
 
 def noisy_patches(segment: Segment, config: LossConfig, generator: torch.Generator) -> Tensor:

@@ -44,14 +44,20 @@ class Team:
                 dist.broadcast(tensor.data, 0)
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """The mean over all processes, in place. A parameter that had no part in this batch counts as zero."""
+        """The mean over all processes, in place.
+
+        A parameter that had no part in a process's batch counts as zero there; one that had none in any stays without
+        a gradient, as it does where one process trains alone.
+        """
         if self.size == 1:
             return
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-        flat = torch.cat([grad.flatten() for grad in grads]) / self.size
+        has_part_N = torch.stack([grads[0].new_tensor(float(p.grad is not None)) for p in parameters])
+        flat = torch.cat([*(grad.flatten() for grad in grads), has_part_N]) / self.size
         dist.all_reduce(flat)
-        for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            parameter.grad = part.view_as(parameter)
+        *means, has_part_N = flat.split([*(p.numel() for p in parameters), len(parameters)])
+        for parameter, mean, has_part in zip(parameters, means, has_part_N.tolist(), strict=True):
+            parameter.grad = mean.view_as(parameter) if has_part else None
 
     def agree(self, value: float, device: str) -> float:
         """The first one's value, so that all stop and slow down at the same step."""

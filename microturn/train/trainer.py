@@ -26,7 +26,7 @@ from microturn.model.interaction_model import InteractionModel
 from microturn.train.augment import AugmentConfig
 from microturn.train.average import WeightAverage
 from microturn.train.batches import Batch, BatchReader, Cursor, collate, warn_of_long
-from microturn.train.losses import AuxiliaryHeads, LossConfig, Losses, compute_losses
+from microturn.train.losses import AuxiliaryHeads, LossConfig, Losses, compute_ears_losses, compute_losses
 from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
 from microturn.train.parallel import Team
 from microturn.turns.vocabulary import Vocabulary
@@ -77,6 +77,8 @@ class Progressed:
 
     step: int = 0
     num_positions: int = 0
+    num_ears_positions: int = 0
+    """Positions that only the lower half of the layers has read."""
     elapsed_s: float = 0.0
     num_skipped: int = 0
     """Steps that changed nothing, since their gradient was not finite."""
@@ -114,7 +116,10 @@ class Trainer:
         init_from: dict[str, torch.Tensor] | None = None,
         auxiliaries_from: dict[str, torch.Tensor] | None = None,
         eyes_from: dict[str, torch.Tensor] | None = None,
+        ears_shards: Path | None = None,
     ) -> None:
+        """With ``ears_shards``, every other step asks the lower half of the layers for the phones that are heard in
+        those, and for nothing else."""
         torch.manual_seed(config.seed)
         self.config = config
         self.team = Team.join(config.device)
@@ -136,21 +141,26 @@ class Trainer:
         self.generator = torch.Generator(config.device).manual_seed(config.seed + self.team.rank)
         self.progressed = Progressed()
         self._num_skipped_in_a_row = 0
-        self.reader = BatchReader(
-            shards,
-            vocabulary,
-            statistics,
-            positions_per_batch=config.positions_per_batch,
-            max_positions=config.max_positions,
-            seed=config.seed,
-            team=self.team,
-            augment=config.augment,
-        )
+        self.reader = self._reader(shards)
+        self.ears_reader = self._reader(ears_shards) if ears_shards else None
+        self._ears_metrics: dict[str, torch.Tensor] = {}
         self.validation = self._validation_groups(validation_shards) if validation_shards else []
         if config.is_compiled and can_compile(config.device):
             self.model.compile_training()
         elif config.is_compiled:
             logger.warning("layers are not compiled, training will take twice as long: install a C++ compiler (g++)")
+
+    def _reader(self, shards: Path) -> BatchReader:
+        return BatchReader(
+            shards,
+            self.vocabulary,
+            self.statistics,
+            positions_per_batch=self.config.positions_per_batch,
+            max_positions=self.config.max_positions,
+            seed=self.config.seed,
+            team=self.team,
+            augment=self.config.augment,
+        )
 
     def _start_from(self, weights: dict[str, torch.Tensor]) -> None:
         """Take weights; what they lack because they could not see, or chose no phones, starts untrained."""
@@ -188,9 +198,9 @@ class Trainer:
             task = bar.add_task(
                 "training", total=self.config.max_minutes * 60, completed=int(self.progressed.elapsed_s)
             )
-            for batch in self._timed(iter(self.reader)):
-                losses = self.step(batch)
-                if self.progressed.step % self.config.log_every_steps == 0:
+            for batch, is_for_ears in self._timed(self.batches()):
+                losses = self.step(batch, is_for_ears=is_for_ears)
+                if self.progressed.step % self.config.log_every_steps == 0 and not is_for_ears:
                     self._log("train", {name: float(value) for name, value in losses.metrics.items()})
                     description = f"step {self.progressed.step} loss {float(losses.metrics['loss']):.3f}"
                     bar.update(task, completed=self.progressed.elapsed_s, description=description)
@@ -203,22 +213,31 @@ class Trainer:
         self.validate()
         self.save()
 
-    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def batches(self) -> Iterator[tuple[Batch, bool]]:
+        """What the steps of this run are taken with: batches, and whether each is for the ears alone. Endless."""
+        batches, for_ears = iter(self.reader), iter(self.ears_reader or ())
+        while True:
+            is_for_ears = self.ears_reader is not None and self.progressed.step % 2 == 0
+            yield next(for_ears if is_for_ears else batches), is_for_ears
+
+    def _timed(self, batches: Iterator[tuple[Batch, bool]]) -> Iterator[tuple[Batch, bool]]:
         """Count the time of everything between two batches, reading included."""
         started = time.monotonic() - self.progressed.elapsed_s
-        for batch in batches:
-            yield batch
+        for batch, is_for_ears in batches:
+            yield batch, is_for_ears
             self.progressed.elapsed_s = self.team.agree(time.monotonic() - started, self.config.device)
             if self.progressed.elapsed_s >= self.config.max_minutes * 60:
                 return
 
-    def step(self, batch: Batch) -> Losses:
+    def step(self, batch: Batch, is_for_ears: bool = False) -> Losses:
         """One step of the optimiser, at the rate of the time used so far. Returns the losses that it went by.
+
+        ``is_for_ears``: the lower half of the layers alone, on phones alone.
 
         A gradient that is not finite is skipped. Raises MicroturnError when too many of them come in a row.
         """
         self.model.train()
-        losses = self._losses(batch, self.generator)
+        losses = self._ears_losses(batch) if is_for_ears else self._losses(batch, self.generator)
         losses.total.backward()
         self.team.average_gradients(self.optimizer.parameters)
         progress = self.progressed.elapsed_s / (self.config.max_minutes * 60)
@@ -232,7 +251,13 @@ class Trainer:
             self._num_skipped_in_a_row = 0
         else:
             self._skip()
-        self.progressed.num_positions += batch.num_positions * self.team.size  # the others' are about as long
+        num_positions = batch.num_positions * self.team.size  # the others' are about as long
+        if is_for_ears:
+            self.progressed.num_ears_positions += num_positions
+            self._ears_metrics = dict(losses.metrics)
+        else:
+            self.progressed.num_positions += num_positions
+            losses.metrics |= self._ears_metrics  # for the log, which has every tenth step's
         return losses
 
     def _skip(self) -> None:
@@ -246,8 +271,16 @@ class Trainer:
 
     def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         batch = batch.to(self.config.device)
-        with torch.autocast(self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.is_bf16):
+        with self._autocast():
             return compute_losses(self.model, self.auxiliaries, batch, self.config.loss, generator)
+
+    def _ears_losses(self, batch: Batch) -> Losses:
+        batch = batch.to(self.config.device)
+        with self._autocast():
+            return compute_ears_losses(self.model, self.auxiliaries, batch)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.is_bf16)
 
     # --- validation ------------------------------------------------------------------------------------------
 
@@ -309,6 +342,7 @@ class Trainer:
             "generator": self.generator.get_state(),
             "progressed": asdict(self.progressed),
             "cursor": asdict(self.reader.cursor),
+            "ears_cursor": asdict(self.ears_reader.cursor) if self.ears_reader else None,
             "config": self.config.model.to_json(),
             "training": {
                 "optimizer": asdict(self.config.optimizer),
@@ -348,3 +382,5 @@ class Trainer:
             self.generator.manual_seed(self.config.seed + self.team.rank + state["progressed"]["step"] * self.team.size)
         self.progressed = Progressed(**state["progressed"])
         self.reader.cursor = Cursor(**state["cursor"])
+        if self.ears_reader and (cursor := state.get("ears_cursor")):
+            self.ears_reader.cursor = Cursor(**cursor)

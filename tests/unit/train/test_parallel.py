@@ -33,6 +33,18 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def average_as(rank: int, port: int, folder: Path) -> None:
+    """One process of two, whose batch had no use for the first of three parameters; the other's for the first two."""
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    team = Team.join("cpu")
+    parameters = [torch.nn.Parameter(torch.zeros(2)) for _ in range(3)]
+    for parameter in parameters[1 + rank :]:
+        parameter.grad = torch.full((2,), 4.0)
+    team.average_gradients(parameters)
+    torch.save([parameter.grad for parameter in parameters], folder / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
 @pytest.fixture
 def shards(tmp_path: Path) -> Path:
     folder = tmp_path / "shards"
@@ -54,6 +66,15 @@ def test_processes_take_the_same_steps(tmp_path: Path, shards: Path) -> None:
     resumed = trainer(tmp_path / "run", shards)  # one process goes on where two stood
     resumed.resume()
     assert resumed.progressed.step == NUM_STEPS
+
+
+def test_what_no_batch_had_a_use_for_stays_without_a_gradient(tmp_path: Path) -> None:
+    mp.spawn(average_as, args=(free_port(), tmp_path), nprocs=2)
+    for rank in (0, 1):
+        unused, used_by_one, used_by_both = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert unused is None
+        assert used_by_one.tolist() == [2.0, 2.0]
+        assert used_by_both.tolist() == [4.0, 4.0]
 
 
 @pytest.mark.parametrize("size", [2, 3])

@@ -73,6 +73,53 @@ def test_a_run_whose_optimiser_has_other_groups_is_refused(tmp_path: Path, shard
         run.resume()
 
 
+@pytest.fixture
+def ears_shards(tmp_path: Path) -> Path:
+    """Sessions in which phones are heard."""
+    folder = tmp_path / "ears"
+    folder.mkdir()
+    heard = [episode(i) for i in range(12)]
+    triples = [(str(i), "x", replace(e, sound_N=2 + e.run.dmel_NM[:, 0] // 5)) for i, e in enumerate(heard)]
+    write_shard(folder / "00000.tar", triples)
+    return folder
+
+
+def test_a_step_for_the_ears_moves_the_lower_layers_alone(tmp_path: Path, shards: Path, ears_shards: Path) -> None:
+    run = trainer(tmp_path / "run", shards, ears_shards=ears_shards)
+    before = {name: weight.clone() for name, weight in run.model.state_dict().items()}
+    batch, is_for_ears = next(run.batches())
+    run.step(batch, is_for_ears)
+    moved = {name for name, weight in run.model.state_dict().items() if not torch.equal(weight, before[name])}
+    assert is_for_ears
+    assert any(name.startswith("audio_in.") for name in moved)
+    assert any(name.startswith("blocks.0.") for name in moved)
+    assert not any(name.startswith(("blocks.1.", "flow_head.", "unembedding.")) for name in moved)
+
+
+def test_every_other_step_is_for_the_ears_and_they_learn(tmp_path: Path, shards: Path, ears_shards: Path) -> None:
+    run = trainer(tmp_path / "run", shards, ears_shards=ears_shards)
+    run.progressed.elapsed_s = 0.2 * run.config.max_minutes * 60
+    losses: dict[bool, list[float]] = {False: [], True: []}
+    for (batch, is_for_ears), _ in zip(run.batches(), range(60), strict=False):
+        losses[is_for_ears].append(float(run.step(batch, is_for_ears).total.detach()))
+    assert len(losses[True]) == len(losses[False]) == 30
+    assert losses[True][-1] < 0.5 * losses[True][0]
+    assert run.progressed.num_positions > 0
+    assert run.progressed.num_ears_positions > 0
+
+
+def test_a_resumed_run_goes_on_with_the_ears_as_if_it_had_not_stopped(
+    tmp_path: Path, shards: Path, ears_shards: Path
+) -> None:
+    whole = trainer(tmp_path / "whole", shards, ears_shards=ears_shards)
+    steps(whole, 3)
+    whole.save()
+    expected = steps(whole, 4)
+    resumed = trainer(tmp_path / "whole", shards, ears_shards=ears_shards)
+    resumed.resume()
+    assert steps(resumed, 4) == pytest.approx(expected, rel=1e-6)
+
+
 def spoilt(batch: Batch) -> Batch:
     """The batch with speech that no loss is finite of."""
     return replace(batch, speech_target_NP=torch.full_like(batch.speech_target_NP, torch.nan))

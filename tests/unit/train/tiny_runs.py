@@ -56,10 +56,20 @@ def tiny() -> TrainConfig:
     )
 
 
-def trainer(folder: Path, shards: Path, config: TrainConfig | None = None) -> Trainer:
-    return Trainer(config or tiny(), folder, shards, TOKENIZER.vocabulary, STATISTICS, validation_shards=shards)
+def trainer(
+    folder: Path, shards: Path, config: TrainConfig | None = None, *, ears_shards: Path | None = None
+) -> Trainer:
+    return Trainer(
+        config or tiny(),
+        folder,
+        shards,
+        TOKENIZER.vocabulary,
+        STATISTICS,
+        validation_shards=shards,
+        ears_shards=ears_shards,
+    )
 
 
 def steps(run: Trainer, num: int) -> list[float]:
-    batches = iter(run.reader)
-    return [float(run.step(next(batches)).total.detach()) for _ in range(num)]
+    batches = run.batches()
+    return [float(run.step(*next(batches)).total.detach()) for _ in range(num)]
