@@ -20,6 +20,7 @@ _BANK = tomllib.loads(resources.files("microturn.data").joinpath("everyday.toml"
 WORDS = {name: tuple(" ".join(word.split()) for word in text.split(",")) for name, text in _BANK["words"].items()}
 """What stands in a pattern's ``<places>``."""
 PATTERNS = tuple(pattern.strip() for pattern in _BANK["patterns"]["phrases"].strip().splitlines())
+_ALL_WORDS = tuple(sorted({word for words in WORDS.values() for word in words}))
 _PLACE = re.compile(r"<(\w+)>")
 _EVENNESS = 0.3
 """A pattern is drawn as often as this power of how many phrases it stands for: at 0 "well done" would be said as
@@ -31,6 +32,17 @@ def phrase(rng: Generator) -> str:
     while True:
         pattern = one_of(PATTERNS[rng.choice(len(PATTERNS), p=_CHANCES / _CHANCES.sum())], rng)
         said = _PLACE.sub(lambda place: pick(WORDS[place[1]], rng), pattern)
+        if not is_heldout(said):
+            return said
+
+
+def word(rng: Generator) -> str:
+    """What stands in a pattern's place, mostly one word: of all that can stand anywhere, each as often as any other.
+
+    None that a bank holds out.
+    """
+    while True:
+        said = pick(_ALL_WORDS, rng)
         if not is_heldout(said):
             return said
 

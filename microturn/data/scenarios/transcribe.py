@@ -31,8 +31,8 @@ END = Phrases(
     heldout=("now you can answer again", "that is all thank you"),
 )
 KINDS = (
-    *(("jumble", 0.12), ("request", 0.22), ("altered", 0.08), ("change", 0.06)),
-    *(("numbers", 0.08), ("sentence", 0.24), ("everyday", 0.1), ("recording", 0.1)),
+    *(("jumble", 0.2), ("request", 0.2), ("altered", 0.08), ("change", 0.06)),
+    *(("numbers", 0.06), ("sentence", 0.08), ("everyday", 0.25), ("recording", 0.07)),
 )
 LONGEST_CLIP_MS = 7000
 MANY_TRIES = 20

@@ -1,6 +1,7 @@
 """Everyday phrases: many, of words that people use, and never one that evaluation asks for."""
 
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -38,3 +39,10 @@ def test_a_pattern_counts_what_it_stands_for() -> None:
     assert everyday.num_phrases("well [done|said|]") == 3
     assert everyday.num_phrases("[a|the] <limb>") == 2 * len(everyday.WORDS["limb"])
     assert everyday.num_phrases("[<limb>|<limb>s|none]") == 2 * len(everyday.WORDS["limb"]) + 1
+
+
+def test_every_word_is_drawn_as_often_as_any_other() -> None:
+    rng = np.random.default_rng(0)
+    drawn = Counter(everyday.word(rng) for _ in range(40_000))
+    assert set(drawn) == {word for words in everyday.WORDS.values() for word in words if not is_heldout(word)}
+    assert drawn["soup"] < 2 * drawn["whistle"], "in four lists, and in one"
