@@ -407,6 +407,9 @@ def evaluate(
     input_gain_db: Annotated[
         float, typer.Option(help="Make all that the microphone hears louder, below zero quieter.")
     ] = 0.0,
+    restraint: Annotated[
+        float, typer.Option(help="By how many nats speech must be likelier than silence before the model begins.")
+    ] = 0.0,
     background: Annotated[
         str | None,
         typer.Option(
@@ -470,6 +473,7 @@ def evaluate(
         out=out,
         scenarios=scenarios,
         input_gain_db=input_gain_db,
+        restraint=restraint,
     )
 
 

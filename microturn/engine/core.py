@@ -167,6 +167,7 @@ class EngineCore:
             is_lossy=source is not None and source.is_lossy,
             deliver=deliver,
             seed=origin.seed,
+            restraint=source.restraint if source is not None else 0.0,
         )
         if isinstance(origin, Session):
             # Copied first: making room may put the other one out of memory.
@@ -256,7 +257,8 @@ class EngineCore:
                 turn = session.slicer.cut()
             is_seen = turn.index % batch.budget.video_every_turns == 0
             turn = replace(turn, frames=self._runner.fit(turn.frames) if is_seen else ())
-            turns.append(RowIn(slot=session.slot, input=turn, forced=Forced() if row.is_forced else None))
+            forced = Forced() if row.is_forced else None
+            turns.append(RowIn(slot=session.slot, input=turn, forced=forced, restraint=session.restraint))
         results = self._step(rows, turns, batch.budget)
         done = [(session, turn, result) for session, turn, result in zip(rows, turns, results, strict=True) if result]
         end_ns = self._clock.now_ns()

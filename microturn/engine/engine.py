@@ -80,6 +80,10 @@ class EngineSession:
         """Takes text in. Raises SessionClosedError after the end, CapacityError or ValueError when it is too much."""
         self._inner.push_text(event)
 
+    def restrain(self, nats: float) -> None:
+        """By how much likelier than silence speech must be from now on, where the model is silent."""
+        self._inner.restraint = nats
+
     async def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
         """The micro-turns in order, each once it is journaled. Ends with the session; its failure is raised."""
         while True:

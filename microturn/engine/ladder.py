@@ -3,7 +3,7 @@
     0  everything
     1  fewer video frames
     2  smaller text cap
-    3  fewer flow steps, none of them guided
+    3  fewer flow steps, none of them guided; heard words are not looked at whole
     4  no new sessions
 
 A rung is climbed when the engine has been too busy, or late, over a short window; it is left only after a longer
@@ -37,6 +37,8 @@ class Budget:
     """Euler steps of the flow head."""
     is_guided: bool = True
     """Whether those steps are guided where the model's configuration asks for it."""
+    num_words: int = 3
+    """Words that are spelt out where the model is not sure which one it hears; 1: the likeliest token is taken."""
     video_every_turns: int = 1
     """Of so many turns one takes its frames in, the others none."""
 
@@ -99,6 +101,7 @@ class Ladder:
                 full.num_flow_steps,
                 given_up.degraded_num_flow_steps if rung >= Rung.FEWER_FLOW_STEPS else full.num_flow_steps,
             ),
+            num_words=full.num_words if rung < Rung.FEWER_FLOW_STEPS else 1,
             is_guided=full.is_guided and rung < Rung.FEWER_FLOW_STEPS,
         )
 

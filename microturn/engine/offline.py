@@ -29,12 +29,14 @@ def answer_sessions(
     seed: int = 0,
     batch_size: int = 8,
     budget: Budget | None = None,
+    restraint: float = 0.0,
     on_output: Callable[[int, MicroTurnOutput], None] = lambda number, output: None,
 ) -> list[list[RowOut]]:
     """Whole sessions, ``batch_size`` at a time: when one ends, the next takes its place.
 
     Session i has the seed ``seed + i``, so what it says does not depend on the others. ``on_output`` is told each
     session's number and output before its next input is asked for, so that an input may depend on what was answered.
+    ``restraint`` is every row's (``RowIn``).
     """
     results: list[list[RowOut]] = [[] for _ in sessions]
     waiting = iter([number for number, session in enumerate(sessions) if session])
@@ -46,7 +48,7 @@ def answer_sessions(
             if not slots:
                 return results
             numbers = list(slots)
-            rows = [RowIn(slot=slots[n], input=sessions[n][len(results[n])]) for n in numbers]
+            rows = [RowIn(slot=slots[n], input=sessions[n][len(results[n])], restraint=restraint) for n in numbers]
             for number, result in zip(numbers, runner.step(rows, budget or Budget()), strict=True):
                 results[number].append(result)
                 on_output(number, result.output)
@@ -89,7 +91,8 @@ def replay(
             forced = Forced(tokens=turn.tokens, output=turn.output, is_checked=True)
             if turn.trace.is_forced:
                 forced = Forced()
-            (result,) = runner.step([RowIn(slot=slot, input=turn.input, forced=forced)], budget)
+            row = RowIn(slot=slot, input=turn.input, forced=forced, restraint=turn.trace.restraint)
+            (result,) = runner.step([row], budget)
             yield ReplayedTurn(recorded=turn, output=result.output, trace=result.trace)
     finally:
         runner.release(slot)

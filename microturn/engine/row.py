@@ -66,6 +66,13 @@ class Row:
         return self.request.forced is not None and self.request.forced.output is None
 
     @property
+    def restraint(self) -> float:
+        """Of the request, where the model is silent and free to stay so; else 0."""
+        unread = self.state.unread
+        was_speaking = unread is not None and bool((unread.kind_T == Kind.SPEECH).any())
+        return 0.0 if was_speaking or self.script or self.num_said else self.request.restraint
+
+    @property
     def num_input_positions(self) -> int:
         """Positions of the first forward that are not this turn's output."""
         return int(
@@ -144,7 +151,10 @@ class Row:
             return output_run_of(
                 self.turn, (), self.speech[-1][None], self.phones[-1:], self.vocabulary, is_closed=False
             )
-        token = self.vocabulary.special.audio if self.is_speaking else self.tokens[-1]
+        return self.run_of(self.vocabulary.special.audio if self.is_speaking else self.tokens[-1])
+
+    def run_of(self, token: int) -> Run:
+        """One token of this turn's output, as the model reads it."""
         return output_run_of(self.turn, (token,), _stacked([]), (), self.vocabulary, is_closed=False)
 
     def mel(self) -> NDArray[np.float32] | None:

@@ -28,6 +28,7 @@ from microturn.engine.segments import segment_of
 from microturn.engine.state_pool import StatePool
 from microturn.engine.step import RowIn, RowOut
 from microturn.engine.voice import Voice
+from microturn.engine.whole_words import WholeWords
 from microturn.features.dmel import dmel_step
 from microturn.features.mel import NUM_BANDS, MelStatistics
 from microturn.features.output_text import read_output
@@ -108,6 +109,7 @@ class ModelRunner:
         self._voice = Voice(checkpoint.vocoder) if checkpoint.vocoder is not None else None
         self.model_hash = checkpoint.model_hash
         self.pool = StatePool(checkpoint.model.config, self._vocabulary, self.settings.num_slots, self._device)
+        self._whole_words = WholeWords(checkpoint.tokenizer, self._grammar, self.pool, self._read, self._logits)
 
     @property
     def can_see(self) -> bool:
@@ -216,7 +218,7 @@ class ModelRunner:
             choosing = [row for row in rows if not row.is_speaking]
             if choosing:
                 with timings.phase("decode"):
-                    self._choose(choosing)
+                    self._choose(choosing, budget)
             if speaking:
                 with timings.phase("flow"):
                     self._flow(speaking, budget)
@@ -224,18 +226,34 @@ class ModelRunner:
                 with timings.phase("decode"):
                     self._read(rows, [row.next_run() for row in rows])
 
-    def _choose(self, rows: Sequence[Row]) -> None:
+    def _choose(self, rows: Sequence[Row], budget: Budget) -> None:
         """The next token of each row."""
-        logits_BV = self._model.logits(_hidden(rows))[:, : self._vocabulary.size]
+        logits_BV = self._restrained(rows, self._logits(rows))
         allowed_BV = torch.stack([self._allowed(row) for row in rows])
         keys = [(row.state.seed, row.turn, len(row.tokens)) for row in rows]
-        for row, token in zip(rows, choose(logits_BV, allowed_BV, self.settings.sampling, keys), strict=True):
+        tokens = choose(logits_BV, allowed_BV, self.settings.sampling, keys)
+        if self.settings.sampling.temperature == 0:
+            tokens = self._whole_words.first_tokens(rows, logits_BV, allowed_BV, tokens, budget.num_words)
+        for row, token in zip(rows, tokens, strict=True):
             prescribed = row.prescribed_token()
             if prescribed is not None:
                 row.num_deviations += token != prescribed
             row.take_token(token if prescribed is None else prescribed)
             if not row.is_done:
                 row.grammar = self._grammar.advance(row.grammar, token if prescribed is None else prescribed)
+
+    def _restrained(self, rows: Sequence[Row], logits_BV: Tensor) -> Tensor:
+        """With speech less likely in rows that are silent and free to stay so."""
+        if any(row.restraint for row in rows):
+            restraint_B = torch.tensor([row.restraint for row in rows], device=logits_BV.device)
+            logits_BV = logits_BV.clone()
+            for opener in (self._vocabulary.special.say, self._vocabulary.special.audio):
+                logits_BV[:, opener] -= restraint_B
+        return logits_BV
+
+    def _logits(self, rows: Sequence[Row]) -> Tensor:
+        """Of each row's next token: (B, V)."""
+        return self._model.logits(_hidden(rows))[:, : self._vocabulary.size]
 
     def _allowed(self, row: Row) -> Tensor:
         if not row.script:
@@ -296,6 +314,7 @@ class ModelRunner:
             num_text_tokens=len(row.tokens),
             is_cut_short=row.grammar.is_full,
             is_forced=row.request.forced is not None,
+            restraint=row.request.restraint,
             num_deviations=row.num_deviations,
             features_ms=timings["features"],
             prefill_ms=timings["prefill"],

@@ -47,6 +47,8 @@ class Session:
     last_turn: int = -1
     last_snapshot_turn: int = -1
     parked_ns: int | None = None
+    restraint: float = 0.0
+    """What holds the model back from speaking, in nats."""
 
     @property
     def next_sample(self) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ def eval_command(
     out: Path | None = None,
     scenarios: Path | None = None,
     input_gain_db: float = 0.0,
+    restraint: float = 0.0,
     console: Console | None = None,
 ) -> Report:
     """Measures a model, prints the table, writes the result file.
@@ -46,6 +48,7 @@ def eval_command(
         out: keeps every example's sound, timeline and verdict here.
         scenarios: a Python file with scenarios of one's own.
         input_gain_db: makes all that the microphone hears so much louder, or quieter below zero.
+        restraint: by how many nats speech must be likelier than silence before the model begins.
         console: where the table goes, standard output by default. Progress goes to standard error.
 
     Raises:
@@ -60,7 +63,7 @@ def eval_command(
         chosen.append(OwnScenarios(load_scenarios(scenarios)))
     report = run_suites(
         chosen,
-        subject_of(model),
+        subject_of(model, restraint),
         limit=limit,
         seed=seed,
         data_dir=data,
@@ -68,6 +71,8 @@ def eval_command(
         input_gain_db=input_gain_db,
         console=Console(stderr=True),
     )
+    if restraint:
+        report = replace(report, settings={**report.settings, "restraint": f"{restraint:g}"})
     return published(report, json_path, console)
 
 
@@ -162,8 +167,10 @@ async def _contention(runner: "ModelRunner", requests: "Sequence[Request]", num_
         return contention_reports(await contend(runner, requests, jobs), num_jobs)
 
 
-def subject_of(model: str | None) -> Subject:
-    """Who ``--model`` names."""
+def subject_of(model: str | None, restraint: float = 0.0) -> Subject:
+    """Who ``--model`` names. Raises ValueError for a restraint of somebody whose decisions are not ours."""
+    if restraint and model is not None and not Path(model).is_dir():
+        raise ValueError(f"'{model}' decides for itself when to speak: give --restraint with a checkpoint folder")
     if model == "silent":
         return Silent()
     if model == "always-talking":
@@ -178,7 +185,7 @@ def subject_of(model: str | None) -> Subject:
         return LiveSubject(model, key=os.environ.get(KEY_VARIABLE))
     from microturn.evals.engine_subject import EngineSubject
 
-    return EngineSubject.load(None if model is None else Path(model))
+    return EngineSubject.load(None if model is None else Path(model), restraint=restraint)
 
 
 def check_limit(limit: int) -> None:

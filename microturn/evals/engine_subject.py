@@ -23,21 +23,29 @@ class EngineSubject:
     is_sighted = True
 
     def __init__(
-        self, runner: Runner, name: str, *, vocoder: Vocoder | None = None, budget: Budget | None = None
+        self,
+        runner: Runner,
+        name: str,
+        *,
+        vocoder: Vocoder | None = None,
+        budget: Budget | None = None,
+        restraint: float = 0.0,
     ) -> None:
-        """``runner`` needs a free slot for each session that is answered at once."""
+        """``runner`` needs a free slot for each session that is answered at once. ``restraint``: see ``RowIn``."""
         self.name = name
         self._runner = runner
         self._vocoder = vocoder
         self._budget = budget
+        self._restraint = restraint
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> "EngineSubject":
+    def load(cls, folder: Path | None = None, *, restraint: float = 0.0) -> "EngineSubject":
         """The model of a checkpoint folder, nano unless one is given. Raises CheckpointError."""
         folder = folder or nano_folder()
         checkpoint = load_checkpoint(folder)
         runner = ModelRunner(checkpoint, RunnerSettings(num_slots=BATCH_SESSIONS))
-        return cls(runner, f"{folder.name} {runner.model_hash}", vocoder=checkpoint.vocoder)
+        name = f"{folder.name} {runner.model_hash}"
+        return cls(runner, name, vocoder=checkpoint.vocoder, restraint=restraint)
 
     def answer(self, sessions: Sequence[Session]) -> list[list[MicroTurnOutput]]:
         def play_back(number: int, output: MicroTurnOutput) -> None:
@@ -46,7 +54,12 @@ class EngineSubject:
                 session.answered(output)
 
         answers = answer_sessions(
-            self._runner, sessions, batch_size=BATCH_SESSIONS, budget=self._budget, on_output=play_back
+            self._runner,
+            sessions,
+            batch_size=BATCH_SESSIONS,
+            budget=self._budget,
+            restraint=self._restraint,
+            on_output=play_back,
         )
         return [[row.output for row in rows] for rows in answers]
 

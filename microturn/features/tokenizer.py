@@ -74,6 +74,10 @@ class Tokenizer:
         """Token ids of a text; spaces are part of the words that follow them."""
         return self._bpe.encode(text, add_special_tokens=False).ids
 
+    def begins_word(self, token: int) -> bool:
+        """Whether a token is text that begins a word, as all text with a leading space does."""
+        return token < self.vocabulary.num_text and self.decode([token]).startswith(" ")
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of text tokens. Ids of special tokens are refused with ValueError."""
         if any(not 0 <= i < self.vocabulary.num_text for i in ids):

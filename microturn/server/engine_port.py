@@ -41,6 +41,10 @@ class EngineSession(Protocol):
         """Take in a picture."""
         ...
 
+    def restrain(self, nats: float) -> None:
+        """By how many nats speech must be likelier than silence from now on, where the model is silent; 0 at first."""
+        ...
+
     def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
         """The micro-turns in order, each as soon as it may be released. Ends when the session is closed."""
         ...

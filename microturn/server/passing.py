@@ -37,6 +37,10 @@ class PassingSession:
         """Handed on."""
         self._session.push_frame(frame)
 
+    def restrain(self, nats: float) -> None:
+        """Handed on."""
+        self._session.restrain(nats)
+
     def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:
         """Handed on."""
         return self._session.outputs()

@@ -35,6 +35,8 @@ class ScriptedSession:
         self.instructions: str | None = None
         """What it was opened with; an engine with a model reads them as a text of its first turn."""
         self.is_closed = False
+        self.restraint = 0.0
+        """What it was last told to be held back by."""
         self._answer = answer
         self._trace = trace or (lambda index: TurnTrace(index=index))
         self._slicer = Slicer()
@@ -57,6 +59,10 @@ class ScriptedSession:
         """Takes a frame in."""
         self._check_open()
         self._slicer.push_frame(frame)
+
+    def restrain(self, nats: float) -> None:
+        """Noted."""
+        self.restraint = nats
 
     def push_text(self, event: TextEvent) -> None:
         """Takes a text event in."""

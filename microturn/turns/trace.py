@@ -39,6 +39,8 @@ class TurnTrace:
     """The output reached the text cap and was closed."""
     is_forced: bool = False
     """The output was prescribed: silence for a turn that came too late, or a recording that is replayed."""
+    restraint: float = 0.0
+    """What held the model back from speaking, in nats; 0 for nothing."""
     is_late: bool = False
     """The output missed its deadline."""
     traceparent: str = ""

@@ -43,7 +43,7 @@ class _Session:
     def __init__(self, session: ScriptedSession, frames: list[VideoFrame]) -> None:
         self._session = session
         self.frames = frames
-        self.push_audio, self.push_text = session.push_audio, session.push_text
+        self.push_audio, self.push_text, self.restrain = session.push_audio, session.push_text, session.restrain
         self.close, self.park, self.past = session.close, session.park, session.past
         self.resume_token, self.next_sample = session.resume_token, session.next_sample
 

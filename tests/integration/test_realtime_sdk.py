@@ -10,6 +10,7 @@ import pytest
 from openai import AsyncOpenAI
 from server_harness import RunningServer, WatchedEngine, running_server, says, sound
 
+from microturn.server.realtime.settings import RESTRAINT
 from microturn.testing.scripted_engine import script
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, Role
 
@@ -88,6 +89,23 @@ async def test_a_spoken_exchange() -> None:
 
 def answers_typing(turn: MicroTurnInput) -> MicroTurnOutput:
     return says(turn.index, " sure") if any(e.role is Role.USER for e in turn.events) else MicroTurnOutput(index=0)
+
+
+async def test_the_eagerness_of_turn_detection_holds_the_model_back() -> None:
+    engine = WatchedEngine(CONVERSATION)
+    async with running_server(engine) as server, connect(server) as connection:
+        for eagerness in ("low", "high", "auto", "low"):
+            detection = {"type": "semantic_vad", "eagerness": eagerness}
+            await connection.session.update(
+                session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+            )
+            updated = (await answers_until(connection, "session.updated"))[-1]
+            assert updated.session.audio.input.turn_detection.eagerness == eagerness
+            (session,) = engine.sessions
+            assert session.restraint == RESTRAINT[eagerness]
+        await connection.session.update(session={"type": "realtime", "audio": {"input": {"turn_detection": None}}})
+        await answers_until(connection, "session.updated")
+        assert session.restraint == 0.0
 
 
 async def test_a_typed_exchange_without_any_sound_from_the_client() -> None:

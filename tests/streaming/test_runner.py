@@ -26,7 +26,7 @@ from microturn.features.patches import pair_patches
 from microturn.features.phones import NUM_PHONES
 from microturn.features.sequence import EventQueue, Run, input_run, output_run, output_text_tokens
 from microturn.model import row_state
-from microturn.model.grammar import Grammar
+from microturn.model.grammar import Grammar, Place
 from microturn.model.interaction_model import InteractionModel
 from microturn.model.segment import Segment
 from microturn.model.stream_state import StreamState
@@ -45,19 +45,23 @@ MARGIN = 1e-3
 
 
 class Recorder:
-    """A model that remembers the hidden states of each row that it has advanced."""
+    """A model that remembers the hidden states of each row that it has advanced, but for what was taken back."""
 
     def __init__(self, model: InteractionModel) -> None:
         self._model = model
-        self.hidden: dict[int, list[Tensor]] = {}
+        self.hidden: dict[int, Tensor] = {}
+        self.lengths: dict[int, list[int]] = {}
+        """Positions of each forward."""
 
     def __getattr__(self, name: str):
         return getattr(self._model, name)
 
     def __call__(self, segment: Segment, state: StreamState) -> Tensor:
+        before = [self.hidden.get(id(row), torch.zeros(0))[: row.position] for row in state.rows]
         hidden_BTD = self._model(segment, state)
-        for row, hidden_TD, length in zip(state.rows, hidden_BTD, segment.lengths(), strict=True):
-            self.hidden.setdefault(id(row), []).append(hidden_TD[:length].clone())
+        for row, earlier_TD, hidden_TD, length in zip(state.rows, before, hidden_BTD, segment.lengths(), strict=True):
+            self.lengths.setdefault(id(row), []).append(int(length))
+            self.hidden[id(row)] = torch.cat([earlier_TD.view(-1, hidden_TD.shape[1]), hidden_TD[:length]])
         return hidden_BTD
 
     def eval(self) -> "Recorder":
@@ -190,6 +194,9 @@ def check_tokens(visit: Visit, run: Run, whole_TD: Tensor) -> None:
         token = int(run.token_T[position])
         if turn in forced or run.kind_T[position - 1] == Kind.SPEECH:
             continue
+        if state.place in (Place.HEAR_OPEN, Place.HEAR) and parts.tokenizer.begins_word(token):
+            state = grammar.advance(state, token)  # chosen by its whole word: test_whole_words
+            continue
         logits = parts.model.logits(whole_TD[position - 1])[: parts.tokenizer.vocabulary.size]
         best, second = logits.masked_fill(~grammar.allowed(state), -torch.inf).topk(2)[0].tolist()
         if best - second > MARGIN:
@@ -234,20 +241,20 @@ def test_streaming_equals_the_whole_sequence(seed, num_strangers, force):
     runner = make_runner(recorder=True)
     (visit,) = converse(runner, seed, num_steps=14, force=force, num_strangers=num_strangers)
     hidden = runner._model.hidden[id(runner.pool.stream.rows[visit.slot])]
-    check_against_whole(visit, torch.cat(hidden))
+    check_against_whole(visit, hidden)
 
 
 def test_streaming_equals_the_whole_sequence_without_eviction():
     runner = make_runner(eviction=None, recorder=True)
     (visit,) = converse(runner, 1, num_steps=14, force=0.2, num_strangers=2)
     hidden = runner._model.hidden[id(runner.pool.stream.rows[visit.slot])]
-    check_against_whole(visit, torch.cat(hidden), eviction=None)
+    check_against_whole(visit, hidden, eviction=None)
 
 
 def test_eviction_is_at_work_in_these_sessions():
     runner = make_runner(recorder=True)
     (visit,) = converse(runner, 1, num_steps=14, force=0.0, num_strangers=0)
-    streamed = torch.cat(runner._model.hidden[id(runner.pool.stream.rows[visit.slot])])
+    streamed = runner._model.hidden[id(runner.pool.stream.rows[visit.slot])]
     run, parts = flat_run(visit), PARTS[None]
     with torch.no_grad():
         whole = parts.model(segment_of([run], parts.tokenizer.vocabulary, parts.statistics))[0]
@@ -285,7 +292,7 @@ def test_a_summary_drops_the_text_that_it_stands_for():
     assert read(9).trace.kept_text_share < shares[-1]
     read(10)
     row = runner.pool.stream.rows[slot]
-    check_against_whole(visit, torch.cat(runner._model.hidden[id(row)]))
+    check_against_whole(visit, runner._model.hidden[id(row)])
     tensors = row.to_tensors()
     _, turn, _, is_text = tensors["entries"]
     assert turn[is_text.bool()].min() >= 5
@@ -354,14 +361,14 @@ def test_a_silent_turn_is_one_forward_of_five_positions():
     quiet = [MicroTurnInput(index=k, audio=np.zeros(IN_SAMPLES_PER_TURN, np.float32)) for k in range(1, 4)]
     for turn in quiet:
         runner.step([RowIn(slot=slot, input=turn, forced=Forced())], BUDGET)
-    lengths = [len(h) for h in runner._model.hidden[id(runner.pool.stream.rows[slot])]]
+    lengths = runner._model.lengths[id(runner.pool.stream.rows[slot])]
     assert lengths == [4, 5, 5]
 
 
 def test_a_speaking_turn_spends_no_forward_on_its_last_patch():
     runner = make_runner(recorder=True)
     (visit,) = converse(runner, 2, num_steps=14, force=0.0, num_strangers=0)
-    num_forwards = len(runner._model.hidden[id(runner.pool.stream.rows[visit.slot])])
+    num_forwards = len(runner._model.lengths[id(runner.pool.stream.rows[visit.slot])])
     expected = sum(1 + len(r.tokens) + (4 if r.output.mel is not None else 0) for r in visit.results)
     assert num_forwards == expected
 
@@ -447,6 +454,44 @@ def test_a_live_session_under_overload_deviates_nowhere_when_it_is_replayed():
     assert {turn.trace.overload_rung for turn in turns} == set(Rung)
     assert any(turn.output.mel is not None for turn in turns)
     assert [turn.num_deviations for turn in replay(make_runner(), turns, seed=0)] == [0] * len(turns)
+
+
+def speaking_turns(restraint: float, after: int = 0) -> list[bool]:
+    """In which turns a session speaks that is restrained from a turn on."""
+    runner, rng = make_runner(), np.random.default_rng(4)
+    slot, spoken = runner.open(4), []
+    for index in range(16):
+        row = RowIn(slot=slot, input=random_input(rng, index), restraint=restraint if index >= after else 0.0)
+        (result,) = runner.step([row], BUDGET)
+        assert result.trace.restraint == row.restraint
+        spoken.append(result.output.mel is not None)
+    return spoken
+
+
+def test_restraint_keeps_the_model_from_beginning_to_speak_and_not_from_going_on():
+    free = speaking_turns(0.0)
+    first = free.index(True)
+    length = free[first:].index(False) if False in free[first:] else len(free) - first
+    assert not any(speaking_turns(1000.0))
+    held = speaking_turns(1000.0, after=first + 1)
+    assert held[: first + length] == free[: first + length], "an utterance is not cut off"
+    assert not any(held[first + length :])
+    assert speaking_turns(-1000.0)[0]
+
+
+def test_a_restrained_session_deviates_nowhere_when_it_is_replayed():
+    runner, journal, clock = make_runner(), SqliteJournal(":memory:"), ManualClock(10**12)
+    core, rng = EngineCore(runner, journal, clock), np.random.default_rng(0)
+    session = core.open(lambda item: None, seed=0)
+    for index in range(12):
+        session.restraint = 1000.0 if index >= 6 else 0.0
+        samples = rng.normal(0, 0.1, IN_SAMPLES_PER_TURN).astype(np.float32)
+        session.push_audio(PcmChunk(start_sample=session.next_sample, samples=samples))
+        clock.advance_to_ns(core.next_wake_ns())
+        core.poll()
+    turns = list(journal.turns(session.session_id))
+    assert [turn.trace.restraint for turn in turns] == [0.0] * 6 + [1000.0] * 6
+    assert [turn.num_deviations for turn in replay(make_runner(), turns, seed=0)] == [0] * 12
 
 
 def test_a_replay_tells_where_another_model_would_have_done_something_else():

@@ -191,6 +191,7 @@ class Commands:
         if not self._has_track:
             self.audio.change_codec(self._settings.input_codec)
         self._responses.change_settings(self._settings)
+        self._engine_session.restrain(self._settings.restraint)
         self._equip()
         self._wire.send(
             SessionUpdatedEvent(

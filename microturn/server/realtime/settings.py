@@ -21,6 +21,8 @@ from microturn.server.limits import Limits
 
 Modality = Literal["text", "audio"]
 PCM = AudioCodec(encoding="audio/pcm", rate_hz=24_000)
+RESTRAINT = {"low": 2.0, "medium": 0.0, "auto": 0.0, "high": -1.0}
+"""In nats, by eagerness (``EngineSession.restrain``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,13 @@ class RealtimeSettings:
     output_codec: AudioCodec = PCM
     tools: tuple[RealtimeFunctionTool, ...] = ()
     turn_detection: ServerVad | SemanticVad | None = field(default_factory=lambda: ServerVad(type="server_vad"))
-    """Echoed only: the model itself decides when to speak."""
+    """The model itself decides when to speak. The eagerness of ``semantic_vad`` holds it back, or pushes it."""
+
+    @property
+    def restraint(self) -> float:
+        """What holds the model back from speaking, in nats."""
+        vad = self.turn_detection
+        return RESTRAINT[vad.eagerness or "auto"] if isinstance(vad, SemanticVad) else 0.0
 
     def updated(self, event: SessionUpdateEvent, limits: Limits) -> "RealtimeSettings":
         """The settings after a ``session.update``; what it leaves out stays.
