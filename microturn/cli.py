@@ -408,7 +408,7 @@ def evaluate(
         float, typer.Option(help="Make all that the microphone hears louder, below zero quieter.")
     ] = 0.0,
     restraint: Annotated[
-        float, typer.Option(help="Hold the model back from beginning to speak, in nats beside its own restraint.")
+        float, typer.Option(help="By how many nats speech must be likelier than silence before the model begins.")
     ] = 0.0,
     background: Annotated[
         str | None,

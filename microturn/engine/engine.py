@@ -81,7 +81,7 @@ class EngineSession:
         self._inner.push_text(event)
 
     def restrain(self, nats: float) -> None:
-        """Hold the model back from beginning to speak from now on, see ``RowIn.restraint``."""
+        """By how much likelier than silence speech must be from now on, where the model is silent."""
         self._inner.restraint = nats
 
     async def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:

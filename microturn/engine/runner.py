@@ -106,8 +106,6 @@ class ModelRunner:
         self._vocabulary = checkpoint.tokenizer.vocabulary
         self._device = checkpoint.model.unembedding.weight.device
         self._grammar = Grammar(self._vocabulary, self._device)
-        speech = checkpoint.model.config.speech
-        self._restraint = speech.restraint if speech is not None else 0.0
         self._voice = Voice(checkpoint.vocoder) if checkpoint.vocoder is not None else None
         self.model_hash = checkpoint.model_hash
         self.pool = StatePool(checkpoint.model.config, self._vocabulary, self.settings.num_slots, self._device)
@@ -246,10 +244,11 @@ class ModelRunner:
 
     def _restrained(self, rows: Sequence[Row], logits_BV: Tensor) -> Tensor:
         """With speech less likely in rows that are silent and free to stay so."""
-        restraints = [self._restraint + row.request.restraint if row.may_begin_to_speak else 0.0 for row in rows]
-        if any(restraints):
-            logits_BV, restraint_B1 = logits_BV.clone(), torch.tensor(restraints, device=logits_BV.device)[:, None]
-            logits_BV[:, [self._vocabulary.special.say, self._vocabulary.special.audio]] -= restraint_B1
+        if any(row.restraint for row in rows):
+            restraint_B = torch.tensor([row.restraint for row in rows], device=logits_BV.device)
+            logits_BV = logits_BV.clone()
+            for opener in (self._vocabulary.special.say, self._vocabulary.special.audio):
+                logits_BV[:, opener] -= restraint_B
         return logits_BV
 
     def _logits(self, rows: Sequence[Row]) -> Tensor:

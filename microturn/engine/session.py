@@ -48,7 +48,7 @@ class Session:
     last_snapshot_turn: int = -1
     parked_ns: int | None = None
     restraint: float = 0.0
-    """What holds the model back from beginning to speak, in nats beside its own restraint."""
+    """What holds the model back from speaking, in nats."""
 
     @property
     def next_sample(self) -> int:

@@ -31,7 +31,8 @@ class RowIn:
     input: MicroTurnInput
     forced: Forced | None = None
     restraint: float = 0.0
-    """Of the session, in nats: comes on top of the model's own (``SpeechConfig.restraint``)."""
+    """By how many nats it must be likelier to begin to speak than not to, where the model is silent. At 0 it begins as
+    soon as that is the likelier; above, it waits out pauses that it would have taken for the end, and answers later."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

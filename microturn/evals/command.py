@@ -48,7 +48,7 @@ def eval_command(
         out: keeps every example's sound, timeline and verdict here.
         scenarios: a Python file with scenarios of one's own.
         input_gain_db: makes all that the microphone hears so much louder, or quieter below zero.
-        restraint: holds the model back from beginning to speak, in nats beside its own restraint.
+        restraint: by how many nats speech must be likelier than silence before the model begins.
         console: where the table goes, standard output by default. Progress goes to standard error.
 
     Raises:

@@ -135,10 +135,6 @@ class SpeechConfig:
     """Sounds, one of which is chosen before each patch (``PhoneHead``); 0: patches follow from hidden states alone."""
     guidance: float = 1.0
     """How far sampling is led by the condition: see ``FlowHead.schedule``. Changes no weight."""
-    restraint: float = 0.0
-    """By how many nats it must be likelier to begin to speak than not to, where the model is silent. At 0 it begins as
-    soon as that is the likelier; above, it waits out pauses that it would have taken for the end, and answers later.
-    Changes no weight."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

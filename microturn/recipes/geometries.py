@@ -43,7 +43,7 @@ def nano(vocab_size: int, *, can_see: bool = False) -> ModelConfig:
             dense_width=704,
         ),
         video_in=nano_sight(width) if can_see else None,
-        speech=SpeechConfig(num_phones=NUM_PHONES, guidance=2.5, restraint=1.0),
+        speech=SpeechConfig(num_phones=NUM_PHONES, guidance=2.5),
     )
 
 

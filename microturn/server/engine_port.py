@@ -42,7 +42,7 @@ class EngineSession(Protocol):
         ...
 
     def restrain(self, nats: float) -> None:
-        """Hold the model back from beginning to speak, in nats beside its own ``SpeechConfig.restraint``; 0 at first."""
+        """By how many nats speech must be likelier than silence from now on, where the model is silent; 0 at first."""
         ...
 
     def outputs(self) -> AsyncIterator[tuple[MicroTurnOutput, TurnTrace]]:

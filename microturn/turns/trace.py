@@ -40,7 +40,7 @@ class TurnTrace:
     is_forced: bool = False
     """The output was prescribed: silence for a turn that came too late, or a recording that is replayed."""
     restraint: float = 0.0
-    """What the session held the model back from beginning to speak by, in nats beside the model's own restraint."""
+    """What held the model back from speaking, in nats; 0 for nothing."""
     is_late: bool = False
     """The output missed its deadline."""
     traceparent: str = ""

@@ -2,7 +2,7 @@
 strangers who come and go, through snapshots, forced turns and failed steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -477,15 +477,6 @@ def test_restraint_keeps_the_model_from_beginning_to_speak_and_not_from_going_on
     assert held[: first + length] == free[: first + length], "an utterance is not cut off"
     assert not any(held[first + length :])
     assert speaking_turns(-1000.0)[0]
-
-
-def test_a_model_has_a_restraint_of_its_own_beside_the_sessions(monkeypatch: pytest.MonkeyPatch):
-    free, model = speaking_turns(0.0), PARTS[3].model
-    assert any(free)
-    restrained = replace(model.config, speech=replace(model.config.speech, restraint=1000.0))
-    monkeypatch.setattr(model, "config", restrained)
-    assert not any(speaking_turns(0.0))
-    assert speaking_turns(-1000.0) == free
 
 
 def test_a_restrained_session_deviates_nowhere_when_it_is_replayed():
