@@ -21,7 +21,7 @@ from microturn.server.limits import Limits
 
 Modality = Literal["text", "audio"]
 PCM = AudioCodec(encoding="audio/pcm", rate_hz=24_000)
-RESTRAINT = {"low": 2.0, "medium": 0.0, "auto": 0.0, "high": -1.0}
+RESTRAINT = {"low": 1.0, "medium": 0.0, "auto": 0.0, "high": -1.0}
 """In nats, by eagerness (``EngineSession.restrain``)."""
 
 
