@@ -133,8 +133,8 @@ to speak:
 - `speech_started` and `speech_stopped` follow from the words that the model hears, not from a detector of voices;
 - a response begins when the model begins to speak, or with `response.create`; it ends after 600 ms of silence;
 - of `turn_detection` the `eagerness` of `semantic_vad` counts: with `low` speech must be one nat likelier than
-  silence before the model begins, with `high` it may be one less likely; `medium` and `auto` are the model as it is. The rest
-  is echoed. Sound that does not come is taken as silence;
+  silence before the model begins, with `high` it may be one less likely; `medium` and `auto` are the model as it is.
+  The rest is echoed. Sound that does not come is taken as silence;
 - a `cancel` ends the response for the client; one that the model breaks off itself is `cancelled`, `turn_detected`;
 - over WebRTC `output_audio_buffer.started`, `stopped` and `cleared` say what the track does. After a `cancel` what is
   on it plays out, about a fifth of a second; `output_audio_buffer.clear` drops it, and cancels what was not cancelled;
