@@ -154,7 +154,7 @@ EXAMPLES = (
         scenario="instructed",
         behaviour="keeps to what is asked in writing",
         accept=is_told,
-        measured=("nano-instructions.json", "instructions", "accuracy"),
+        measured=("nano-more.json", "instructions", "accuracy"),
     ),
     Example(
         name="transcript",
