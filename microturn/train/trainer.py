@@ -361,6 +361,9 @@ class Trainer:
         state = _read_checkpoint(self.checkpoint_path, self.config.device)
         if state["config"] != self.config.model.to_json():
             raise CheckpointError(f"{self.checkpoint_path} is of another model: give the recipe that it began with")
+        ears_cursor = state.get("ears_cursor")
+        if ears_cursor and self.ears_reader is None:
+            raise CheckpointError(f"{self.checkpoint_path} is of a run with --ears-shards: give them again")
         self.model.load_state_dict(state["model"])
         try:
             self.auxiliaries.load_state_dict(state["auxiliaries"])
@@ -382,5 +385,5 @@ class Trainer:
             self.generator.manual_seed(self.config.seed + self.team.rank + state["progressed"]["step"] * self.team.size)
         self.progressed = Progressed(**state["progressed"])
         self.reader.cursor = Cursor(**state["cursor"])
-        if self.ears_reader and (cursor := state.get("ears_cursor")):
-            self.ears_reader.cursor = Cursor(**cursor)
+        if self.ears_reader and ears_cursor:
+            self.ears_reader.cursor = Cursor(**ears_cursor)

@@ -120,6 +120,14 @@ def test_a_resumed_run_goes_on_with_the_ears_as_if_it_had_not_stopped(
     assert steps(resumed, 4) == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_run_with_ears_is_not_resumed_without_them(tmp_path: Path, shards: Path, ears_shards: Path) -> None:
+    whole = trainer(tmp_path / "run", shards, ears_shards=ears_shards)
+    steps(whole, 1)
+    whole.save()
+    with pytest.raises(CheckpointError, match="--ears-shards"):
+        trainer(tmp_path / "run", shards).resume()
+
+
 def spoilt(batch: Batch) -> Batch:
     """The batch with speech that no loss is finite of."""
     return replace(batch, speech_target_NP=torch.full_like(batch.speech_target_NP, torch.nan))
