@@ -66,11 +66,11 @@ class Row:
         return self.request.forced is not None and self.request.forced.output is None
 
     @property
-    def restraint(self) -> float:
-        """Of the request, where the model is silent and free to stay so; else 0."""
+    def may_begin_to_speak(self) -> bool:
+        """Whether the model is silent, and free to stay so."""
         unread = self.state.unread
         was_speaking = unread is not None and bool((unread.kind_T == Kind.SPEECH).any())
-        return 0.0 if was_speaking or self.script or self.num_said else self.request.restraint
+        return not (was_speaking or self.script or self.num_said)
 
     @property
     def num_input_positions(self) -> int:

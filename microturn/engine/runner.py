@@ -244,12 +244,12 @@ class ModelRunner:
 
     def _restrained(self, rows: Sequence[Row], logits_BV: Tensor) -> Tensor:
         """With speech less likely in rows that are silent and free to stay so."""
-        if any(row.restraint for row in rows):
-            restraint_B = torch.tensor([row.restraint for row in rows], device=logits_BV.device)
-            logits_BV = logits_BV.clone()
-            for opener in (self._vocabulary.special.say, self._vocabulary.special.audio):
-                logits_BV[:, opener] -= restraint_B
-        return logits_BV
+        special, restrained_BV = self._vocabulary.special, logits_BV
+        for i, row in enumerate(rows):
+            if row.request.restraint and row.may_begin_to_speak:
+                restrained_BV = logits_BV.clone() if restrained_BV is logits_BV else restrained_BV
+                restrained_BV[i, [special.say, special.audio]] -= row.request.restraint
+        return restrained_BV
 
     def _logits(self, rows: Sequence[Row]) -> Tensor:
         """Of each row's next token: (B, V)."""

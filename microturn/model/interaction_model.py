@@ -143,17 +143,13 @@ class InteractionModel(nn.Module):
         of them, as it is, and normalised hidden states at the end. (B, T, D) to two of the same."""
         history = WholePass(self.config, segment, self._attention)
         lower, upper = self._halves()
-        for block in lower:
-            x_BTD = block(x_BTD, history)
+        x_BTD = _through(lower, x_BTD, history)
         return x_BTD, self._run(upper, x_BTD, history)
 
     def read_halfway(self, segment: Segment) -> Tensor:
         """What the lower half of the layers makes of whole sequences, with gradients: (B, T, D), as it is."""
         history = WholePass(self.config, segment, self._attention)
-        x_BTD = self.embed(segment)
-        for block in self._halves()[0]:
-            x_BTD = block(x_BTD, history)
-        return x_BTD
+        return _through(self._halves()[0], self.embed(segment), history)
 
     def _halves(self) -> tuple[list[Layer], list[Layer]]:
         """The layers, as they are run: the lower half of them and the upper."""
@@ -161,9 +157,7 @@ class InteractionModel(nn.Module):
         return blocks[: len(blocks) // 2], blocks[len(blocks) // 2 :]
 
     def _run(self, blocks: Iterable[Layer], x_BTD: Tensor, history: Pass) -> Tensor:
-        for block in blocks:
-            x_BTD = block(x_BTD, history)
-        return self.norm(x_BTD)
+        return self.norm(_through(blocks, x_BTD, history))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Hidden states (..., D) to logits (..., V)."""
@@ -199,3 +193,9 @@ class InteractionModel(nn.Module):
         if isinstance(flow, NativeFlowHead):
             return flow.sample(cond_ND, noise_NP)
         return self.flow_head.sample(cond_ND, noise_NP, schedule=flow)
+
+
+def _through(blocks: Iterable[Layer], x_BTD: Tensor, history: Pass) -> Tensor:
+    for block in blocks:
+        x_BTD = block(x_BTD, history)
+    return x_BTD

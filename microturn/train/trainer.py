@@ -237,7 +237,7 @@ class Trainer:
         A gradient that is not finite is skipped. Raises MicroturnError when too many of them come in a row.
         """
         self.model.train()
-        losses = self._ears_losses(batch) if is_for_ears else self._losses(batch, self.generator)
+        losses = self._losses(batch, self.generator, is_for_ears)
         losses.total.backward()
         self.team.average_gradients(self.optimizer.parameters)
         progress = self.progressed.elapsed_s / (self.config.max_minutes * 60)
@@ -269,18 +269,12 @@ class Trainer:
                 f"{self.checkpoint_path} is as it was last saved: begin another run, with a lower --rate-scale"
             )
 
-    def _losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+    def _losses(self, batch: Batch, generator: torch.Generator, is_for_ears: bool = False) -> Losses:
         batch = batch.to(self.config.device)
-        with self._autocast():
+        with torch.autocast(self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.is_bf16):
+            if is_for_ears:
+                return compute_ears_losses(self.model, self.auxiliaries, batch)
             return compute_losses(self.model, self.auxiliaries, batch, self.config.loss, generator)
-
-    def _ears_losses(self, batch: Batch) -> Losses:
-        batch = batch.to(self.config.device)
-        with self._autocast():
-            return compute_ears_losses(self.model, self.auxiliaries, batch)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.config.device.split(":")[0], torch.bfloat16, enabled=self.config.is_bf16)
 
     # --- validation ------------------------------------------------------------------------------------------
 
