@@ -303,6 +303,10 @@ def talk(
     headphones: Annotated[
         bool, typer.Option("--headphones", help="The microphone does not hear the speaker: it stays open all the time.")
     ] = False,
+    eagerness: Annotated[
+        Literal["low", "auto", "high"],
+        typer.Option(help="How readily it begins to speak: low leaves you time to think, high answers sooner."),
+    ] = "auto",
 ) -> None:
     """Talk to a server with the local microphone and speaker, or with a recording."""
     from microturn.client.talk import talk as hold
@@ -316,6 +320,7 @@ def talk(
         input_device=microphone,
         output_device=speaker,
         has_headphones=headphones,
+        eagerness=eagerness,
     )
 
 

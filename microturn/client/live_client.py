@@ -35,6 +35,8 @@ from microturn.protocol.codec import AudioCodec, from_base64, to_base64
 from microturn.protocol.extensions import (
     MAX_TOOL_RULES,
     CameraFrameEvent,
+    Eagerness,
+    EagernessUpdateEvent,
     ExtensionsEnabledEvent,
     ExtensionsEnableEvent,
     ResumeEvent,
@@ -60,6 +62,7 @@ def connect(
     model: str = "nano",
     instructions: str | None = None,
     tools: Mapping[str, ToolPermission] | None = None,
+    eagerness: Eagerness = "auto",
     tls: ssl.SSLContext | None = None,
     retry_after_ms: Sequence[int] = RETRY_AFTER_MS,
 ) -> "LiveClient":
@@ -70,6 +73,7 @@ def connect(
         key: where the server needs one and the address does not carry it.
         instructions: what the model should keep to.
         tools: what stands about the tools of the background model from the start, as in ``LiveClient.permit``.
+        eagerness: how readily the model begins to speak, as in ``LiveClient.set_eagerness``.
         tls: for a server whose certificate the system does not know.
         retry_after_ms: pauses before each try to come back after a lost connection; empty gives up at once.
 
@@ -79,7 +83,7 @@ def connect(
     session: dict[str, Any] = {"model": model, "audio": {"format": {"type": "audio/pcm", "rate": WIRE_HZ}}}
     if instructions:
         session["instructions"] = instructions
-    return LiveClient(url, key, SessionConfig.model_validate(session), tls, retry_after_ms, tools)
+    return LiveClient(url, key, SessionConfig.model_validate(session), tls, retry_after_ms, tools, eagerness)
 
 
 def samples_of(event: OutputAudioDeltaEvent) -> NDArray[np.float32]:
@@ -102,6 +106,7 @@ class LiveClient:
         tls: ssl.SSLContext | None,
         retry_after_ms: Sequence[int],
         tools: Mapping[str, ToolPermission] | None = None,
+        eagerness: Eagerness = "auto",
     ) -> None:
         address = parse_address(url)
         self._url, self._key = address.url, key or address.key
@@ -114,6 +119,7 @@ class LiveClient:
         self._resume_token: str | None = None
         self._is_muted = False
         self._is_closed = False
+        self._eagerness: Eagerness = eagerness
         self._tool_rules: dict[str, ToolRule] = {}
         """All that was said about tools, by pattern, the latest last: said again to whoever resumes the session."""
         self._note_rules(tools or {})
@@ -178,6 +184,13 @@ class LiveClient:
         rules = self._note_rules(tools)
         if rules:
             await self._send(ToolsUpdateEvent(type="microturn.tools.update", rules=rules))
+
+    async def set_eagerness(self, eagerness: Eagerness) -> None:
+        """How readily the model begins to speak from now on: ``low`` leaves the user more time to think, ``high`` answers
+        sooner and speaks into more pauses, ``auto`` is the model as it was trained. Said again when the session is
+        resumed."""
+        self._eagerness = eagerness
+        await self._send(EagernessUpdateEvent(type="microturn.eagerness.update", eagerness=eagerness))
 
     async def close(self) -> None:
         """End the session; ``session.closed`` is the last event."""
@@ -249,6 +262,8 @@ class LiveClient:
         await self._send(ExtensionsEnableEvent(type="microturn.extensions.enable", turns=True, tools=tools))
         if self._is_muted:
             await self.mute()
+        if self._eagerness != "auto" or isinstance(opening, ResumeEvent):
+            await self.set_eagerness(self._eagerness)
 
     async def _connected(self) -> ClientConnection:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}

@@ -21,7 +21,7 @@ from microturn.client.sound_card import SoundCard
 from microturn.client.transcript import Line, Transcript
 from microturn.errors import MediaError
 from microturn.media.writing import WavWriter, pcm16
-from microturn.protocol.extensions import TurnEvent
+from microturn.protocol.extensions import Eagerness, TurnEvent
 
 _STYLES = {"you": "cyan", "model": "magenta", "wrote": "blue"}
 _MAX_LINES = 12
@@ -43,6 +43,7 @@ def talk(
     input_device: str | None,
     output_device: str | None,
     has_headphones: bool = False,
+    eagerness: Eagerness = "auto",
 ) -> None:
     """Hold a session until Ctrl-C, or until the file has been played.
 
@@ -51,13 +52,14 @@ def talk(
         out: WAV file for what the model says.
         cert: the certificate of a server that signed its own.
         has_headphones: the microphone does not hear the speaker, and is never shut.
+        eagerness: how readily the model begins to speak, as in ``LiveClient.set_eagerness``.
 
     Raises:
         ValueError: not an address.
         MicroturnError: no server, no device, no file that can be used.
     """
     console = Console(stderr=True)
-    client = connect(url, key=key, tls=_tls(cert))
+    client = connect(url, key=key, eagerness=eagerness, tls=_tls(cert))
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(converse(client, console, file, out, (input_device, output_device), has_headphones))
 

@@ -17,6 +17,7 @@ Locale = Annotated[str | None, Field(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A
 TimeZone = Annotated[str | None, Field(min_length=1, max_length=64)]
 MAX_TOOL_RULES = 64
 ToolPermission = Literal["allow", "ask", "deny"]
+Eagerness = Literal["low", "auto", "high"]
 ToolPattern = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\p{C}]+$")]
 
 
@@ -79,6 +80,20 @@ class ToolsUpdateEvent(ExtensionEvent):
     one character), and ``allow``, ``ask`` or ``deny``. They are added to those before, 64 patterns in all. Of those
     that fit a tool the latest counts; one of the same pattern is replaced, and ``*`` replaces all. A yes of the user's
     to a tool counts like a rule."""
+
+
+class EagernessUpdateEvent(ExtensionEvent):
+    """Says how readily the model begins to speak from now on, as Realtime's ``eagerness`` does; it stays until said again.
+
+    ``low`` leaves the user more time to think, ``high`` answers sooner and speaks into more pauses, ``auto`` is the
+    model as it was trained, and how a session begins.
+    """
+
+    type: Literal["microturn.eagerness.update"]
+    event_id: str | None = None
+    """Optional client identifier, returned in an error."""
+    eagerness: Eagerness
+    """``low``, ``auto`` or ``high``."""
 
 
 class TextEvent(ExtensionEvent):

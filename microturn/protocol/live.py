@@ -42,6 +42,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from microturn.protocol.extensions import (
     CameraFrameEvent,
     DelegationEvent,
+    EagernessUpdateEvent,
     ExtensionsEnabledEvent,
     ExtensionsEnableEvent,
     JobDecideEvent,
@@ -74,6 +75,7 @@ OngoingEvent = (
     | SayEvent
     | JobDecideEvent
     | ToolsUpdateEvent
+    | EagernessUpdateEvent
 )
 """What a client may send whichever way its session began."""
 

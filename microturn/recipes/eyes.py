@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=EyesTraining().num_workers, help="processes that draw")
     parser.add_argument("--width", type=int, default=256, help="of the model that the eyes are for")
     arguments = parser.parse_args()
-    training = EyesTraining(max_minutes=arguments.max_minutes, num_workers=arguments.workers)
+    training = EyesTraining(max_minutes=arguments.max_minutes, num_workers=arguments.workers, is_compiled=True)
     train(arguments.run, training, nano_sight(arguments.width))
 
 

@@ -31,6 +31,7 @@ from microturn.clock import Clock
 from microturn.errors import CapacityError, ProtocolError, SessionClosedError
 from microturn.protocol.extensions import (
     CameraFrameEvent,
+    EagernessUpdateEvent,
     ExtensionsEnabledEvent,
     ExtensionsEnableEvent,
     JobDecideEvent,
@@ -45,6 +46,7 @@ from microturn.server.background_engine import BackgroundEngineSession
 from microturn.server.delegation.by_client import ClientDelegation
 from microturn.server.delegation.by_responses import ResponsesDelegation
 from microturn.server.delegation.owner import Delegation, client_report
+from microturn.server.eagerness import RESTRAINT
 from microturn.server.engine_port import EngineSession
 from microturn.server.ingest import AudioIngest, FrameIngest
 from microturn.server.job_events import decide, locate, show_jobs
@@ -186,6 +188,8 @@ class Inbound:
                 decide(self._engine_session, event)
             case ToolsUpdateEvent():
                 self._tools.update(event)
+            case EagernessUpdateEvent():
+                self._engine_session.restrain(RESTRAINT[event.eagerness])
             case SessionCloseEvent():
                 self._on_close(event.event_id)
             case SessionUpdateEvent():

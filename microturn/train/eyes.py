@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from microturn.data.split import Part
-from microturn.data.visual.moments import moments
-from microturn.data.visual.patch_labels import NUM_CLASSES, UNKNOWN
+from microturn.data.visual.moments import Moment, moments
+from microturn.data.visual.patch_labels import NUM_CLASSES, NUM_COLUMNS, NUM_ROWS, UNKNOWN
 from microturn.features.patches import pair_patches
 from microturn.model.config import VideoInConfig
 from microturn.model.embeddings import ImageEmbedding
@@ -32,6 +32,8 @@ from microturn.train.optimizer import Optimizer, OptimizerConfig, rate_factor
 EYES_FILE = "eyes.safetensors"
 NUM_HELD_OUT = 96
 """Moments of scenes that are drawn once, to see how well new ones are known."""
+NEW_SHARE, NUM_KEPT = 0.5, 2_048
+"""Drawing a moment costs more than learning from it: so many of a batch are new, the others were seen some time before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class EyesTraining:
 
     max_minutes: float = 10.0
     moments_per_batch: int = 64
+    is_compiled: bool = False
+    """Compile the eyes: half a minute at the start, twice as fast from then on."""
     num_workers: int = 1
     """Processes that draw."""
     report_every: int = 100
@@ -67,7 +71,7 @@ class Eyes(nn.Module):
 
 
 class Moments(IterableDataset):
-    """Endless batches of moments, other ones in each worker."""
+    """Endless batches of moments, other ones in each worker; a moment is seen twice or so, either way round."""
 
     def __init__(self, part: Part, moments_per_batch: int, seed: int) -> None:
         self.part: Part = part
@@ -76,10 +80,26 @@ class Moments(IterableDataset):
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Frames (B, 2, H, W, C) and labels (B, N, 3)."""
         worker = get_worker_info()
-        stream = moments(np.random.default_rng([self.seed, worker.id if worker else 0]), self.part)
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        stream = moments(rng, self.part)
+        kept: list[Moment] = []
+        num_new = self.moments_per_batch
         while True:
-            frames, labels = zip(*(next(stream) for _ in range(self.moments_per_batch)), strict=True)
+            batch = [next(stream) for _ in range(num_new)]
+            kept = [*kept, *batch][-NUM_KEPT:]
+            seen_before = rng.integers(len(kept), size=self.moments_per_batch - num_new)
+            batch += [kept[index] for index in seen_before]
+            frames, labels = zip(*(mirrored(it) if rng.random() < 0.5 else it for it in batch), strict=True)
             yield np.stack(frames), np.stack(labels)
+            num_new = round(NEW_SHARE * self.moments_per_batch)
+
+
+def mirrored(moment: Moment) -> Moment:
+    """Left is right: frames (2, H, W, C) and labels (N, 3), whose last column is beyond the frame and stays."""
+    frames, label_N3 = moment
+    label_RK3 = label_N3.reshape(NUM_ROWS, NUM_COLUMNS + 1, -1).copy()
+    label_RK3[:, :NUM_COLUMNS] = label_RK3[:, NUM_COLUMNS - 1 :: -1]
+    return frames[:, :, ::-1], label_RK3.reshape(label_N3.shape)
 
 
 def known_patches(frames_B2HWC: np.ndarray, label_BN3: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -95,6 +115,7 @@ def train(run: Path, training: EyesTraining, config: VideoInConfig) -> Eyes:
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(training.seed)
     eyes = Eyes(config)
+    look = torch.compile(eyes) if training.is_compiled else eyes
     optimizer = Optimizer(eyes, training.optimizer)
     held_out = {
         part: known_patches(*next(iter(Moments(part, NUM_HELD_OUT, seed=10**6)))) for part in ("train", "heldout")
@@ -113,7 +134,7 @@ def train(run: Path, training: EyesTraining, config: VideoInConfig) -> Eyes:
         for step, (frames, labels) in enumerate(batches, start=1):
             image_N, label_N3 = known_patches(np.asarray(frames), np.asarray(labels))
             with torch.autocast("cpu", torch.bfloat16):
-                loss, _ = label_loss(eyes(image_N), label_N3)
+                loss, _ = label_loss(look(image_N), label_N3)
             loss.backward()
             seconds = time.monotonic() - started
             optimizer.step(rate_factor(min(1.0, seconds / num_seconds), warmup=0.01, decay_from=0.3))

@@ -5,7 +5,9 @@ import re
 import pytest
 from browser_needs import IN_BROWSER, import_playwright
 from page_engine import PageEngine
-from page_harness import KEEP_DEVICES, WITHIN_MS, start, until_in_page
+from page_harness import KEEP_DEVICES, WITHIN_MS, start, until, until_in_page
+
+from microturn.server.eagerness import RESTRAINT
 
 playwright = import_playwright()
 pytestmark = [*IN_BROWSER, pytest.mark.asyncio(loop_scope="module")]
@@ -66,6 +68,21 @@ async def test_the_key_that_mutes_can_be_switched_off(page) -> None:
     await page.reload()
     await page.get_by_role("button", name="Settings").click()
     await expect(page.get_by_label("The key M mutes")).not_to_be_checked()
+
+
+async def test_how_readily_it_answers_is_chosen_at_any_time(page, engine: PageEngine) -> None:
+    async def choose_eagerness(option: str) -> None:
+        await choose(page, "eagerness", option)
+
+    await choose_eagerness("It leaves you time to think")
+    await start(page)
+    (session,) = engine.scripted.sessions
+    await until(lambda: session.restraint == RESTRAINT["low"])
+    await choose_eagerness("It answers as soon as it can")
+    await until(lambda: session.restraint == RESTRAINT["high"])
+    await page.reload()
+    await page.get_by_role("button", name="Settings").click()
+    await playwright.expect(page.locator("#eagerness-choice")).to_have_value("high")
 
 
 async def test_devices_are_changed_in_the_middle_of_a_conversation(page, engine: PageEngine) -> None:

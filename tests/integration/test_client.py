@@ -16,6 +16,7 @@ from microturn.client.pacing import Pace, send_silence
 from microturn.client.talk import talk
 from microturn.errors import MicroturnError, SessionClosedError
 from microturn.protocol.live import ServerEvent
+from microturn.server.eagerness import RESTRAINT
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput
 from microturn.turns.timing import OUT_HZ
 from microturn.turns.trace import TurnTrace
@@ -89,6 +90,21 @@ async def test_it_holds_a_session() -> None:
     assert seen[-1].type == "session.closed"
 
 
+async def test_how_readily_it_speaks_is_said_at_any_time() -> None:
+    async with running_server(WatchedEngine(echo)) as server, connect(server.url, eagerness="low") as session:
+        heard: list[float] = []
+        for eagerness in (None, "high", "auto"):
+            if eagerness:
+                await session.set_eagerness(eagerness)
+            await session.send_audio(SILENT_TURN)
+            async for event in session:
+                if event.type == "microturn.turn":
+                    break
+            heard.append(server.engine.sessions[0].restraint)
+    assert heard == [RESTRAINT["low"], RESTRAINT["high"], RESTRAINT["auto"]]
+    assert len(set(heard)) == 3
+
+
 async def test_a_lost_connection_comes_back_to_the_same_session_still_muted() -> None:
     async with (
         running_server(WatchedEngine(echo)) as server,
@@ -96,6 +112,7 @@ async def test_a_lost_connection_comes_back_to_the_same_session_still_muted() ->
         connect(url, retry_after_ms=(0, 50, 100)) as session,
     ):
         await session.mute()
+        await session.set_eagerness("high")
         await session.send_audio(SILENT_TURN)
         indices: list[int] = []
         async for event in session:
@@ -105,6 +122,7 @@ async def test_a_lost_connection_comes_back_to_the_same_session_still_muted() ->
             if len(indices) == 1:
                 relay.cut()
                 await server.engine.parked.get()
+                server.engine.sessions[0].restrain(0.0)  # as a server does that goes on from the journal
                 sending = asyncio.create_task(_send_until_heard(session, server))
             elif len(indices) == 2:
                 await session.close()
@@ -113,6 +131,7 @@ async def test_a_lost_connection_comes_back_to_the_same_session_still_muted() ->
         (scripted,) = server.engine.sessions
         assert [turn.index for turn in scripted.inputs[:2]] == [0, 1]
         assert not scripted.inputs[1].audio.any()
+        assert scripted.restraint == RESTRAINT["high"]
 
 
 async def _send_until_heard(session, server: RunningServer) -> None:

@@ -10,7 +10,7 @@ import pytest
 from openai import AsyncOpenAI
 from server_harness import RunningServer, WatchedEngine, running_server, says, sound
 
-from microturn.server.realtime.settings import RESTRAINT
+from microturn.server.eagerness import RESTRAINT
 from microturn.testing.scripted_engine import script
 from microturn.turns.micro_turn import MicroTurnInput, MicroTurnOutput, Piece, PieceKind, Role
 

@@ -124,6 +124,7 @@ class Page {
       connect: (kind, reactions) => connect(kind, sound, reactions),
       explain: reasonForLoss,
       tools: () => this.tools.rules(),
+      eagerness: () => this.settings.values.eagerness,
       view: {
         onPhase: (phase, problem) => this.show(phase, problem),
         onEvent: (event) => this.receive(event),
@@ -262,6 +263,7 @@ class Page {
     const { call, settings } = this;
     try {
       if (changed === "theme") this.timeline.redraw();
+      else if (changed === "eagerness" && this.phase === "live") call?.session.tellEagerness();
       else if (changed === "speakerId") await call?.sound.setSpeaker(settings.values.speakerId);
       else if (changed === "cameraId") await this.sight.changeCamera();
       else if (changed === "microphoneId" || changed === "isCleaned") await call?.sound.setMicrophone(settings.values);

@@ -128,6 +128,20 @@ export interface DelegationEvent {
 }
 
 /**
+ * Says how readily the model begins to speak from now on, as Realtime's `eagerness` does; it stays until said again.
+ *
+ * `low` leaves the user more time to think, `high` answers sooner and speaks into more pauses, `auto` is the
+ * model as it was trained, and how a session begins.
+ */
+export interface EagernessUpdateEvent {
+  type: "microturn.eagerness.update";
+  /** Optional client identifier, returned in an error. */
+  event_id?: string;
+  /** `low`, `auto` or `high`. */
+  eagerness: "low" | "auto" | "high";
+}
+
+/**
  * Reports an error in the Live session, such as an invalid client command.
  *
  * Use error.client_event_id, when present, to identify the command that caused the error.
@@ -824,7 +838,8 @@ export type ClientEvent =
   | CameraFrameEvent
   | SayEvent
   | JobDecideEvent
-  | ToolsUpdateEvent;
+  | ToolsUpdateEvent
+  | EagernessUpdateEvent;
 
 export type ServerEvent =
   | SessionStartedEvent

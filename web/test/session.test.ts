@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ClientEvent, ServerEvent, ToolRule } from "../src/protocol";
-import { type Phase, RETRY_AFTER_MS, Session, whereabouts } from "../src/session/session";
+import { type Eagerness, type Phase, RETRY_AFTER_MS, Session, whereabouts } from "../src/session/session";
 import type { Opening, Reactions, Transport, TransportKind } from "../src/session/transport";
 
 /** A transport whose other end is the test. */
@@ -35,6 +35,7 @@ function opened(kinds: TransportKind[]) {
   const transports: FakeTransport[] = [];
   const phases: [Phase, string][] = [];
   const rules: ToolRule[] = [];
+  const chosen: { eagerness: Eagerness } = { eagerness: "auto" };
   const session = new Session({
     kinds,
     connect: (kind, reactions) => {
@@ -43,14 +44,19 @@ function opened(kinds: TransportKind[]) {
     },
     explain: async () => "explained",
     tools: () => rules,
+    eagerness: () => chosen.eagerness,
     view: { onPhase: (...phase) => phases.push(phase), onEvent: () => undefined, onQuality: () => undefined },
   });
   session.start();
-  return { session, transports, phases, rules, latest: () => transports.at(-1) as FakeTransport };
+  return { session, transports, phases, rules, chosen, latest: () => transports.at(-1) as FakeTransport };
 }
 
 function enabledWith(transport: FakeTransport) {
   return transport.sent.find((event) => event.type === "microturn.extensions.enable");
+}
+
+function eagernessesOf(transport: FakeTransport): Eagerness[] {
+  return transport.sent.flatMap((event) => (event.type === "microturn.eagerness.update" ? [event.eagerness] : []));
 }
 
 const lost = { isRegular: false, reason: "" };
@@ -75,6 +81,18 @@ test("what was chosen about tools is said again to whoever goes on with the sess
   vi.advanceTimersByTime(0);
   latest().begin();
   expect(enabledWith(latest())).toHaveProperty("tools", rules);
+});
+
+test("how readily it is to speak is said when that is chosen, and to whoever goes on with the session", () => {
+  const { session, latest, chosen } = opened(["websocket"]);
+  latest().begin();
+  chosen.eagerness = "low";
+  session.tellEagerness();
+  expect(eagernessesOf(latest())).toEqual(["auto", "low"]);
+  latest().reactions.onClosed(lost);
+  vi.advanceTimersByTime(0);
+  latest().begin();
+  expect(eagernessesOf(latest())).toEqual(["low"]);
 });
 
 test("a lost connection comes back with the token, muted as before", () => {

@@ -25,8 +25,12 @@ MOMENTS_PER_SCENE = 4
 PERSON_CHANCE, RAISED_CHANCE, DARK_CHANCE, REPEAT_CHANCE, MOVE_CHANCE = 0.4, 0.4, 0.08, 0.35, 0.2
 
 
-def moments(rng: Generator, part: Part) -> Iterator[tuple[NDArray[np.uint8], PatchLabels]]:
-    """Endlessly: two frames that follow each other, oldest first (2, H, W, C), and the labels of the newer (N, 3)."""
+Moment = tuple[NDArray[np.uint8], PatchLabels]
+"""Two frames that follow each other, oldest first (2, H, W, C), and the labels of the newer (N, 3)."""
+
+
+def moments(rng: Generator, part: Part) -> Iterator[Moment]:
+    """Moments without end."""
     while True:
         scene = Scene(rng, part)
         for _ in range(MOMENTS_PER_SCENE):

@@ -16,13 +16,12 @@ from openai.types.realtime.realtime_audio_input_turn_detection import SemanticVa
 
 from microturn.errors import ProtocolError
 from microturn.protocol.codec import G711_HZ, AudioCodec
+from microturn.server.eagerness import RESTRAINT
 from microturn.server.function_calls import require_few
 from microturn.server.limits import Limits
 
 Modality = Literal["text", "audio"]
 PCM = AudioCodec(encoding="audio/pcm", rate_hz=24_000)
-RESTRAINT = {"low": 1.0, "medium": 0.0, "auto": 0.0, "high": -1.0}
-"""In nats, by eagerness (``EngineSession.restrain``)."""
 
 
 @dataclass(frozen=True, kw_only=True)

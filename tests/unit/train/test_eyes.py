@@ -13,7 +13,7 @@ from microturn.data.shards import write_shard
 from microturn.data.visual.moments import moments
 from microturn.data.visual.patch_labels import UNKNOWN, WHAT
 from microturn.errors import CheckpointError
-from microturn.train.eyes import EYES_FILE, Eyes, EyesTraining, Moments, known_patches, train
+from microturn.train.eyes import EYES_FILE, Eyes, EyesTraining, Moments, known_patches, mirrored, train
 from microturn.train.trainer import TrainConfig, Trainer
 
 
@@ -36,6 +36,29 @@ def test_patches_stay_with_their_labels() -> None:
     image_N, label_N3 = known_patches(frames, labels)
     assert image_N.shape == (36, 2, 40, 40, 3)  # the empty column is not asked about
     assert label_N3.tolist() == [row for moment in labels for row in moment.tolist() if row[0] != UNKNOWN]
+
+
+def test_a_mirrored_moment_has_its_labels_where_its_pictures_are() -> None:
+    frames, labels = next(moments(np.random.default_rng(4), "train"))
+    other_frames, other_labels = mirrored((frames, labels))
+    np.testing.assert_array_equal(other_frames, frames[:, :, ::-1])
+    grid, other_grid = (them.reshape(3, 5, 3) for them in (labels, other_labels))
+    np.testing.assert_array_equal(other_grid[:, :4], grid[:, 3::-1])
+    np.testing.assert_array_equal(other_grid[:, 4], grid[:, 4])
+    for once, twice in zip((frames, labels), mirrored((other_frames, other_labels)), strict=True):
+        np.testing.assert_array_equal(once, twice)
+
+
+def test_moments_come_again_among_new_ones() -> None:
+    batches = iter(Moments("train", 8, seed=0))
+    seen: list[bytes] = []
+    num_again = 0
+    for _ in range(6):
+        frames, _ = next(batches)
+        again = [min(it.tobytes(), it[:, :, ::-1].tobytes()) for it in frames]
+        num_again += sum(it in seen for it in again)
+        seen += again
+    assert 6 <= num_again <= 5 * 4
 
 
 def test_eyes_that_cannot_be_written_leave_those_that_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

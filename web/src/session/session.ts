@@ -1,11 +1,13 @@
 // One conversation, over as many connections as it takes: tries the better transport first and the other when it
 // fails, comes back with the resume token when a connection is lost, and says in words what could not be helped.
 
-import type { ClientEvent, ServerEvent, SessionClosedEvent, ToolRule } from "../protocol";
+import type { ClientEvent, EagernessUpdateEvent, ServerEvent, SessionClosedEvent, ToolRule } from "../protocol";
 import { ArrivalWatch, grade, type Quality } from "./quality";
 import type { Closing, Opening, Reactions, Transport, TransportKind } from "./transport";
 
 export type Phase = "idle" | "connecting" | "live" | "reconnecting" | "stopped" | "failed";
+
+export type Eagerness = EagernessUpdateEvent["eagerness"];
 
 export interface SessionView {
   onPhase(phase: Phase, problem: string): void;
@@ -21,6 +23,8 @@ export interface SessionOptions {
   explain(wasStarted: boolean): Promise<string>;
   /** What the user has chosen about tools so far: a server that goes on with the session may not know of it. */
   tools(): ToolRule[];
+  /** How readily the model is to begin to speak. */
+  eagerness(): Eagerness;
   view: SessionView;
 }
 
@@ -90,6 +94,11 @@ export class Session {
     });
   }
 
+  /** Whenever the user chooses, and to each server that goes on with the session. */
+  tellEagerness(): void {
+    this.send({ type: "microturn.eagerness.update", eagerness: this.options.eagerness() });
+  }
+
   private tellMuted(): void {
     const isInputMuted = this.isMuted && this.numPhrases === 0;
     if (isInputMuted === this.isInputMuted) return;
@@ -137,6 +146,7 @@ export class Session {
       this.wasStarted = true;
       this.numRetries = 0;
       this.enableExtensions();
+      this.tellEagerness();
       if (this.isInputMuted) this.send({ type: "session.input_audio.mute" });
       this.transport?.start();
       this.enter("live");

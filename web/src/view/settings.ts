@@ -1,6 +1,7 @@
 // What the user chose, kept in this browser, and the dialogue in which it is chosen.
 
 import { listDevices } from "../media/devices";
+import type { Eagerness } from "../session/session";
 import type { TransportKind } from "../session/transport";
 import { find } from "./elements";
 
@@ -10,6 +11,7 @@ export interface Settings {
   cameraId: string;
   transport: TransportKind | "auto";
   theme: "auto" | "light" | "dark";
+  eagerness: Eagerness;
   isCleaned: boolean;
   /** Whether M mutes. Who dictates to the computer, or hits keys unasked, can do without (WCAG 2.1.4). */
   hasMuteKey: boolean;
@@ -24,6 +26,7 @@ const DEFAULTS: Settings = {
   cameraId: "",
   transport: "auto",
   theme: "auto",
+  eagerness: "auto",
   isCleaned: true,
   hasMuteKey: true,
 };
@@ -39,6 +42,7 @@ export class SettingsDialog {
     this.choice("camera-choice", "cameraId");
     this.choice("transport-choice", "transport");
     this.choice("theme-choice", "theme");
+    this.choice("eagerness-choice", "eagerness");
     this.check("cleaned-choice", "isCleaned");
     this.check("mute-key-choice", "hasMuteKey");
     find("speaker-row").hidden = !("setSinkId" in AudioContext.prototype);
