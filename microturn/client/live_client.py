@@ -186,9 +186,11 @@ class LiveClient:
             await self._send(ToolsUpdateEvent(type="microturn.tools.update", rules=rules))
 
     async def set_eagerness(self, eagerness: Eagerness) -> None:
-        """How readily the model begins to speak from now on: ``low`` leaves the user more time to think, ``high`` answers
-        sooner and speaks into more pauses, ``auto`` is the model as it was trained. Said again when the session is
-        resumed."""
+        """Say how readily the model begins to speak from now on; said again when the session is resumed.
+
+        ``low`` leaves the user more time to think, ``high`` answers sooner and speaks into more pauses, ``auto`` is the
+        model as it was trained.
+        """
         self._eagerness = eagerness
         await self._send(EagernessUpdateEvent(type="microturn.eagerness.update", eagerness=eagerness))
 

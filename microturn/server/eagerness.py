@@ -2,5 +2,7 @@
 
 from typing import Literal
 
-RESTRAINT: dict[Literal["low", "medium", "auto", "high"], float] = {"low": 1.0, "medium": 0.0, "auto": 0.0, "high": -1.0}
+Eagerness = Literal["low", "medium", "auto", "high"]
+
+RESTRAINT: dict[Eagerness, float] = {"low": 1.0, "medium": 0.0, "auto": 0.0, "high": -1.0}
 """In nats, by eagerness (``EngineSession.restrain``)."""

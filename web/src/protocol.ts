@@ -128,7 +128,7 @@ export interface DelegationEvent {
 }
 
 /**
- * Says how readily the model begins to speak from now on, as Realtime's `eagerness` does; it stays until said again.
+ * Says how readily the model begins to speak from now on, like Realtime's `eagerness`.
  *
  * `low` leaves the user more time to think, `high` answers sooner and speaks into more pauses, `auto` is the
  * model as it was trained, and how a session begins.
