@@ -33,7 +33,7 @@ EYES_FILE = "eyes.safetensors"
 NUM_HELD_OUT = 96
 """Moments of scenes that are drawn once, to see how well new ones are known."""
 NEW_SHARE, NUM_KEPT = 0.5, 2_048
-"""To draw a moment costs more than to learn from it: so many of a batch are new, the others of the last that were drawn."""
+"""To draw a moment costs more than to learn from it: a share of a batch is new, the others are of the last drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
