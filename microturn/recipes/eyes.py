@@ -17,9 +17,10 @@ def main() -> None:
     parser.add_argument("--max-minutes", type=float, default=EyesTraining().max_minutes)
     parser.add_argument("--workers", type=int, default=EyesTraining().num_workers, help="processes that draw")
     parser.add_argument("--width", type=int, default=256, help="of the model that the eyes are for")
+    parser.add_argument("--init-from", type=Path, help="eyes.safetensors to take weights from")
     arguments = parser.parse_args()
     training = EyesTraining(max_minutes=arguments.max_minutes, num_workers=arguments.workers, is_compiled=True)
-    train(arguments.run, training, nano_sight(arguments.width))
+    train(arguments.run, training, nano_sight(arguments.width), init_from=arguments.init_from)
 
 
 if __name__ == "__main__":

@@ -49,12 +49,13 @@ def nano(vocab_size: int, *, can_see: bool = False) -> ModelConfig:
 
 def nano_sight(width: int) -> VideoInConfig:
     """Three layers instead of Inkling's four, and narrow: a token of what is seen costs half as much to embed as to
-    run through the layers. By Inkling's proportions (128, 1216) it would cost four times as much."""
+    run through the layers. By Inkling's proportions (128, 1216) it would cost four times as much. The two frames are
+    folded before the last layer: that is linear, and movement is a difference of either sign."""
     return VideoInConfig(
         folds=(
             FoldConfig(time=1, space=5, out_width=64),
-            FoldConfig(time=1, space=4, out_width=256),
-            FoldConfig(time=2, space=2, out_width=width),
+            FoldConfig(time=2, space=4, out_width=256),
+            FoldConfig(time=1, space=2, out_width=width),
         )
     )
 

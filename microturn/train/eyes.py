@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from microturn.data.split import Part
 from microturn.data.visual.moments import Moment, moments
 from microturn.data.visual.patch_labels import NUM_CLASSES, NUM_COLUMNS, NUM_ROWS, UNKNOWN
+from microturn.errors import CheckpointError
 from microturn.features.patches import pair_patches
 from microturn.model.config import VideoInConfig
 from microturn.model.embeddings import ImageEmbedding
@@ -62,6 +63,20 @@ class Eyes(nn.Module):
     def forward(self, image_N: Tensor) -> Tensor:
         """Patch pairs (N, 2, 40, 40, 3) to the logits of all labels, (N, classes)."""
         return self.auxiliary["glimpsed"](self.image_in(image_N))
+
+    def take(self, path: Path) -> None:
+        """Go on from weights that ``save`` wrote.
+
+        Raises:
+            CheckpointError: they are of another geometry, or none of eyes.
+        """
+        weights = load_file(path)
+        try:
+            self.load_state_dict(
+                {name if name.startswith("image_in.") else f"auxiliary.{name}": it for name, it in weights.items()}
+            )
+        except RuntimeError as error:
+            raise CheckpointError(f"{path} does not hold eyes of this geometry: train them anew ({error})") from None
 
     def save(self, path: Path) -> None:
         """Write the weights, whole or not at all: ``image_in.…`` for a model, ``glimpsed.…`` for its heads."""
@@ -110,11 +125,20 @@ def known_patches(frames_B2HWC: np.ndarray, label_BN3: np.ndarray) -> tuple[Tens
     return torch.from_numpy(image_N[is_known_N]), torch.from_numpy(label_N3[is_known_N].astype(np.int64))
 
 
-def train(run: Path, training: EyesTraining, config: VideoInConfig) -> Eyes:
-    """Train in the folder ``run``, which gets ``log.jsonl`` and ``eyes.safetensors``; returns the eyes."""
+def train(run: Path, training: EyesTraining, config: VideoInConfig, *, init_from: Path | None = None) -> Eyes:
+    """Train in the folder ``run``, which gets ``log.jsonl`` and ``eyes.safetensors``; returns the eyes.
+
+    Args:
+        init_from: eyes to go on from.
+
+    Raises:
+        CheckpointError: ``init_from`` holds none of this geometry.
+    """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(training.seed)
     eyes = Eyes(config)
+    if init_from:
+        eyes.take(init_from)
     look = torch.compile(eyes) if training.is_compiled else eyes
     optimizer = Optimizer(eyes, training.optimizer)
     held_out = {

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, HEIGHT, WIDTH, Box, Pixels
+from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, HEIGHT, WIDTH, Outlines, Pixels, rectangle
 
 _NOISE_BANK = 7
 
@@ -50,11 +50,18 @@ class Camera:
             pixels = np.clip(pixels, 0, 255).astype(np.uint8)
         return self._framed(pixels)
 
-    def framed(self, box: Box) -> Box:
-        """Where a box of the canvas lies in the finished frame."""
+    def framed(self, outlines: Outlines, time_ms: float) -> Outlines:
+        """Where a shape on the canvas of a camera that does not shake lies in the finished frame."""
+        scale = np.array(self.picture) / (CANVAS_WIDTH, CANVAS_HEIGHT)
+        return [(outline + self.shift_at(time_ms)) * scale + self._corner for outline in outlines]
+
+    def bars(self) -> Outlines:
+        """What of the finished frame is black, because the picture does not reach there."""
         (width, height), (left, top) = self.picture, self._corner
-        x, y = width / CANVAS_WIDTH, height / CANVAS_HEIGHT
-        return left + box[0] * x, top + box[1] * y, left + box[2] * x, top + box[3] * y
+        right, bottom = left + width, top + height
+        beside = [(0, 0, left, HEIGHT), (right, 0, WIDTH, HEIGHT)] if left else []
+        above = [(0, 0, WIDTH, top), (0, bottom, WIDTH, HEIGHT)] if top else []
+        return [outline for box in (*beside, *above) for outline in rectangle(*box)]
 
     @property
     def _corner(self) -> tuple[int, int]:

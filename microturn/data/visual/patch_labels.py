@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from microturn.data.visual.palette import COLOURS
 from microturn.data.visual.things import NAMES
-from microturn.data.visual.view import HEIGHT, WIDTH, Box
+from microturn.data.visual.view import HEIGHT, WIDTH, Outlines
 from microturn.features.patches import PATCH_PIXELS, num_patches
 
 PatchLabels = NDArray[np.uint8]
@@ -27,8 +28,10 @@ NUM_CLASSES: tuple[int, ...] = (len(WHAT), len(COLOUR), len(MOVEMENT))
 
 NUM_ROWS, NUM_COLUMNS = HEIGHT // PATCH_PIXELS, WIDTH // PATCH_PIXELS
 NUM_TOKENS = num_patches(HEIGHT, WIDTH)
-LEAST_OF_PATCH, LEAST_OF_ACTOR = 0.15, 0.2
-"""Shares of a patch's area, or of what is there, from which on the patch shows it."""
+LEAST_OF_PATCH, LEAST_OF_ACTOR = 0.12, 0.2
+"""Shares of a patch's area, or of what is to be seen of something, from which on the patch shows it."""
+_CELL = 2
+"""Shapes are told to so many pixels."""
 
 
 def unknown() -> PatchLabels:
@@ -41,16 +44,13 @@ def darkness() -> PatchLabels:
     return _tokens(np.full((NUM_ROWS, NUM_COLUMNS), WHAT.index("darkness")), *_blank(2))
 
 
-def label_patches(shown: Sequence[tuple[Box, int, int, int]]) -> PatchLabels:
-    """Labels of a frame that shows some boxes, back to front, each with what it is, its colour, how it moves.
+def label_patches(shown: Sequence[tuple[Outlines, int, int, int]]) -> PatchLabels:
+    """Labels of a frame that shows some shapes, back to front, each with what it is, its colour, how it moves.
 
-    Boxes are in pixels of the frame, and may reach beyond it.
+    Shapes are in pixels of the frame, and may reach beyond it. A patch's label is that of what fills most of it.
     """
-    what_RK, colour_RK, movement_RK = _blank(3)
-    for box, what, colour, movement in shown:
-        is_there_RK = _covered(box)
-        what_RK[is_there_RK], colour_RK[is_there_RK], movement_RK[is_there_RK] = what, colour, movement
-    return _tokens(what_RK, colour_RK, movement_RK)
+    labels_S3 = np.array([(0, 0, 0), *(them for _, *them in shown)], np.uint8)
+    return _tokens(*np.moveaxis(labels_S3[_most_seen([shape for shape, *_ in shown])], -1, 0))
 
 
 def quarter_of(share: float) -> int:
@@ -58,15 +58,20 @@ def quarter_of(share: float) -> int:
     return MOVEMENT.index("first quarter") + min(3, int(4 * share))
 
 
-def _covered(box: Box) -> NDArray[np.bool_]:
-    """Which patches show what fills a box: (rows, columns)."""
-    left, top, right, bottom = box
-    edge_K, edge_R = (np.arange(num) * PATCH_PIXELS for num in (NUM_COLUMNS, NUM_ROWS))
-    wide_K = np.minimum(right, edge_K + PATCH_PIXELS) - np.maximum(left, edge_K)
-    high_R = np.minimum(bottom, edge_R + PATCH_PIXELS) - np.maximum(top, edge_R)
-    area_RK = np.clip(high_R, 0, None)[:, None] * np.clip(wide_K, 0, None)[None]
-    least = min(LEAST_OF_PATCH * PATCH_PIXELS**2, LEAST_OF_ACTOR * max(1.0, (right - left) * (bottom - top)))
-    return area_RK >= least
+def _most_seen(shapes: Sequence[Outlines]) -> NDArray[np.intp]:
+    """Of each patch, which of the shapes is seen most of, counted from 1; 0 where none is seen enough of: (R, K)."""
+    canvas = Image.new("L", (NUM_COLUMNS * PATCH_PIXELS // _CELL, NUM_ROWS * PATCH_PIXELS // _CELL))
+    draw = ImageDraw.Draw(canvas)
+    for number, shape in enumerate(shapes, start=1):
+        for outline in shape:
+            draw.polygon((outline / _CELL - 0.5).ravel().tolist(), fill=number)
+    side = PATCH_PIXELS // _CELL
+    cells_RKC = np.asarray(canvas).reshape(NUM_ROWS, side, NUM_COLUMNS, side).swapaxes(1, 2)
+    cells_RKC = cells_RKC.reshape(NUM_ROWS, NUM_COLUMNS, -1, 1)
+    area_RKS = (cells_RKC == np.arange(1, len(shapes) + 1)).sum(2)
+    least_S = np.minimum(LEAST_OF_PATCH * side**2, LEAST_OF_ACTOR * area_RKS.sum((0, 1)))
+    seen_RKS = np.where(area_RKS >= np.maximum(least_S, 1), area_RKS, 0)
+    return np.where(seen_RKS.any(-1), seen_RKS.argmax(-1) + 1, 0)
 
 
 def _blank(num: int) -> list[NDArray[np.uint8]]:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from microturn.data.split import Part
 from microturn.data.visual.palette import COLOURS, HAIR, SKINS, jittered, scaled, shade
 from microturn.data.visual.tracks import Cycle, Track
-from microturn.data.visual.view import CANVAS_WIDTH, RGB, Shown
+from microturn.data.visual.view import CANVAS_WIDTH, RGB, Outlines, Shown, rectangle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,13 +120,18 @@ class Person:
         return _pose(self.pose.at(time_ms))
 
     def shown_at(self, time_ms: float) -> list[Shown]:
-        """About where it is, its arms apart, and the hands that are held up, beside the head and above it."""
+        """About its shape as it stands, and the arms that are held up, beside the head and above it."""
         (x, y), pose, head = self.place.at(time_ms), self.pose_at(time_ms), self.head
-        shown: list[Shown] = [((x - 1.7 * head, y - 2.5 * head, x + 1.7 * head, y + 7.6 * head), "a person", "none")]
+
+        def part(left: float, top: float, right: float, bottom: float) -> Outlines:
+            return rectangle(x + left * head, y + top * head, x + right * head, y + bottom * head)
+
+        body = [*part(-1, -2.4, 1, 0), *part(-1.6, 0, 1.6, 3), *part(-1.05, 3, 1.05, 7.6)]
+        shown: list[Shown] = [(body, "a person", "none")]
         if pose.left_arm > HIGH_ARM_DEG:
-            shown.append(((x - 2.9 * head, y - 3.5 * head, x - head, y - 0.8 * head), "a raised hand", "none"))
+            shown.append((part(-2.4, -3.4, -0.8, -0.5), "a raised hand", "none"))
         if pose.right_arm > HIGH_ARM_DEG:
-            shown.append(((x + head, y - 3.5 * head, x + 2.9 * head, y - 0.8 * head), "a raised hand", "none"))
+            shown.append((part(0.8, -3.4, 2.4, -0.5), "a raised hand", "none"))
         return shown
 
     def draw(self, canvas: Image.Image, time_ms: float, shift: tuple[float, float]) -> None:

@@ -17,7 +17,7 @@ from microturn.data.visual.patch_labels import COLOUR, MOVEMENT, WHAT, PatchLabe
 from microturn.data.visual.people import Person, Pose, make_person
 from microturn.data.visual.things import NAMES, Thing, make_thing
 from microturn.data.visual.tracks import WAVES, Cycle, Track
-from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, DRAWN, RGB, Pixels
+from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, DRAWN, RGB, Pixels, rectangle
 
 Actor = Thing | Person
 CLEAR = 45
@@ -178,14 +178,16 @@ class Scene:
         return self.camera.expose(canvas.reduce(DRAWN), time_ms, self.light.at(time_ms)[0])
 
     def labels(self, time_ms: float) -> PatchLabels:
-        """See ``View``: of what is drawn, but for what the camera's shake and the occluder do to it."""
+        """See ``View``."""
         if self.light.at(time_ms)[0] < DIM:
             return darkness()
         shown = [
-            (self.camera.framed(box), WHAT.index(what), COLOUR.index(colour), _movement(actor, time_ms))
+            (self.camera.framed(shape, time_ms), WHAT.index(what), COLOUR.index(colour), _movement(actor, time_ms))
             for actor in self.actors
-            for box, what, colour in actor.shown_at(time_ms)
+            for shape, what, colour in actor.shown_at(time_ms)
         ]
+        before = self.camera.framed(rectangle(*self._occluder.box), time_ms) if self._occluder else []
+        shown.append(([*before, *self.camera.bars()], 0, 0, 0))
         return label_patches(shown)
 
     def _make_occluder(self) -> Occluder:

@@ -14,7 +14,7 @@ from microturn.data.visual.motions import MOTIONS, REST, Motion, Offset
 from microturn.data.visual.palette import scaled, shade
 from microturn.data.visual.shapes import Bend, Role
 from microturn.data.visual.tracks import Cycle, Track
-from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, RGB, Shown
+from microturn.data.visual.view import CANVAS_HEIGHT, CANVAS_WIDTH, RGB, Outlines, Shown
 
 NAMES: tuple[str, ...] = tuple(LOOKS)
 _ANGLE_STEP_DEG, _SIZE_STEP_PX = 4.0, 1.5
@@ -55,11 +55,6 @@ class Thing:
         """``red ball``."""
         return f"{self.colour_name} {self.name}"
 
-    @property
-    def half_width(self) -> float:
-        """About half its width."""
-        return self.size * self.aspect * 1.1
-
     def take_colour(self, name: str, colour: RGB, at_ms: float, glide_ms: float, plain_ms: float) -> None:
         """Take another colour, which is plain to see from ``plain_ms`` on."""
         self.colour.send(at_ms, *colour, glide_ms=glide_ms)
@@ -83,12 +78,12 @@ class Thing:
         return REST
 
     def shown_at(self, time_ms: float) -> list[Shown]:
-        """About where it is; nothing while it hides."""
+        """Its shape, where it is; nothing while it hides."""
         x, y, offset = self._centre_at(time_ms)
         if offset.is_hidden:
             return []
-        wide, high = self.half_width * offset.scale, self.size * offset.scale
-        return [((x - wide, y - high, x + wide, y + high), self.name, self.colour_name_at(time_ms))]
+        shape = self._corners(self.tilt_deg + offset.angle_deg, self.size * offset.scale)
+        return [([corners + np.array((x, y)) for corners in shape], self.name, self.colour_name_at(time_ms))]
 
     def _centre_at(self, time_ms: float) -> tuple[float, float, Offset]:
         """Its middle, and what its repeated movement adds."""
@@ -119,16 +114,19 @@ class Thing:
 
     def _drawn(self, colour: RGB, angle_deg: float, size: float) -> Image.Image:
         half = max(2, math.ceil(size * max(1.0, self.aspect) * 1.5))
-        angle = math.radians(angle_deg)
-        turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-        stretch = np.array([-self.aspect if self.is_mirrored else self.aspect, 1.0]) * size
         sprite = Image.new("RGBA", (2 * half, 2 * half))
         draw = ImageDraw.Draw(sprite)
         fills = _fills(colour, self.other)
-        for outline in LOOKS[self.name][self.look]:
-            corners = (self.bend(outline.points) * stretch) @ turn + half
-            draw.polygon(corners.ravel().tolist(), fill=fills[outline.role])
+        for outline, corners in zip(LOOKS[self.name][self.look], self._corners(angle_deg, size), strict=True):
+            draw.polygon((corners + half).ravel().tolist(), fill=fills[outline.role])
         return _mottled(sprite, self.grain) if self.grain > 0 else sprite
+
+    def _corners(self, angle_deg: float, size: float) -> Outlines:
+        """Its outlines around its middle."""
+        angle = math.radians(angle_deg)
+        turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+        stretch = np.array([-self.aspect if self.is_mirrored else self.aspect, 1.0]) * size
+        return [(self.bend(outline.points) * stretch) @ turn for outline in LOOKS[self.name][self.look]]
 
 
 def make_thing(rng: Generator, part: Part, name: str, colour_name: str, size: float, x: float, y: float) -> Thing:

@@ -14,13 +14,18 @@ DRAWN = 2
 CANVAS_WIDTH, CANVAS_HEIGHT = WIDTH * DRAWN, HEIGHT * DRAWN
 
 RGB = tuple[int, int, int]
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom."""
-Shown = tuple[Box, str, str]
-"""Something on the canvas of a camera that does not shake: where, what and of which colour, in ``patch_labels``' words.
-"""
+Outlines = list[NDArray[np.float64]]
+"""Polygons that together are something's shape, each (corners, 2): x, y."""
+Shown = tuple[Outlines, str, str]
+"""Something on the canvas of a camera that does not shake: its shape, what it is and of which colour, in
+``patch_labels``' words."""
 Pixels = NDArray[np.uint8]
 """(HEIGHT, WIDTH, 3)."""
+
+
+def rectangle(left: float, top: float, right: float, bottom: float) -> Outlines:
+    """The shape of a box."""
+    return [np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)]
 
 
 class View(Protocol):

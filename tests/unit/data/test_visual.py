@@ -148,6 +148,20 @@ def test_every_patch_is_labelled_with_what_is_drawn_on_it() -> None:
     assert shown(view, gone_ms) == set()
 
 
+def test_what_is_hidden_has_no_label() -> None:
+    """A cup behind somebody, and legs that go on below a picture that does not fill the frame."""
+    view = scene(3)
+    view.camera = Camera(picture=(160, 40))
+    cup = view.add_thing("cup", "red")
+    assert ("cup", "red") in shown(view, 0.0)
+    person = view.add_person(is_close=True)
+    x, y = person.place.last
+    cup.place = Track(x, y + 1.5 * person.head)
+    assert shown(view, 0.0) == {("a person", "none")}
+    is_person = view.labels(0.0).reshape(3, 5, 3)[:, :4, 0] == WHAT.index("a person")
+    assert is_person.any(1).tolist() == [False, True, False]
+
+
 def test_labels_change_when_the_change_is_plain_to_see() -> None:
     view = scene(4)
     thing = view.add_thing("cup", "red")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from test_sight_training import STATISTICS, TOKENIZER, episode, tiny
 
 from microturn.data.shards import write_shard
@@ -84,6 +84,13 @@ def test_eyes_learn_and_a_model_takes_them(tmp_path: Path) -> None:
     records = [json.loads(line) for line in (tmp_path / "eyes/log.jsonl").read_text().splitlines()]
     assert min(record["heldout_loss"] for record in records) < records[0]["heldout_loss"]
     weights = load_file(tmp_path / "eyes" / EYES_FILE)
+    more = train(tmp_path / "more", training, config.video_in, init_from=tmp_path / "eyes" / EYES_FILE)
+    first = json.loads((tmp_path / "more/log.jsonl").read_text().splitlines()[0])
+    assert first["heldout_loss"] < records[0]["heldout_loss"]
+    assert not torch.equal(more.image_in.folds[0].linear.weight, eyes.image_in.folds[0].linear.weight)
+    save_file({"image_in.norm.weight": torch.ones(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(CheckpointError, match="geometry"):
+        train(tmp_path / "none", training, config.video_in, init_from=tmp_path / "other.safetensors")
     (tmp_path / "shards").mkdir()
     write_shard(tmp_path / "shards/00000.tar", [("0", "x", episode(0))])
 
