@@ -4,11 +4,14 @@
 "start" without a "stop" has no span and scores 0.
 ``pauc``: the mean area under the curve of ProactiveVideoQA at omega 0.5 over requests to tell when something happens,
 and questions that only the future answers; silence scores 0.25. Beside them: ``early_rate``, the share of those in
-which something was said between the request and the moment, and ``look_accuracy``, over questions about the present.
+which something was said between the request and the moment, ``look_accuracy``, over questions about the present, and
+``look_accuracy/in-writing``, over such questions typed one after another, each about a new picture: the share whose
+answer is written word for word before the next. It tells eyes apart from ears and voice.
 Real clips are rows of their own. Not run for a subject that is shown no pictures.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from microturn.data.episode import Episode
 from microturn.data.visual import Films
@@ -17,11 +20,14 @@ from microturn.evals.exchange import Case, Exchange, Verdict
 from microturn.evals.follow import follow
 from microturn.evals.metric import Metric, Metrics
 from microturn.evals.playbook import Playbook, split
+from microturn.evals.suites.following import written_texts
 from microturn.evals.suites.silence import broken_turns
 from microturn.evals.suites.suite import Suite, added, if_seen, pooled, unseen
 from microturn.evals.watching import pauc, said_spans, temporal_iou
 
 START_STOP, TELL_WHEN, ANSWER_WHEN, LOOK = "start-stop", "tell-when", "answer-when", "look-and-say"
+LOOK_IN_WRITING = "look-briefly"
+WRITTEN = "look_accuracy/in-writing"
 FILMED_IOU, FILMED_PAUC = "start-stop-filmed", "tell-when-filmed"
 RIGHT_IOU, RIGHT_PAUC = 0.5, 0.7
 """An example that scores less is listed as wrong."""
@@ -33,7 +39,7 @@ class SightSuite(Suite):
 
     name = "sight"
     summary = "says start and stop with a movement, speaks when the moment comes, says what is to be seen"
-    headline = ("iou", "pauc")
+    headline = ("iou", "pauc", WRITTEN)
 
     def draw(self, playbook: Playbook, limit: int) -> list[Case]:
         moving, telling, answering, looking = split(limit, 4)
@@ -42,6 +48,7 @@ class SightSuite(Suite):
             *playbook.cases(TELL_WHEN, telling, accept=has_moment),
             *playbook.cases(ANSWER_WHEN, answering),
             *playbook.cases(LOOK, looking),
+            *playbook.cases(LOOK_IN_WRITING, max(1, limit // 5)),
         ]
         if has_films(playbook):
             filmed = max(1, limit // 5)
@@ -59,6 +66,8 @@ class SightSuite(Suite):
                 problems=followed.problems,
                 figures=unseen(exchange),
             )
+        if kind == LOOK_IN_WRITING:
+            return judge_answers(exchange)
         early = broken_turns(exchange)
         problems = [f"spoke in turn {k}, before its time" for k in early[:2]]
         if kind in (START_STOP, FILMED_IOU):
@@ -88,10 +97,30 @@ class SightSuite(Suite):
             "pauc/answer-when": metric.mean(pooled(of(ANSWER_WHEN), "pauc")),
             "early_rate": metric.share(added(rendered, "early"), added(rendered, "waits")),
             "look_accuracy": metric.rate([v.is_right for v in of(LOOK)]),
+            WRITTEN: metric.share(added(of(LOOK_IN_WRITING), "answered"), added(of(LOOK_IN_WRITING), "asked")),
             "iou/real-video": filmed_mean(of(FILMED_IOU), "iou"),
             "pauc/real-video": filmed_mean(of(FILMED_PAUC), "pauc"),
         }
         return if_seen(figures, verdicts)
+
+
+def judge_answers(exchange: Exchange) -> Verdict:
+    """What is written between each typed question and the next."""
+    episode = exchange.case.episode
+    asked = [k for k, turn in enumerate(episode.inputs) if turn.events]
+    problems: list[str] = []
+    for begin, end in pairwise([*asked, len(episode.inputs)]):
+        due, written = (written_texts(outputs[begin:end]) for outputs in (episode.outputs, exchange.outputs))
+        if written != due:
+            (question,) = (event.text for event in episode.inputs[begin].events)
+            problems.append(f"{question!r}: {' '.join(written) or 'nothing'} in place of {' '.join(due)}")
+    return Verdict(
+        key=exchange.case.key,
+        kind=exchange.case.kind,
+        is_right=not problems,
+        problems=problems,
+        figures={"asked": len(asked), "answered": len(asked) - len(problems), **unseen(exchange)},
+    )
 
 
 def overlap(exchange: Exchange) -> float:
