@@ -14,6 +14,7 @@ from microturn.features.tokenizer import Tokenizer
 from microturn.model import checkpoint
 from microturn.recipes import RECIPES
 from microturn.train.curves import draw_curves
+from microturn.train.eyes import read_eyes
 from microturn.train.trainer import CHECKPOINT_FILE, TrainConfig, Trainer, as_it_began
 
 AUXILIARIES_FILE = "auxiliaries.safetensors"
@@ -68,7 +69,7 @@ def run_training(
         validation_shards=validation,
         init_from=checkpoint.load(init_from).state_dict() if init_from else None,
         auxiliaries_from=_auxiliaries(init_from) if init_from else None,
-        eyes_from=load_file(eyes) if eyes else None,
+        eyes_from=read_eyes(eyes) if eyes else None,
         ears_shards=ears_shards,
     )
     if resume:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -50,6 +51,7 @@ class EyesTraining:
     report_every: int = 100
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     seed: int = 0
+    """Of the scenes: another where eyes go on from others, which have seen those."""
 
 
 class Eyes(nn.Module):
@@ -68,9 +70,9 @@ class Eyes(nn.Module):
         """Go on from weights that ``save`` wrote.
 
         Raises:
-            CheckpointError: they are of another geometry, or none of eyes.
+            CheckpointError: there are none, or of another geometry.
         """
-        weights = load_file(path)
+        weights = read_eyes(path)
         try:
             self.load_state_dict(
                 {name if name.startswith("image_in.") else f"auxiliary.{name}": it for name, it in weights.items()}
@@ -83,6 +85,20 @@ class Eyes(nn.Module):
         partial = path.with_suffix(".partial")
         save_file({name.removeprefix("auxiliary."): value for name, value in self.state_dict().items()}, partial)
         partial.rename(path)
+
+
+def read_eyes(path: Path) -> dict[str, Tensor]:
+    """Weights that ``Eyes.save`` wrote, under its names.
+
+    Raises:
+        CheckpointError: the file is not there or damaged.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is not there: give the {EYES_FILE} of `microturn.recipes.eyes`") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or cut short ({error}): train eyes anew") from None
 
 
 class Moments(IterableDataset):

@@ -112,7 +112,7 @@ def judge_answers(exchange: Exchange) -> Verdict:
     for begin, end in pairwise([*asked, len(episode.inputs)]):
         due, written = (written_texts(outputs[begin:end]) for outputs in (episode.outputs, exchange.outputs))
         if written != due:
-            (question,) = (event.text for event in episode.inputs[begin].events)
+            question = " ".join(event.text for event in episode.inputs[begin].events)
             problems.append(f"{question!r}: {' '.join(written) or 'nothing'} in place of {' '.join(due)}")
     return Verdict(
         key=exchange.case.key,

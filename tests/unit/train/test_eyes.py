@@ -13,7 +13,7 @@ from microturn.data.shards import write_shard
 from microturn.data.visual.moments import moments
 from microturn.data.visual.patch_labels import UNKNOWN, WHAT
 from microturn.errors import CheckpointError
-from microturn.train.eyes import EYES_FILE, Eyes, EyesTraining, Moments, known_patches, mirrored, train
+from microturn.train.eyes import EYES_FILE, Eyes, EyesTraining, Moments, known_patches, mirrored, read_eyes, train
 from microturn.train.trainer import TrainConfig, Trainer
 
 
@@ -88,6 +88,12 @@ def test_eyes_learn_and_a_model_takes_them(tmp_path: Path) -> None:
     first = json.loads((tmp_path / "more/log.jsonl").read_text().splitlines()[0])
     assert first["heldout_loss"] < records[0]["heldout_loss"]
     assert not torch.equal(more.image_in.folds[0].linear.weight, eyes.image_in.folds[0].linear.weight)
+    for name, content in (("absent", None), ("damaged", b"cut")):
+        path = tmp_path / f"{name}.safetensors"
+        if content:
+            path.write_bytes(content)
+        with pytest.raises(CheckpointError, match="is not there" if name == "absent" else "damaged"):
+            read_eyes(path)
     save_file({"image_in.norm.weight": torch.ones(1)}, tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match="geometry"):
         train(tmp_path / "none", training, config.video_in, init_from=tmp_path / "other.safetensors")
