@@ -164,7 +164,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _read_tensors(paths: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
     for path in paths:
-        with _naming(path), safe_open(path, framework="pt") as file:
+        with naming(path), safe_open(path, framework="pt") as file:
             names = list(file.keys())
             for name in names:
                 # By name first: not every packed type can even be read.
@@ -178,13 +178,20 @@ def _read_tensors(paths: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
 
 
 @contextmanager
-def _naming(path: Path) -> Generator[None]:
+def naming(
+    path: Path, *, give: str = "the folder of a checkpoint", remedy: str = "download it again"
+) -> Generator[None]:
+    """While weights are read: say which file is at fault, and what to do about it.
+
+    Raises:
+        CheckpointError: the file is not there, damaged or cut short.
+    """
     try:
         yield
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is not there: give the folder of a checkpoint") from error
+        raise CheckpointError(f"{path} is not there: give {give}") from error
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or cut short ({error}): download it again") from error
+        raise CheckpointError(f"{path} is damaged or cut short ({error}): {remedy}") from error
 
 
 def _write(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -2,7 +2,7 @@
 
 A model learns to see from sessions, but a session shows one scene for as long as a hundred turns, and thousands of
 scenes are too few: an hMLP knows nothing of shapes, and learns those scenes by heart. Alone it costs a fiftieth of what
-it costs inside the model, and a moment costs two frames to draw, so that every step sees scenes that no other saw.
+it costs inside the model, and a moment costs two frames to draw: half of what a step sees no other step saw before.
 
 Dimensions: B moments, N image tokens of a frame, H height, W width, C colours.
 """
@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -26,6 +25,7 @@ from microturn.data.visual.moments import Moment, moments
 from microturn.data.visual.patch_labels import NUM_CLASSES, NUM_COLUMNS, NUM_ROWS, UNKNOWN
 from microturn.errors import CheckpointError
 from microturn.features.patches import pair_patches
+from microturn.model.checkpoint import naming
 from microturn.model.config import VideoInConfig
 from microturn.model.embeddings import ImageEmbedding
 from microturn.train.losses import label_loss
@@ -93,12 +93,8 @@ def read_eyes(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: the file is not there or damaged.
     """
-    try:
+    with naming(path, give=f"the {EYES_FILE} of `microturn.recipes.eyes`", remedy="train eyes anew"):
         return load_file(path)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is not there: give the {EYES_FILE} of `microturn.recipes.eyes`") from None
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or cut short ({error}): train eyes anew") from None
 
 
 class Moments(IterableDataset):

@@ -41,7 +41,7 @@ def unknown() -> PatchLabels:
 
 def darkness() -> PatchLabels:
     """Labels of a frame that is too dark to see anything."""
-    return _tokens(np.full((NUM_ROWS, NUM_COLUMNS), WHAT.index("darkness")), *_blank(2))
+    return _tokens(np.array((WHAT.index("darkness"), 0, 0), np.uint8))
 
 
 def label_patches(shown: Sequence[tuple[Outlines, int, int, int]]) -> PatchLabels:
@@ -50,7 +50,7 @@ def label_patches(shown: Sequence[tuple[Outlines, int, int, int]]) -> PatchLabel
     Shapes are in pixels of the frame, and may reach beyond it. A patch's label is that of what fills most of it.
     """
     labels_S3 = np.array([(0, 0, 0), *(them for _, *them in shown)], np.uint8)
-    return _tokens(*np.moveaxis(labels_S3[_most_seen([shape for shape, *_ in shown])], -1, 0))
+    return _tokens(labels_S3[_most_seen([shape for shape, *_ in shown])])
 
 
 def quarter_of(share: float) -> int:
@@ -74,12 +74,8 @@ def _most_seen(shapes: Sequence[Outlines]) -> NDArray[np.intp]:
     return np.where(seen_RKS.any(-1), seen_RKS.argmax(-1) + 1, 0)
 
 
-def _blank(num: int) -> list[NDArray[np.uint8]]:
-    return [np.zeros((NUM_ROWS, NUM_COLUMNS), np.uint8) for _ in range(num)]
-
-
-def _tokens(*labels_RK: NDArray) -> PatchLabels:
-    """In reading order; the empty column at the right has none."""
+def _tokens(label_RK3: NDArray[np.uint8]) -> PatchLabels:
+    """Labels of each patch, or of all patches (3,), in reading order; the empty column at the right has none."""
     labels = unknown().reshape(NUM_ROWS, NUM_COLUMNS + 1, -1)
-    labels[:, :NUM_COLUMNS] = np.stack(labels_RK, axis=-1)
+    labels[:, :NUM_COLUMNS] = label_RK3
     return labels.reshape(NUM_TOKENS, -1)
