@@ -40,6 +40,8 @@ class Row:
     """A summary was read whole in this turn: text of earlier turns than this is forgotten afterwards. 0 for none."""
     script: Script = field(default_factory=Script)
     """What is still to be said, this turn's part included."""
+    sees: bool = False
+    """A picture has come, in this turn or before."""
     hidden_D: Tensor | None = None
     """At the last position that was read."""
     tokens: list[int] = field(default_factory=list[int])
@@ -164,6 +166,7 @@ class Row:
     def commit(self) -> None:
         """The step is over: its state becomes the session's."""
         self.state.ears, self.state.events, self.state.voice = self.ears, self.events, self.voice
+        self.state.sees = self.sees
         self.state.script = self.script.after_turn(self.num_said, is_speaking=bool(self.speech))
         has_read_all = self.run.is_output_T[-1] and self.run.kind_T[-1] == Kind.SPEECH
         unread = slice(len(self.speech) if has_read_all else -1, None)

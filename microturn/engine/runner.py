@@ -1,40 +1,39 @@
 """Runs the model: one micro-turn of some sessions, from sound to sound.
 
 A step is one forward over everything that is new to the model: the end of the last output, events, time, picture,
-sound. A silent turn ends there. Rows that have something to say go on together, one position a forward, whatever each
-of them is at: choosing a token under the grammar, or making the next patch of speech with the flow head. A last patch
-and the closing token are read with the next input, so that no forward is spent on them.
+sound. A silent turn ends there; rows that have something to say go on (``Decoder``). A last patch and the closing token
+are read with the next input, so that no forward is spent on them.
+
+A session begins with the weights that listen. Where a checkpoint has weights that see as well, the session is theirs
+from its first picture on, and goes on over the same state: who leaves the camera off loses nothing to sight. Rows of
+one step are decoded by their weights, one group after the other.
 
 What is fed back is what is recorded: a patch goes through un-normalised log mel before the model reads it, so that a
 replay from the journal reads the same bits.
 
-Dimensions: B rows, T positions, D width of the model, V vocabulary, N patches, P values of a patch, S samples.
+Dimensions: B rows, T positions, M bands, N image tokens, S samples.
 """
 
-import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from microturn.engine.decoder import Decoder, Timings
 from microturn.engine.ladder import Budget
 from microturn.engine.row import Row
-from microturn.engine.sampler import Purpose, SamplingSettings, choose, flow_noise
-from microturn.engine.segments import segment_of
+from microturn.engine.sampler import SamplingSettings
 from microturn.engine.state_pool import StatePool
 from microturn.engine.step import RowIn, RowOut
 from microturn.engine.voice import Voice
-from microturn.engine.whole_words import WholeWords
 from microturn.features.dmel import dmel_step
-from microturn.features.mel import NUM_BANDS, MelStatistics
+from microturn.features.mel import MelStatistics
 from microturn.features.output_text import read_output
 from microturn.features.patches import letterbox, pair_patches
-from microturn.features.phones import UNKNOWN_PHONE
-from microturn.features.sequence import PATCH_VALUES, Run, input_run
+from microturn.features.sequence import Run, input_run
 from microturn.features.tokenizer import Tokenizer
 from microturn.features.vocoder import Vocoder
 from microturn.model.grammar import Grammar
@@ -58,8 +57,15 @@ class Checkpoint:
     statistics: MelStatistics
     vocoder: Vocoder | None
     """None gives mel without sound."""
+    seeing: InteractionModel | None = None
+    """Weights that a session goes over to with its first picture; None: the others see as well, or nothing does."""
     model_hash: str = ""
     """Names the weights."""
+
+    @property
+    def can_see(self) -> bool:
+        """Whether any of its weights have learnt to see."""
+        return self.seeing is not None or self.model.config.video_in is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,43 +84,36 @@ class RunnerSettings:
     """Layers are copied into fewer, larger products: faster, for twice their memory."""
 
 
-@dataclass(slots=True)
-class Timings:
-    """Milliseconds spent in each phase of a step."""
-
-    phases_ms: dict[str, float] = field(default_factory=dict[str, float])
-
-    def __getitem__(self, name: str) -> float:
-        return round(self.phases_ms.get(name, 0.0), 3)
-
-    @contextmanager
-    def phase(self, name: str) -> Generator[None, None, None]:
-        start_ns = time.perf_counter_ns()
-        yield
-        self.phases_ms[name] = self.phases_ms.get(name, 0.0) + (time.perf_counter_ns() - start_ns) / 1e6
-
-
 class ModelRunner:
     """A model and the states of its sessions."""
 
     def __init__(self, checkpoint: Checkpoint, settings: RunnerSettings | None = None) -> None:
         self.settings = settings or RunnerSettings()
-        self._model = checkpoint.model.eval()
-        if self.settings.is_fused:
-            self._model.fuse()
-        self._tokenizer, self._statistics = checkpoint.tokenizer, checkpoint.statistics
+        self._tokenizer = checkpoint.tokenizer
         self._vocabulary = checkpoint.tokenizer.vocabulary
-        self._device = checkpoint.model.unembedding.weight.device
-        self._grammar = Grammar(self._vocabulary, self._device)
+        device = checkpoint.model.unembedding.weight.device
+        self._grammar = Grammar(self._vocabulary, device)
         self._voice = Voice(checkpoint.vocoder) if checkpoint.vocoder is not None else None
         self.model_hash = checkpoint.model_hash
-        self.pool = StatePool(checkpoint.model.config, self._vocabulary, self.settings.num_slots, self._device)
-        self._whole_words = WholeWords(checkpoint.tokenizer, self._grammar, self.pool, self._read, self._logits)
+        self.can_see = checkpoint.can_see
+        """Whether frames are read at all. If not, they are left out."""
+        self.pool = StatePool(checkpoint.model.config, self._vocabulary, self.settings.num_slots, device)
+        self._listening = self._decoder(checkpoint, checkpoint.model)
+        self._seeing = self._listening if checkpoint.seeing is None else self._decoder(checkpoint, checkpoint.seeing)
 
-    @property
-    def can_see(self) -> bool:
-        """Whether the model has learnt to see. If not, frames are left out of what it reads."""
-        return self._model.config.video_in is not None
+    def _decoder(self, checkpoint: Checkpoint, model: InteractionModel) -> Decoder:
+        model.eval()
+        if self.settings.is_fused:
+            model.fuse()
+        return Decoder(
+            model,
+            checkpoint.tokenizer,
+            checkpoint.statistics,
+            self.pool,
+            self._grammar,
+            sampling=self.settings.sampling,
+            phones=self.settings.phones,
+        )
 
     def open(self, seed: int) -> int:
         """A slot for a session that begins. Raises CapacityError when none is free."""
@@ -146,9 +145,10 @@ class ModelRunner:
         with timings.phase("features"):
             opened = self._open_rows(rows, budget)
         with self._undone_on_error(opened, budget):
-            with timings.phase("prefill"):
-                self._read(opened, [row.run for row in opened])
-            self._answer(opened, budget, timings)
+            for decoder, group in self._by_decoder(opened):
+                with timings.phase("prefill"):
+                    decoder.read(group, [row.run for row in group])
+                decoder.answer(group, budget, timings)
             with timings.phase("vocoder"):
                 sounds = self._speak(opened)
             results = [self._finish(row, sound, timings, len(rows)) for row, sound in zip(opened, sounds, strict=True)]
@@ -157,6 +157,15 @@ class ModelRunner:
             if row.drop_before_turn:
                 self.pool.stream.rows[row.request.slot].drop_text(row.drop_before_turn)
         return results
+
+    def _by_decoder(self, rows: Sequence[Row]) -> Iterator[tuple[Decoder, list[Row]]]:
+        """Rows of the same weights together."""
+        if self._seeing is self._listening:
+            yield self._listening, list(rows)
+            return
+        for decoder, sees in ((self._listening, False), (self._seeing, True)):
+            if group := [row for row in rows if row.sees == sees]:
+                yield decoder, group
 
     @contextmanager
     def _undone_on_error(self, rows: Sequence[Row], budget: Budget) -> Generator[None, None, None]:
@@ -191,6 +200,7 @@ class ModelRunner:
             grammar = self._grammar.start(budget.max_text_tokens)
             script = session.script.longer(read.script)
             row = Row(request, session, self._vocabulary, ears, events, run, grammar, read.drop_before_turn, script)
+            row.sees = session.sees or image_N is not None
             if request.forced is not None and not request.forced.is_checked:
                 row.read_prescribed()
             rows.append(row)
@@ -201,94 +211,6 @@ class ModelRunner:
             return None
         older, newer = self.fit(turn.frames)
         return pair_patches(older.pixels, newer.pixels)
-
-    def _read(self, rows: Sequence[Row], runs: Sequence[Run]) -> None:
-        """One forward: each row reads its run, and holds the hidden state of the last position."""
-        segment = segment_of(runs, self._vocabulary, self._statistics).to(self._device)
-        hidden_BTD = self._model(segment, self.pool.stream.select(row.request.slot for row in rows))
-        for row, run, hidden_TD in zip(rows, runs, hidden_BTD, strict=True):
-            row.hidden_D = hidden_TD[len(run) - 1]
-
-    # Answering
-
-    def _answer(self, rows: Sequence[Row], budget: Budget, timings: Timings) -> None:
-        """Goes on until every row is done, with fewer and fewer rows."""
-        while rows := [row for row in rows if not row.is_done]:
-            speaking = [row for row in rows if row.is_speaking]
-            choosing = [row for row in rows if not row.is_speaking]
-            if choosing:
-                with timings.phase("decode"):
-                    self._choose(choosing, budget)
-            if speaking:
-                with timings.phase("flow"):
-                    self._flow(speaking, budget)
-            if rows := [row for row in rows if not row.is_done]:
-                with timings.phase("decode"):
-                    self._read(rows, [row.next_run() for row in rows])
-
-    def _choose(self, rows: Sequence[Row], budget: Budget) -> None:
-        """The next token of each row."""
-        logits_BV = self._restrained(rows, self._logits(rows))
-        allowed_BV = torch.stack([self._allowed(row) for row in rows])
-        keys = [(row.state.seed, row.turn, len(row.tokens)) for row in rows]
-        tokens = choose(logits_BV, allowed_BV, self.settings.sampling, keys)
-        if self.settings.sampling.temperature == 0:
-            tokens = self._whole_words.first_tokens(rows, logits_BV, allowed_BV, tokens, budget.num_words)
-        for row, token in zip(rows, tokens, strict=True):
-            prescribed = row.prescribed_token()
-            if prescribed is not None:
-                row.num_deviations += token != prescribed
-            row.take_token(token if prescribed is None else prescribed)
-            if not row.is_done:
-                row.grammar = self._grammar.advance(row.grammar, token if prescribed is None else prescribed)
-
-    def _restrained(self, rows: Sequence[Row], logits_BV: Tensor) -> Tensor:
-        """With speech less likely in rows that are silent and free to stay so."""
-        special, restrained_BV = self._vocabulary.special, logits_BV
-        for i, row in enumerate(rows):
-            if row.request.restraint and row.may_begin_to_speak:
-                restrained_BV = logits_BV.clone() if restrained_BV is logits_BV else restrained_BV
-                restrained_BV[i, [special.say, special.audio]] -= row.request.restraint
-        return restrained_BV
-
-    def _logits(self, rows: Sequence[Row]) -> Tensor:
-        """Of each row's next token: (B, V)."""
-        return self._model.logits(_hidden(rows))[:, : self._vocabulary.size]
-
-    def _allowed(self, row: Row) -> Tensor:
-        if not row.script:
-            return self._grammar.allowed(row.grammar)
-        is_due = row.script.is_due and not row.num_said
-        return self._grammar.allowed_in_script(row.grammar, row.scripted_token, is_due=is_due)
-
-    def _flow(self, rows: Sequence[Row], budget: Budget) -> None:
-        """The next patch of each row."""
-        noise_NP = np.stack([flow_noise(r.state.seed, r.turn, len(r.speech), PATCH_VALUES) for r in rows])
-        noise = torch.from_numpy(noise_NP).to(self._device)
-        hidden_ND = _hidden(rows)
-        phones = self._phones(rows, hidden_ND)
-        phone_N = torch.tensor(phones, device=self._device)
-        made_NP = self._model.make_patches(hidden_ND, phone_N, noise, budget.num_flow_steps, is_guided=budget.is_guided)
-        normal_NP = made_NP.float().cpu().numpy()
-        plain_NP = self._statistics.denormalise(normal_NP.reshape(-1, NUM_BANDS)).reshape(-1, PATCH_VALUES)
-        for row, patch_P, phone in zip(rows, plain_NP, phones, strict=True):
-            prescribed_P = row.prescribed_patch()
-            if prescribed_P is not None:
-                row.num_deviations += not np.array_equal(patch_P, prescribed_P)
-            row.take_patch(patch_P if prescribed_P is None else prescribed_P, phone)
-
-    def _phones(self, rows: Sequence[Row], hidden_ND: Tensor) -> list[int]:
-        """The phone of each row's next patch."""
-        if not self._model.chooses_phones:
-            return [UNKNOWN_PHONE] * len(rows)
-        logits_NQ = self._model.phone_head(hidden_ND)
-        is_known_Q = torch.arange(logits_NQ.shape[1], device=self._device) != UNKNOWN_PHONE
-        keys = [(row.state.seed, row.turn, len(row.speech)) for row in rows]
-        chosen = choose(logits_NQ, is_known_Q, self.settings.phones, keys, Purpose.PHONE)
-        prescribed = [row.prescribed_phone() for row in rows]
-        for row, phone, recorded in zip(rows, chosen, prescribed, strict=True):
-            row.num_deviations += recorded not in (None, UNKNOWN_PHONE, phone)
-        return [phone if recorded is None else recorded for phone, recorded in zip(chosen, prescribed, strict=True)]
 
     def _speak(self, rows: Sequence[Row]) -> list[NDArray[np.float32] | None]:
         """Each row's sound. A row that is silenced because it came too late does not ring on either."""
@@ -323,8 +245,3 @@ class ModelRunner:
             vocoder_ms=timings["vocoder"],
         )
         return RowOut(output=output, tokens=tuple(row.tokens), trace=trace)
-
-
-def _hidden(rows: Sequence[Row]) -> Tensor:
-    """(N, D)."""
-    return torch.stack([row.hidden_D for row in rows if row.hidden_D is not None])

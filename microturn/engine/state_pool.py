@@ -38,6 +38,8 @@ class SessionState:
     """What the model is still to say, word by word."""
     voice: VocoderState | None = None
     """Of the utterance that is being spoken; None between utterances."""
+    sees: bool = False
+    """A picture has come: from there on its turns are the seeing weights'."""
 
 
 class StatePool:
@@ -94,6 +96,7 @@ class StatePool:
         )
         script = session.script
         tensors["script"] = _ints((script.has_begun, script.num_waited, *script.tokens) if script else ())
+        tensors["sees"] = torch.tensor(session.sees)
         if session.unread is not None:
             tensors["unread.speech"] = torch.from_numpy(session.unread.speech_NP.copy())
             tensors["unread.phones"] = _ints(session.unread.token_T[session.unread.kind_T == Kind.SPEECH])
@@ -122,6 +125,7 @@ class StatePool:
             if "script" in tensors:
                 session.events.scripts = _scripts(tensors["event_scripts"].tolist())
                 session.script = _script(tensors["script"].tolist())
+            session.sees = "sees" in tensors and bool(tensors["sees"])
             if "unread.turn" in tensors:
                 session.unread = self._unread(tensors)
             session.voice = _voice({n.removeprefix("voice."): t for n, t in tensors.items() if n.startswith("voice.")})

@@ -240,21 +240,21 @@ def small_buffers(monkeypatch):
 def test_streaming_equals_the_whole_sequence(seed, num_strangers, force):
     runner = make_runner(recorder=True)
     (visit,) = converse(runner, seed, num_steps=14, force=force, num_strangers=num_strangers)
-    hidden = runner._model.hidden[id(runner.pool.stream.rows[visit.slot])]
+    hidden = runner._listening.model.hidden[id(runner.pool.stream.rows[visit.slot])]
     check_against_whole(visit, hidden)
 
 
 def test_streaming_equals_the_whole_sequence_without_eviction():
     runner = make_runner(eviction=None, recorder=True)
     (visit,) = converse(runner, 1, num_steps=14, force=0.2, num_strangers=2)
-    hidden = runner._model.hidden[id(runner.pool.stream.rows[visit.slot])]
+    hidden = runner._listening.model.hidden[id(runner.pool.stream.rows[visit.slot])]
     check_against_whole(visit, hidden, eviction=None)
 
 
 def test_eviction_is_at_work_in_these_sessions():
     runner = make_runner(recorder=True)
     (visit,) = converse(runner, 1, num_steps=14, force=0.0, num_strangers=0)
-    streamed = runner._model.hidden[id(runner.pool.stream.rows[visit.slot])]
+    streamed = runner._listening.model.hidden[id(runner.pool.stream.rows[visit.slot])]
     run, parts = flat_run(visit), PARTS[None]
     with torch.no_grad():
         whole = parts.model(segment_of([run], parts.tokenizer.vocabulary, parts.statistics))[0]
@@ -292,7 +292,7 @@ def test_a_summary_drops_the_text_that_it_stands_for():
     assert read(9).trace.kept_text_share < shares[-1]
     read(10)
     row = runner.pool.stream.rows[slot]
-    check_against_whole(visit, runner._model.hidden[id(row)])
+    check_against_whole(visit, runner._listening.model.hidden[id(row)])
     tensors = row.to_tensors()
     _, turn, _, is_text = tensors["entries"]
     assert turn[is_text.bool()].min() >= 5
@@ -361,14 +361,14 @@ def test_a_silent_turn_is_one_forward_of_five_positions():
     quiet = [MicroTurnInput(index=k, audio=np.zeros(IN_SAMPLES_PER_TURN, np.float32)) for k in range(1, 4)]
     for turn in quiet:
         runner.step([RowIn(slot=slot, input=turn, forced=Forced())], BUDGET)
-    lengths = runner._model.lengths[id(runner.pool.stream.rows[slot])]
+    lengths = runner._listening.model.lengths[id(runner.pool.stream.rows[slot])]
     assert lengths == [4, 5, 5]
 
 
 def test_a_speaking_turn_spends_no_forward_on_its_last_patch():
     runner = make_runner(recorder=True)
     (visit,) = converse(runner, 2, num_steps=14, force=0.0, num_strangers=0)
-    num_forwards = len(runner._model.lengths[id(runner.pool.stream.rows[visit.slot])])
+    num_forwards = len(runner._listening.model.lengths[id(runner.pool.stream.rows[visit.slot])])
     expected = sum(1 + len(r.tokens) + (4 if r.output.mel is not None else 0) for r in visit.results)
     assert num_forwards == expected
 

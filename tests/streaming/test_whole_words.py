@@ -142,7 +142,7 @@ def test_looking_ahead_leaves_no_trace(visit: Visit) -> None:
     runner = listener()
     (again,) = listen(runner, [1], NUM_WORDS)
     assert [r.tokens for r in again.results] == [r.tokens for r in visit.results]
-    streamed_TD = runner._model.hidden[id(runner.pool.stream.rows[again.slot])]
+    streamed_TD = runner._listening.model.hidden[id(runner.pool.stream.rows[again.slot])]
     segment = segment_of([flat_run(again)], VOCABULARY, PART.statistics)
     with torch.no_grad():
         whole_TD = PART.model(segment)[0]
