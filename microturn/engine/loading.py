@@ -1,6 +1,8 @@
-"""A checkpoint folder to what a runner needs: weights, tokenizer, measure of the voice, vocoder."""
+"""A checkpoint folder to what a runner needs: weights, tokenizer, measure of the voice, vocoder.
 
-import hashlib
+Weights that see, where they are apart from those that listen, lie in its folder ``seeing`` as their difference.
+"""
+
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,10 +11,12 @@ from microturn.errors import CheckpointError
 from microturn.features.mel import MelStatistics
 from microturn.features.tokenizer import Tokenizer
 from microturn.features.vocoder import Vocoder
-from microturn.model import checkpoint
+from microturn.model import checkpoint, difference
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "mel.json", "vocoder.safetensors")
 """What a complete checkpoint folder holds."""
+SEEING_FOLDER = "seeing"
+"""In it: what sessions with a camera go over to. A checkpoint may have none."""
 
 
 def nano_folder() -> Path:
@@ -43,11 +47,20 @@ def load_checkpoint(folder: Path | None = None) -> Checkpoint:
             f"{folder}: the tokenizer has {tokenizer.vocabulary.size} tokens, the weights "
             f"{model.config.backbone.vocab_size}: take both from the same training run"
         )
-    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    model_hash, seeing = difference.hash_of(folder), None
+    if (folder / SEEING_FOLDER).is_dir():
+        seeing = difference.load(folder / SEEING_FOLDER, base=folder)
+        if seeing.config.backbone != model.config.backbone or seeing.config.speech != model.config.speech:
+            raise CheckpointError(
+                f"{folder / SEEING_FOLDER} is of another geometry than {folder}: a session cannot go over from one to "
+                "the other; take both from the same place"
+            )
+        model_hash += f"+{difference.hash_of(folder / SEEING_FOLDER)}"
     return Checkpoint(
         model=model,
+        seeing=seeing,
         tokenizer=tokenizer,
         statistics=MelStatistics.load(folder / "mel.json"),
         vocoder=Vocoder.load(folder / "vocoder.safetensors"),
-        model_hash=digest[:16],
+        model_hash=model_hash,
     )

@@ -36,14 +36,14 @@ def save(model: InteractionModel, folder: Path, dtype: torch.dtype | None = None
         dtype: Of the matrices; None keeps theirs. Vectors and convolutions keep their precision.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: tensor.to(dtype) if dtype is not None and tensor.ndim > 1 and "convolution" not in name else tensor
-        for name, tensor in model.state_dict().items()
-    }
-    _write(folder / WEIGHTS_NAME, tensors)
-    partial = folder / f"{CONFIG_NAME}.part"
-    partial.write_text(model.config.to_json() + "\n", encoding="utf-8")
-    partial.replace(folder / CONFIG_NAME)
+    tensors = {name: in_precision(name, tensor, dtype) for name, tensor in model.state_dict().items()}
+    write_tensors(folder / WEIGHTS_NAME, tensors)
+    write_config(model.config, folder)
+
+
+def in_precision(name: str, tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """A tensor as it is stored: matrices in ``dtype``, vectors and short convolutions as they are."""
+    return tensor.to(dtype) if dtype is not None and tensor.ndim > 1 and "convolution" not in name else tensor
 
 
 def load(folder: Path) -> InteractionModel:
@@ -52,22 +52,37 @@ def load(folder: Path) -> InteractionModel:
     Raises:
         CheckpointError: it is absent, damaged, quantised, or not of ours.
     """
+    model = InteractionModel(read_config(folder))
+    fill(model, dict(_read_tensors([folder / WEIGHTS_NAME])), folder)
+    return model
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The configuration in a checkpoint of ours.
+
+    Raises:
+        CheckpointError: it is absent, damaged, of quantised weights, or not of ours.
+    """
     config = _read_json(folder / CONFIG_NAME)
     _refuse_quantised(config, folder)
     if "backbone" not in config:
         raise CheckpointError(
             f"{folder / CONFIG_NAME} is not a microturn model's: load Inkling's own checkpoints with load_inkling"
         )
-    model = InteractionModel(ModelConfig.from_json(json.dumps(config)))
-    tensors = dict(_read_tensors([folder / WEIGHTS_NAME]))
-    _fill(model, tensors, folder, required=model.state_dict().keys())
-    return model
+    return ModelConfig.from_json(json.dumps(config))
+
+
+def write_config(config: ModelConfig, folder: Path) -> None:
+    """Write ``config.json``, whole or not at all."""
+    partial = folder / f"{CONFIG_NAME}.part"
+    partial.write_text(config.to_json() + "\n", encoding="utf-8")
+    partial.replace(folder / CONFIG_NAME)
 
 
 def save_inkling(model: InteractionModel, folder: Path, dialect: Dialect = "transformers") -> None:
     """Write Inkling's part of a model under Inkling's names; a speech head is left out."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / WEIGHTS_NAME, to_inkling(model, dialect))
+    write_tensors(folder / WEIGHTS_NAME, to_inkling(model, dialect))
 
 
 def load_inkling(model: InteractionModel, folder: Path) -> None:
@@ -81,7 +96,7 @@ def load_inkling(model: InteractionModel, folder: Path) -> None:
     tensors = dict(_read_tensors(_shards(folder)))
     ours = from_inkling(tensors, model.config)
     required = {name for name in model.state_dict() if not name.startswith(("speech_in.", "flow_head.", "phone_head."))}
-    _fill(model, ours, folder, required)
+    fill(model, ours, folder, required)
 
 
 def to_inkling(model: InteractionModel, dialect: Dialect) -> dict[str, Tensor]:
@@ -107,9 +122,18 @@ def from_inkling(tensors: dict[str, Tensor], config: ModelConfig) -> dict[str, T
     return ours
 
 
-def _fill(model: InteractionModel, tensors: dict[str, Tensor], source: Path, required: Iterable[str]) -> None:
+def fill(
+    model: InteractionModel, tensors: dict[str, Tensor], source: Path, required: Iterable[str] | None = None
+) -> None:
+    """Give a model its weights; ``required`` are those that have to be there, all unless given.
+
+    Raises:
+        CheckpointError: ``source``, which they were read from, lacks some, or has some that do not fit.
+    """
     state = model.state_dict()
-    _refuse_names(set(required) - tensors.keys(), tensors.keys() - state.keys(), str(source))
+    _refuse_names(
+        set(state if required is None else required) - tensors.keys(), tensors.keys() - state.keys(), str(source)
+    )
     for name, tensor in tensors.items():
         if tensor.shape != state[name].shape:
             raise CheckpointError(
@@ -194,7 +218,8 @@ def naming(
         raise CheckpointError(f"{path} is damaged or cut short ({error}): {remedy}") from error
 
 
-def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write safetensors, whole or not at all."""
     partial = path.with_name(f"{path.name}.part")
-    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial)
+    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial, metadata)
     partial.replace(path)

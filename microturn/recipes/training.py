@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from microturn.errors import CheckpointError
 from microturn.features.mel import MelStatistics
 from microturn.features.tokenizer import Tokenizer
-from microturn.model import checkpoint
+from microturn.model import checkpoint, difference
 from microturn.recipes import RECIPES
 from microturn.train.curves import draw_curves
 from microturn.train.eyes import read_eyes
@@ -67,7 +67,7 @@ def run_training(
         tokenizer.vocabulary,
         MelStatistics.load(prepared / "mel.json"),
         validation_shards=validation,
-        init_from=checkpoint.load(init_from).state_dict() if init_from else None,
+        init_from=_weights(init_from) if init_from else None,
         auxiliaries_from=_auxiliaries(init_from) if init_from else None,
         eyes_from=read_eyes(eyes) if eyes else None,
         ears_shards=ears_shards,
@@ -105,6 +105,12 @@ def _check_rates(
                 f"{flag} {given:g}: the run began with {of_run:g}, and goes on with it; leave the option out, or begin "
                 "another run with --init-from"
             )
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Of a checkpoint, or of a difference that lies in the folder of the weights that it stands on."""
+    is_difference = (folder / difference.DIFFERENCE_NAME).exists()
+    return (difference.load(folder, base=folder.parent) if is_difference else checkpoint.load(folder)).state_dict()
 
 
 def _auxiliaries(folder: Path) -> dict[str, torch.Tensor] | None:

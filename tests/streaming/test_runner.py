@@ -530,9 +530,9 @@ def test_a_step_that_fails_leaves_every_session_as_it_was(monkeypatch):
     def fail(*_args):
         raise RuntimeError("broken")
 
-    for name in ("_speak", "_flow", "_choose"):
+    for part, name in ((runner, "_speak"), (runner._listening, "_flow"), (runner._listening, "_choose")):
         with monkeypatch.context() as patch:
-            patch.setattr(runner, name, fail)
+            patch.setattr(part, name, fail)
             row = RowIn(slot=broken.slot, input=random_input(np.random.default_rng(1), 6))
             try:
                 runner.step([row, RowIn(slot=runner.open(1), input=row.input)], BUDGET)
