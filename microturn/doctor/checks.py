@@ -47,7 +47,7 @@ def check_sound() -> Iterator[Finding]:
 
 def check_weights(folder: Path | None) -> Iterator[Finding]:
     """Whether the checkpoint is whole and loads."""
-    from microturn.engine.loading import FILES, load_checkpoint, nano_folder
+    from microturn.engine.loading import FILES, SEEING_FOLDER, load_checkpoint, nano_folder
 
     try:
         folder = folder or nano_folder()
@@ -60,7 +60,8 @@ def check_weights(folder: Path | None) -> Iterator[Finding]:
             remedy="install microturn again, or choose another --model",
         )
         return
-    megabytes = sum((folder / name).stat().st_size for name in FILES) / 1e6
+    read = [folder / name for name in FILES] + list((folder / SEEING_FOLDER).glob("*"))
+    megabytes = sum(path.stat().st_size for path in read) / 1e6
     yield Finding(
         subject="weights",
         verdict=Verdict.GOOD,
